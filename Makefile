@@ -1,0 +1,57 @@
+# The product's commands. `make` alone lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test serve lint bench
+
+help:
+	@echo "make demo   set up, load demo data, run the main job and show it"
+	@echo "make test   set up and run the tests"
+	@echo "make serve  the admin on http://127.0.0.1:8000/admin/, login demo / demo"
+	@echo "make lint   every check of form, types and structure"
+	@echo "make bench  the benchmarks"
+
+demo: .venv/runtime .env
+	@$(BIN)/python manage.py migrate --verbosity 0 || { echo "make demo: the database could not be migrated (above: why)" >&2; exit 1; }
+	@$(BIN)/python manage.py demo || { echo "make demo: the main job failed (above: why)" >&2; exit 1; }
+
+test: .venv/development .env
+	@$(BIN)/python -m pytest
+
+serve: .venv/runtime .env
+	@$(BIN)/python manage.py migrate --verbosity 0 || { echo "make serve: the database could not be migrated (above: why)" >&2; exit 1; }
+	@$(BIN)/python manage.py demo --load-only
+	@echo "http://127.0.0.1:8000/admin/  login demo / demo"
+	@$(BIN)/python manage.py runserver 127.0.0.1:8000
+
+lint: .venv/development .env
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+	@$(BIN)/python manage.py check --fail-level WARNING
+	@$(BIN)/python manage.py makemigrations --check
+
+bench: .venv/development .env
+	@$(BIN)/python -m tests.benchmarks
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "igny8 needs Python 3.11 or newer; $(PYTHON) is older or missing. Name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo "making .venv"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "no virtual environment could be made; on Debian, install python3-venv" >&2; exit 1; }
+
+.venv/runtime: requirements.txt constraints.txt | .venv/bin/python
+	@echo "installing requirements.txt"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt || { echo "installing requirements.txt failed (above: why)" >&2; exit 1; }
+	@touch $@
+
+.venv/development: requirements-dev.txt .venv/runtime
+	@echo "installing requirements-dev.txt"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt || { echo "installing requirements-dev.txt failed (above: why)" >&2; exit 1; }
+	@touch $@
+
+.env:
+	@umask 077; $(PYTHON) -c 'import secrets; print("SECRET_KEY=" + secrets.token_urlsafe(50)); print("DEBUG=true")' > .env.tmp
+	@mv .env.tmp .env
+	@echo "wrote .env: a random key, DEBUG on"

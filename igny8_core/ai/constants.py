@@ -1,0 +1,48 @@
+"""The rates under their old names, read through to the catalogue; the plan's figures stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from igny8_core.ai.fallback_rates import FALLBACK_MODELS
+from igny8_core.ai.model_registry import ModelRegistry
+from igny8_core.ai.values import CatalogueModel, ModelType
+
+Rate = TypeVar("Rate")
+
+
+class CatalogueRates(Mapping[str, Rate]):
+    """The rates of one type of model, as they are at each look."""
+
+    def __init__(self, model_type: ModelType, rate_of: Callable[[CatalogueModel], Rate]) -> None:
+        self._model_type = model_type
+        self._rate_of = rate_of
+
+    def __getitem__(self, model_id: str) -> Rate:
+        model = ModelRegistry.find(model_id)
+        if model is None or model.model_type != self._model_type:
+            raise KeyError(model_id)
+        return self._rate_of(model)
+
+    def __iter__(self) -> Iterator[str]:
+        models = {**FALLBACK_MODELS, **ModelRegistry.catalogue().models}
+        return iter([key for key, model in models.items() if model.model_type == self._model_type])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+# USD per 1M tokens.
+MODEL_RATES: Mapping[str, dict[str, float]] = CatalogueRates(
+    ModelType.TEXT,
+    lambda model: {"input": float(model.input_rate), "output": float(model.output_rate)},
+)
+# USD per image.
+IMAGE_MODEL_RATES: Mapping[str, float] = CatalogueRates(
+    ModelType.IMAGE,
+    lambda model: float(model.input_rate),
+)

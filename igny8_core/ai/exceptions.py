@@ -1,0 +1,239 @@
+"""What can go wrong in the pipeline: each error is one fact with its fields, code and sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from igny8_core.ai.values import Step
+
+
+class AIError(Exception):
+    """Anything that the pipeline refuses or fails at; `str()` is the sentence."""
+
+    code: ClassVar[str]
+
+
+class UnknownName(AIError):
+    """A name that is not one of a closed list."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
+        self.name = name
+        self.known = list(known)
+        choices = f" Known: {', '.join(self.known)}." if self.known else ""
+        super().__init__(f"There is no {self.kind} {name!r}.{choices}")
+
+
+class UnknownAccount(UnknownName):
+    code = "unknown_account"
+    kind = "account"
+
+
+class UnknownTask(UnknownName):
+    code = "unknown_task"
+    kind = "task"
+
+
+class UnknownModel(UnknownName):
+    code = "unknown_model"
+    kind = "model"
+
+
+class UnknownModelType(UnknownName):
+    code = "unknown_model_type"
+    kind = "model type"
+
+
+class UnknownMeter(UnknownName):
+    code = "unknown_meter"
+    kind = "meter"
+
+
+class UnknownNeed(UnknownName):
+    code = "unknown_need"
+    kind = "need"
+
+
+class AccountNotActive(AIError):
+    code = "account_not_active"
+
+    def __init__(self, account_key: str, status: str) -> None:
+        self.account_key = account_key
+        self.status = status
+        super().__init__(f"Account {account_key!r} is {status}: no AI request is run for it.")
+
+
+class NoDefaultModel(AIError):
+    code = "no_default_model"
+
+    def __init__(self, model_type: str) -> None:
+        self.model_type = model_type
+        super().__init__(f"No active model is marked as the default for {model_type!r}.")
+
+
+class ModelNotAvailable(AIError):
+    """The caller named a model that cannot be used; `available` can."""
+
+    code = "model_not_available"
+
+    def __init__(self, model_id: str, available: Sequence[str], trail: Sequence[Step]) -> None:
+        self.model_id = model_id
+        self.available = list(available)
+        self.trail = tuple(trail)
+        super().__init__(
+            f"Model '{model_id}' is not supported. Available models: {self.available}",
+        )
+
+
+class NoUsableModel(AIError):
+    """No candidate gave a usable model; the trail says why of each."""
+
+    code = "no_usable_model"
+
+    def __init__(self, account_key: str, task: str, trail: Sequence[Step]) -> None:
+        self.account_key = account_key
+        self.task = task
+        self.trail = tuple(trail)
+        looked_at = "; ".join(
+            f"{step.candidate} {step.model_id or 'none'}: {step.refusal}" for step in self.trail
+        )
+        super().__init__(
+            f"No usable model for account {account_key!r} and task {task!r}. {looked_at}.",
+        )
+
+
+class WrongTaskType(AIError):
+    """The task wants another kind of model than the call runs."""
+
+    code = "wrong_task_type"
+
+    def __init__(self, task: str, model_type: str, expected: str) -> None:
+        self.task = task
+        self.model_type = model_type
+        self.expected = expected
+        super().__init__(
+            f"Task {task!r} takes a model of type {model_type!r}, this call runs {expected!r}.",
+        )
+
+
+class EmptyPrompt(AIError):
+    code = "empty_prompt"
+
+    def __init__(self) -> None:
+        super().__init__("The prompt is empty.")
+
+
+class InvalidQuantity(AIError):
+    code = "invalid_quantity"
+
+    def __init__(self, meter: str, value: object) -> None:
+        self.meter = meter
+        self.value = value
+        super().__init__(f"{meter} is {value!r}; it must be a whole number from 0 to 10^15.")
+
+
+class MeterNotPriced(AIError):
+    """A model has no rate for a meter that was used: an unknown price is never zero."""
+
+    code = "meter_not_priced"
+
+    def __init__(self, model_id: str, meter: str) -> None:
+        self.model_id = model_id
+        self.meter = meter
+        super().__init__(f"Model {model_id!r} has no price for {meter}.")
+
+
+class ReceiptConflict(AIError):
+    code = "receipt_conflict"
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        super().__init__(f"Request {request_id} already has a receipt with other content.")
+
+
+class ReceiptNotWritten(AIError):
+    """The ledger's database failed; the log has the whole receipt."""
+
+    code = "receipt_not_written"
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        super().__init__(
+            f"The receipt of request {request_id} could not be written; the log has it in full.",
+        )
+
+
+class ProviderError(AIError):
+    """A provider gave no answer; the receipt's status is this error's code."""
+
+    def __init__(self, provider: str, sentence: str) -> None:
+        self.provider = provider
+        super().__init__(f"Provider {provider!r} {sentence}")
+
+
+class ProviderNotConfigured(ProviderError):
+    code = "provider_not_configured"
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(provider, "has no key, and offline answers are turned off.")
+
+
+class ProviderUnreachable(ProviderError):
+    code = "provider_unreachable"
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(provider, "cannot be reached.")
+
+
+class ProviderTimeout(ProviderError):
+    code = "provider_timeout"
+
+    def __init__(self, provider: str, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        super().__init__(provider, f"did not answer within {timeout_s:g} s.")
+
+
+class ProviderKeyRefused(ProviderError):
+    code = "provider_key_refused"
+
+    def __init__(self, provider: str, http_status: int) -> None:
+        self.http_status = http_status
+        super().__init__(provider, f"refused the key (HTTP {http_status}).")
+
+
+class ProviderRateLimited(ProviderError):
+    """`retry_after_s` is None where the provider did not say."""
+
+    code = "provider_rate_limited"
+
+    def __init__(self, provider: str, retry_after_s: float | None) -> None:
+        self.retry_after_s = retry_after_s
+        wait = "" if retry_after_s is None else f" Try again in {retry_after_s:g} s."
+        super().__init__(provider, f"refused the request: too many requests (HTTP 429).{wait}")
+
+
+class ProviderRequestRefused(ProviderError):
+    code = "provider_request_refused"
+
+    def __init__(self, provider: str, http_status: int, detail: str) -> None:
+        self.http_status = http_status
+        self.detail = detail
+        super().__init__(provider, f"refused the request (HTTP {http_status}): {detail}")
+
+
+class ProviderFailed(ProviderError):
+    code = "provider_failed"
+
+    def __init__(self, provider: str, http_status: int) -> None:
+        self.http_status = http_status
+        super().__init__(provider, f"failed (HTTP {http_status}).")
+
+
+class ProviderAnswerInvalid(ProviderError):
+    code = "provider_answer_invalid"
+
+    def __init__(self, provider: str, fault: str) -> None:
+        self.fault = fault
+        super().__init__(provider, f"sent an answer that makes no sense: {fault}.")

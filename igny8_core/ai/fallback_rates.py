@@ -1,0 +1,57 @@
+"""The plan's figures: what serves when the catalogue is empty or out of reach."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from types import MappingProxyType
+
+from igny8_core.ai.values import CatalogueModel, ModelType
+
+
+def _text(
+    model_id: str,
+    input_rate: str,
+    output_rate: str,
+    *,
+    max_tokens: int = 8192,
+    is_default: bool = False,
+) -> CatalogueModel:
+    return CatalogueModel(
+        model_id=model_id,
+        display_name=model_id,
+        provider="openai",
+        model_type=ModelType.TEXT,
+        input_rate=Decimal(input_rate),
+        output_rate=Decimal(output_rate),
+        max_tokens=max_tokens,
+        is_default=is_default,
+    )
+
+
+def _image(model_id: str, rate: str) -> CatalogueModel:
+    return CatalogueModel(
+        model_id=model_id,
+        display_name=model_id,
+        provider="openai",
+        model_type=ModelType.IMAGE,
+        input_rate=Decimal(rate),
+        output_rate=Decimal(0),
+    )
+
+
+FALLBACK_MODELS = MappingProxyType(
+    {
+        model.model_id: model
+        for model in (
+            _text("gpt-4.1", "2.00", "8.00"),
+            _text("gpt-4o-mini", "0.15", "0.60", is_default=True),
+            _text("gpt-4o", "2.50", "10.00"),
+            _text("gpt-5.1", "1.25", "10.00", max_tokens=16000),
+            _text("gpt-5.2", "1.75", "14.00", max_tokens=16000),
+            _image("dall-e-3", "0.040"),
+            _image("dall-e-2", "0.020"),
+            _image("gpt-image-1", "0.042"),
+            _image("gpt-image-1-mini", "0.011"),
+        )
+    },
+)

@@ -1,0 +1,123 @@
+"""`manage.py demo`: load the demo data once, run the main job for it, and say what to do next."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import CommandError
+from django.db import transaction
+
+from igny8_core.ai.ai_core import AICore
+from igny8_core.ai.management.command import PipelineCommand
+from igny8_core.ai.pricing import money_text, price_of
+from igny8_core.ai.values import Meter
+from igny8_core.modules.accounts.models import Account, Membership
+from igny8_core.modules.system.global_settings_models import AIModel
+
+LOGIN = "demo"
+ACCOUNTS = (
+    {"key": "acme", "name": "Acme GmbH", "plan": "pro", "country": "DE"},
+    {"key": "bolt", "name": "Bolt Inc.", "plan": "free", "country": "US"},
+    {"key": "cobalt", "name": "Cobalt Media", "plan": "enterprise", "country": "AT"},
+    {"key": "dune", "name": "Dune Travel", "plan": "starter", "country": "AE"},
+    {"key": "house", "name": "Our own", "plan": "pro", "country": "DE", "is_internal": True},
+)
+IMAGE_DEFAULT = "dall-e-3"
+EMBEDDING_DEFAULT = {
+    "model_id": "text-embedding-3-small",
+    "display_name": "Text Embedding 3 Small",
+    "provider": "openai",
+    "model_type": "embedding",
+    "input_rate": "0.02",
+    "supports_json_mode": False,
+    "is_default": True,
+    "sort_order": 12,
+}
+
+
+class Job(NamedTuple):
+    account: str
+    task: str
+    prompt: str
+    model: str | None = None
+
+
+JOBS = (
+    Job("acme", "generate_content", "A guide to choosing road-bike tyres for wet autumn roads."),
+    Job("bolt", "auto_cluster", "running shoes, trail shoes, marathon plan, 10k plan, shoe size"),
+    Job("cobalt", "generate_ideas", "Espresso machines for small offices.", "gpt-5.2"),
+    Job("dune", "generate_image_prompts", "An article about crossing the Liwa desert by camel."),
+    Job("house", "generate_content", "Release notes for the week.", "claude-3-haiku"),
+)
+HEADING = ("account", "plan", "task", "model", "why", "price in/out", "tokens in/out", "cost")
+NEXT_STEPS = """
+Prices are USD per 1M tokens, costs USD. The answers are offline: no provider was called.
+
+Next:
+  make serve                                             the admin, login demo / demo
+  .venv/bin/python manage.py resolve acme generate_content --explain
+  .venv/bin/python manage.py run_ai bolt generate_ideas --prompt "Cargo bikes"
+  .venv/bin/python manage.py quote gpt-5.2 --meter input_tokens=1000 --meter output_tokens=500"""
+
+
+class Command(PipelineCommand):
+    help = "Load the demo data once and run the main job for a handful of demo accounts."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--load-only", action="store_true", help="load the data, run nothing")
+
+    def handle(self, **options: Any) -> None:
+        if not settings.DEBUG:
+            message = "The demo adds a login that everybody knows; it runs with DEBUG=true only."
+            raise CommandError(message)
+        if not Account.objects.filter(key=ACCOUNTS[0]["key"]).exists():
+            load()
+        if not options["load_only"]:
+            for line in _table([HEADING, *map(_run, JOBS)]):
+                self.stdout.write(line)
+            self.stdout.write(NEXT_STEPS)
+
+
+@transaction.atomic
+def load() -> None:
+    """Add the demo accounts, their login, an image default and an embedding model."""
+    user = get_user_model().objects.create_superuser(LOGIN, password=LOGIN)
+    for facts in ACCOUNTS:
+        account = Account.objects.create(**facts)
+        Membership.objects.create(account=account, user=user, role=Membership.Role.OWNER)
+    if not AIModel.objects.filter(model_type="image", is_default=True).exists():
+        AIModel.objects.filter(model_id=IMAGE_DEFAULT).update(is_default=True)
+    AIModel.objects.get_or_create(
+        model_id=EMBEDDING_DEFAULT["model_id"],
+        defaults=EMBEDDING_DEFAULT,
+    )
+
+
+def _run(job: Job) -> tuple[str, ...]:
+    """Run one job and put it in a row; always offline: the demo spends nobody's money."""
+    account = Account.objects.by_key(job.account)
+    core = AICore(account, connections={})
+    answer = core.run_ai_request(job.task, job.prompt, model=job.model)
+    price = price_of(answer.resolution.model)
+    rates = [price.line_for(meter).amount for meter in (Meter.INPUT_TOKENS, Meter.OUTPUT_TOKENS)]
+    return (
+        account.key,
+        account.plan,
+        job.task,
+        answer.model_served,
+        answer.resolution.reason,
+        " / ".join(money_text(rate) for rate in rates),
+        " / ".join(str(count) for count in answer.usage or ("?",)),
+        "?" if answer.cost is None else money_text(answer.cost),
+    )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Columns as wide as their longest cell, the heading underlined."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in [rows[0], ["-" * width for width in widths], *rows[1:]]:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,0 +1,167 @@
+"""The catalogue as the pipeline reads it: rows where there are any, else the plan's figures."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
+
+from django.db import Error as DatabaseFault
+from django.db import connection, transaction
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+
+from igny8_core.ai import pricing
+from igny8_core.ai.exceptions import NoDefaultModel, UnknownModel, UnknownModelType
+from igny8_core.ai.fallback_rates import FALLBACK_MODELS
+from igny8_core.ai.values import CatalogueModel, Meter, ModelType
+from igny8_core.modules.system.global_settings_models import AIModel
+
+logger = logging.getLogger(__name__)
+
+
+class Catalogue(NamedTuple):
+    """Every model at one moment, in order; `is_constants` where the plan's figures stand in."""
+
+    models: Mapping[str, CatalogueModel]
+    is_constants: bool
+
+    def active(self, model_type: str) -> list[CatalogueModel]:
+        return [
+            model
+            for model in self.models.values()
+            if model.is_active and model.model_type == model_type
+        ]
+
+    def default(self, model_type: str) -> CatalogueModel | None:
+        """The model marked as the type's default, active or not."""
+        defaults = (
+            model
+            for model in self.models.values()
+            if model.is_default and model.model_type == model_type
+        )
+        return next(defaults, None)
+
+
+CONSTANTS = Catalogue(FALLBACK_MODELS, is_constants=True)
+
+
+class ModelRegistry:
+    """Central registry for AI model configurations.
+
+    Provides caching and fallback logic.
+    """
+
+    # {} or {"catalogue": (loaded at, Catalogue)}; a clear puts a new dict in its place, so that
+    # what was being loaded meanwhile lands in the old one.
+    _cache: ClassVar[dict[str, tuple[float, Catalogue]]] = {}
+    _cache_ttl = 300  # 5 minutes
+
+    @classmethod
+    def get_model(cls, model_id: str) -> dict[str, Any] | None:
+        """The model's configuration, its rates as Decimal; None for an id that nobody knows.
+
+        Ids that the catalogue lacks are looked up among the plan's figures.
+        """
+        model = cls.find(model_id)
+        return model.as_dict() if model else None
+
+    @classmethod
+    def get_models_by_type(cls, model_type: str) -> list[dict[str, Any]]:
+        """All active models of a type, in the catalogue's order; raises UnknownModelType."""
+        return [model.as_dict() for model in cls.catalogue().active(_model_type(model_type))]
+
+    @classmethod
+    def get_default_model(cls, model_type: str = "text") -> dict[str, Any]:
+        """The type's default; raises UnknownModelType, or NoDefaultModel where none is active."""
+        model = cls.catalogue().default(_model_type(model_type))
+        if model is None or not model.is_active:
+            raise NoDefaultModel(model_type)
+        return model.as_dict()
+
+    @classmethod
+    def calculate_cost(
+        cls,
+        model_id: str,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        image_count: int = 0,
+    ) -> float:
+        """USD that an operation costs: computed exactly, rounded once to a float.
+
+        Raises UnknownModel, InvalidQuantity, and MeterNotPriced for a quantity without a rate.
+        """
+        model = cls.find(model_id)
+        if model is None:
+            raise UnknownModel(model_id)
+        meters = {
+            Meter.INPUT_TOKENS: input_tokens,
+            Meter.OUTPUT_TOKENS: output_tokens,
+            Meter.IMAGES: image_count,
+        }
+        return float(pricing.quote(pricing.price_of(model), meters).cost)
+
+    @classmethod
+    def is_model_supported(cls, model_id: str) -> bool:
+        """Whether a model is configured and active."""
+        model = cls.catalogue().models.get(model_id)
+        return model is not None and model.is_active
+
+    @classmethod
+    def find(cls, model_id: str) -> CatalogueModel | None:
+        """The model as a value, from the catalogue, else from the plan's figures."""
+        return cls.catalogue().models.get(model_id) or FALLBACK_MODELS.get(model_id)
+
+    @classmethod
+    def catalogue(cls) -> Catalogue:
+        """Every model. No query while the cache holds, else one.
+
+        Without the database the last catalogue goes on serving, or else the plan's figures.
+        """
+        if cls._is_changed_in_this_transaction():
+            return _load()
+        cache = cls._cache
+        loaded_at, held = cache.get("catalogue", (0.0, None))
+        if held and time.monotonic() - loaded_at < cls._cache_ttl:
+            return held
+        try:
+            catalogue = _load()
+        except DatabaseFault as fault:
+            logger.warning("The catalogue cannot be read (%s); serving what is known.", fault)
+            return held or CONSTANTS
+        cache["catalogue"] = (time.monotonic(), catalogue)
+        return catalogue
+
+    @classmethod
+    def clear(cls) -> None:
+        """Forget the cached catalogue."""
+        cls._cache = {}
+
+    @classmethod
+    def _is_changed_in_this_transaction(cls) -> bool:
+        """Whether this thread's open transaction holds a change that nobody else may see yet.
+
+        Such a change has put `clear` among the transaction's hooks; rolling it back, even to a
+        savepoint, takes that out again.
+        """
+        return any(hook == cls.clear for _, hook, _ in connection.run_on_commit)
+
+
+@receiver([post_save, post_delete], sender=AIModel)
+def _clear_on_commit(using: str, **_signal: object) -> None:
+    transaction.on_commit(ModelRegistry.clear, using=using)
+
+
+def _load() -> Catalogue:
+    rows = AIModel.objects.values_list(*CatalogueModel._fields)
+    models = {row[0]: CatalogueModel(*row) for row in rows}
+    return Catalogue(MappingProxyType(models), is_constants=False) if models else CONSTANTS
+
+
+def _model_type(name: str) -> ModelType:
+    try:
+        return ModelType(name)
+    except ValueError:
+        raise UnknownModelType(name, ModelType) from None

@@ -1,0 +1,136 @@
+"""What travels between the stages: closed vocabularies and immutable values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, NamedTuple, Self
+from uuid import UUID
+
+
+class ModelType(StrEnum):
+    TEXT = "text"
+    IMAGE = "image"
+    EMBEDDING = "embedding"
+
+
+class Meter(StrEnum):
+    """What is counted in an AI call."""
+
+    INPUT_TOKENS = "input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+    IMAGES = "images"
+
+
+class Reason(StrEnum):
+    """Which candidate gave the model."""
+
+    PINNED = "PINNED"
+    TYPE_DEFAULT = "TYPE_DEFAULT"
+    CONSTANTS = "CONSTANTS"
+
+
+class Refusal(StrEnum):
+    """Why a candidate gave no model, or gave one that is not usable."""
+
+    NO_DEFAULT = "NO_DEFAULT"
+    CATALOGUE_EMPTY = "CATALOGUE_EMPTY"
+    UNKNOWN_MODEL = "UNKNOWN_MODEL"
+    INACTIVE = "INACTIVE"
+    WRONG_TYPE = "WRONG_TYPE"
+    UNPRICED = "UNPRICED"
+    NO_JSON_MODE = "NO_JSON_MODE"
+    NO_VISION = "NO_VISION"
+    CONTEXT_TOO_SMALL = "CONTEXT_TOO_SMALL"
+
+
+class Needs(NamedTuple):
+    """What a task asks of a model; `context_tokens` is the least context it must hold."""
+
+    json_mode: bool = False
+    vision: bool = False
+    context_tokens: int = 0
+
+    def union(self, other: Self) -> Needs:
+        return Needs(
+            json_mode=self.json_mode or other.json_mode,
+            vision=self.vision or other.vision,
+            context_tokens=max(self.context_tokens, other.context_tokens),
+        )
+
+
+class CatalogueModel(NamedTuple):
+    """One AIModel as the pipeline sees it; rates in USD per 1M tokens, or per image."""
+
+    model_id: str
+    display_name: str
+    provider: str
+    model_type: str
+    input_rate: Decimal
+    output_rate: Decimal
+    max_tokens: int = 8192
+    supports_json_mode: bool = True
+    supports_vision: bool = False
+    is_active: bool = True
+    is_default: bool = False
+    sort_order: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return self._asdict()
+
+
+class Step(NamedTuple):
+    """One candidate that a resolution looked at; no refusal means it was taken."""
+
+    candidate: Reason
+    model_id: str | None
+    refusal: Refusal | None
+
+
+class Resolution(NamedTuple):
+    """The pipeline's answer: the model for an account's task, and why."""
+
+    account_key: str
+    task: str
+    model: CatalogueModel
+    reason: Reason
+    at: datetime
+    trail: tuple[Step, ...] | None
+
+
+class Usage(NamedTuple):
+    """What a provider says it took, in tokens."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+class TextRequest(NamedTuple):
+    model_id: str
+    instruction: str
+    prompt: str
+    json_mode: bool
+    timeout_s: float
+
+
+class TextAnswer(NamedTuple):
+    """What a provider sent back; `usage` is None where it did not say."""
+
+    text: str
+    finish_reason: str
+    model_served: str
+    usage: Usage | None
+
+
+class Answer(NamedTuple):
+    """What the pipeline gives back; `cost` is None where the provider did not say what it took."""
+
+    request_id: UUID
+    text: str
+    finish_reason: str
+    resolution: Resolution
+    provider: str
+    model_served: str
+    usage: Usage | None
+    cost: Decimal | None

@@ -1,0 +1,82 @@
+"""Typed reads of the environment and `.env`; a value that makes no sense is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_DATABASES = ("sqlite", "postgres", "postgresql")
+_CACHES = ("redis", "rediss")
+
+_env = environ.Env()
+
+
+def read_dotenv(path: Path) -> None:
+    """Add the file's values to the environment, where that does not have them already."""
+    if path.is_file():
+        environ.Env.read_env(path)
+
+
+def text(name: str, default: str = "") -> str:
+    value: str = _env.str(name, default)
+    return value.strip()
+
+
+def required(name: str, *, hint: str) -> str:
+    value = text(name)
+    if not value:
+        message = f"{name} is not set. {hint}"
+        raise ImproperlyConfigured(message)
+    return value
+
+
+def boolean(name: str, *, default: bool) -> bool:
+    value = text(name)
+    if not value:
+        return default
+    if value.lower() not in _BOOLEANS:
+        message = f"{name}={value!r} is neither true nor false."
+        raise ImproperlyConfigured(message)
+    return _BOOLEANS[value.lower()]
+
+
+def names(name: str, default: list[str]) -> list[str]:
+    """A comma-separated list."""
+    value = text(name)
+    return [part.strip() for part in value.split(",") if part.strip()] if value else default
+
+
+def url(name: str, *, schemes: tuple[str, ...]) -> str:
+    """An address, or "" where none is set; only its scheme is ever repeated in an error."""
+    value = text(name)
+    scheme = urlsplit(value).scheme
+    if value and scheme not in schemes:
+        message = f"{name} starts with {scheme!r}; it may start with {', '.join(schemes)}."
+        raise ImproperlyConfigured(message)
+    return value
+
+
+def database(name: str, *, default: Path) -> dict[str, Any]:
+    """Django's settings of one database, SQLite at `default` where none is set."""
+    value = url(name, schemes=_DATABASES)
+    if not value:
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": default}
+    try:
+        config: dict[str, Any] = _env.db_url_config(value)
+    except ValueError as error:
+        message = f"{name} is not a database address: {error}."
+        raise ImproperlyConfigured(message) from error
+    return config
+
+
+def redis(name: str) -> str:
+    return url(name, schemes=_CACHES)
+
+
+def web_address(name: str) -> str:
+    return url(name, schemes=("http", "https"))

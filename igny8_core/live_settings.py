@@ -1,0 +1,32 @@
+"""The settings that operators change while it runs: the only module that reads constance."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from constance import config
+from constance.utils import get_values
+from django.conf import settings
+
+
+class LiveSettings(NamedTuple):
+    request_timeout_s: float
+    offline_answers: bool
+
+
+def load() -> LiveSettings:
+    """The values in force. One query."""
+    values = get_values()
+    return LiveSettings(
+        request_timeout_s=values["AI_REQUEST_TIMEOUT_S"],
+        offline_answers=values["AI_OFFLINE_ANSWERS"],
+    )
+
+
+def seed(**_signal: object) -> None:
+    """Store the default of every setting that has no row, so that a read never writes.
+
+    A receiver of `post_migrate`.
+    """
+    for name in settings.CONSTANCE_CONFIG:
+        getattr(config, name)

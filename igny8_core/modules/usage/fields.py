@@ -1,0 +1,48 @@
+"""Money in a column, exact on every database."""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+DECIMALS = 12
+
+_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+
+
+class UsdField(models.BigIntegerField):
+    """USD as a Decimal of at most 12 decimals, up to 9.2 million.
+
+    Kept as whole pico-dollars, because SQLite holds a decimal of more than 15 digits as a float.
+    """
+
+    description = "USD, exact to 12 decimals"
+
+    def from_db_value(self, value: int | None, *_context: object) -> Decimal | None:
+        return None if value is None else _EXACT.scaleb(Decimal(value), -DECIMALS)
+
+    def to_python(self, value: Any) -> Decimal | None:
+        if value is None:
+            return None
+        try:
+            return _EXACT.create_decimal(str(value))
+        except InvalidOperation as error:
+            message = f"{value!r} is not an amount."
+            raise ValidationError(message, code="invalid") from error
+
+    def get_prep_value(self, value: Any) -> int | None:
+        amount = self.to_python(value)
+        if amount is None:
+            return None
+        pico = _EXACT.scaleb(amount, DECIMALS)
+        if pico != pico.to_integral_value():
+            message = f"{value} has more than {DECIMALS} decimals."
+            raise ValidationError(message, code="too_precise")
+        return int(pico)
+
+    def value_to_string(self, obj: models.Model) -> str:
+        amount = self.value_from_object(obj)
+        return "" if amount is None else str(amount)

@@ -1,0 +1,24 @@
+#!/usr/bin/env python
+"""Django's command line; a setting that makes no sense ends it with one sentence."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "igny8_core.settings")
+    try:
+        _ = settings.INSTALLED_APPS  # Some commands would go on without settings, and stumble.
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"manage.py: {error}")
+
+
+if __name__ == "__main__":
+    main()
