@@ -124,14 +124,14 @@ class ModelRegistry:
             return _load()
         cache = cls._cache
         loaded_at, held = cache.get("catalogue", (0.0, None))
-        if held and time.monotonic() - loaded_at < cls._cache_ttl:
+        if held and 0 <= time.time() - loaded_at < cls._cache_ttl:
             return held
         try:
             catalogue = _load()
         except DatabaseFault as fault:
             logger.warning("The catalogue cannot be read (%s); serving what is known.", fault)
             return held or CONSTANTS
-        cache["catalogue"] = (time.monotonic(), catalogue)
+        cache["catalogue"] = (time.time(), catalogue)
         return catalogue
 
     @classmethod
@@ -146,7 +146,7 @@ class ModelRegistry:
         Such a change has put `clear` among the transaction's hooks; rolling it back, even to a
         savepoint, takes that out again.
         """
-        return any(hook == cls.clear for _, hook, _ in connection.run_on_commit)
+        return any(hook[1] == cls.clear for hook in connection.run_on_commit)
 
 
 @receiver([post_save, post_delete], sender=AIModel)

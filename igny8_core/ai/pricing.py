@@ -9,6 +9,9 @@ from typing import NamedTuple
 from igny8_core.ai.exceptions import InvalidQuantity, MeterNotPriced, UnknownMeter
 from igny8_core.ai.values import CatalogueModel, Meter, ModelType
 
+# A quantity of each meter. (Mapping's key is invariant, so Meter has its own.)
+Meters = Mapping[str, int] | Mapping[Meter, int]
+
 PER_MILLION = 1_000_000
 MAX_QUANTITY = 10**15
 
@@ -75,7 +78,7 @@ def price_of(model: CatalogueModel) -> Price:
     return Price(model.model_id, lines, is_complete=len(lines) == len(meters))
 
 
-def quote(price: Price, meters: Mapping[str, int]) -> Quote:
+def quote(price: Price, meters: Meters) -> Quote:
     """Price the meters exactly.
 
     Raises UnknownMeter, InvalidQuantity, and MeterNotPriced where a meter that was used has no
@@ -92,7 +95,7 @@ def quote(price: Price, meters: Mapping[str, int]) -> Quote:
     return Quote(price.model_id, lines, cost, price.currency)
 
 
-def _checked(meters: Mapping[str, int]) -> list[tuple[Meter, int]]:
+def _checked(meters: Meters) -> list[tuple[Meter, int]]:
     checked = []
     for name, quantity in meters.items():
         try:

@@ -16,7 +16,7 @@ from django.db import Error as DatabaseFault
 from igny8_core.ai import pricing
 from igny8_core.ai.exceptions import AIError, UnknownNeed
 from igny8_core.ai.pricing import PER_MILLION, RateLine, money_text
-from igny8_core.ai.values import Needs, Reason, Refusal, Resolution, Step
+from igny8_core.ai.values import Meter, Needs, Reason, Refusal, Resolution, Step
 
 WHY = {
     Reason.PINNED: "the caller asked for it",
@@ -132,5 +132,5 @@ def resolution_facts(resolution: Resolution) -> dict[str, Any]:
 
 
 def rate_text(line: RateLine) -> str:
-    unit = line.meter.replace("_", " ")
+    unit = "image" if line.meter == Meter.IMAGES else line.meter.replace("_", " ")
     return f"{money_text(line.amount)} per {'1M ' if line.per == PER_MILLION else ''}{unit}"

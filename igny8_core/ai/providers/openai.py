@@ -75,7 +75,7 @@ class OpenAIProvider:
             text=choice.message.content or choice.message.refusal or "",
             finish_reason=choice.finish_reason or "",
             model_served=completion.model,
-            usage=usage and Usage(usage.prompt_tokens, usage.completion_tokens),
+            usage=Usage(usage.prompt_tokens, usage.completion_tokens) if usage else None,
         )
 
     def _post(self, request: TextRequest) -> str:

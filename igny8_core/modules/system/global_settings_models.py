@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.db import models, transaction
@@ -37,7 +37,7 @@ class AIModelQuerySet(models.QuerySet["AIModel"]):
     def bulk_update(
         self,
         objs: Iterable[AIModel],
-        fields: Sequence[str],
+        fields: Iterable[str],
         batch_size: int | None = None,  # noqa: ARG002 - the signature is Django's
     ) -> int:
         rows = list(objs)

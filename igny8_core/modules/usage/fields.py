@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Context, Decimal, Inexact, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -13,7 +13,13 @@ DECIMALS = 12
 _EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
 
 
-class UsdField(models.BigIntegerField):
+if TYPE_CHECKING:
+    _Pico = models.BigIntegerField[Decimal | None, Decimal | None]
+else:
+    _Pico = models.BigIntegerField
+
+
+class UsdField(_Pico):
     """USD as a Decimal of at most 12 decimals, up to 9.2 million.
 
     Kept as whole pico-dollars, because SQLite holds a decimal of more than 15 digits as a float.
@@ -28,10 +34,13 @@ class UsdField(models.BigIntegerField):
         if value is None:
             return None
         try:
-            return _EXACT.create_decimal(str(value))
-        except InvalidOperation as error:
+            amount = _EXACT.create_decimal(str(value))
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not amount.is_finite():
             message = f"{value!r} is not an amount."
-            raise ValidationError(message, code="invalid") from error
+            raise ValidationError(message, code="invalid")
+        return amount
 
     def get_prep_value(self, value: Any) -> int | None:
         amount = self.to_python(value)

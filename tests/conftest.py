@@ -1,0 +1,121 @@
+"""The cast (acme and bolt), and what every test stands on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+from pytest_django import DjangoDbBlocker, Settings
+
+from igny8_core.ai.model_registry import ModelRegistry
+from igny8_core.modules.accounts.models import Account
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# What lets coverage follow into a process of our own.
+_COVERAGE = {name: value for name, value in os.environ.items() if name.startswith("COV")}
+
+Manage = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Drop waffle's own flag tables: unused, but PostgreSQL cannot truncate what they refer to."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        for table in ("waffle_flag_users", "waffle_flag_groups", "waffle_flag"):
+            cursor.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+@pytest.fixture(autouse=True)
+def _fresh(settings: Settings) -> None:
+    """No provider's key from the machine, and a registry that remembers no other test."""
+    settings.AI_CONNECTIONS = {}
+    ModelRegistry.clear()
+
+
+@pytest.fixture
+def acme(db: None) -> Account:
+    return Account.objects.create(key="acme", name="Acme GmbH", plan="pro", country="DE")
+
+
+@pytest.fixture
+def bolt(db: None) -> Account:
+    return Account.objects.create(key="bolt", name="Bolt Inc.", plan="free", country="US")
+
+
+def service(name: str, *, is_there: bool) -> None:
+    """Skip where a server is not configured; fail where REQUIRE_SERVICES says that it must be."""
+    if is_there:
+        return
+    reason = f"needs {name}"
+    if os.environ.get("REQUIRE_SERVICES") == "1":
+        pytest.fail(f"{reason}, and REQUIRE_SERVICES=1")
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def redis_url() -> str:
+    service("Redis by REDIS_URL", is_there=bool(django_settings.REDIS_URL))
+    return str(django_settings.REDIS_URL)
+
+
+@pytest.fixture
+def postgresql(db: None) -> None:
+    engine = django_settings.DATABASES["default"]["ENGINE"]
+    service("PostgreSQL by DATABASE_URL", is_there=engine.endswith("postgresql"))
+
+
+def run_manage(*args: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """`manage.py` in a process of its own, with this environment and no other."""
+    return subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "manage.py", *args],
+        cwd=ROOT,
+        env={**_COVERAGE, "PATH": os.environ["PATH"], **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def demo_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the demo data, to be copied."""
+    path = tmp_path_factory.mktemp("demo") / "db.sqlite3"
+    env = environment(path)
+    for args in (["migrate", "--verbosity=0"], ["demo", "--load-only"]):
+        done = run_manage(*args, env=env)
+        assert done.returncode == 0, done.stderr
+    return path
+
+
+def environment(database: Path) -> dict[str, str]:
+    """What a process needs, and nothing of the machine's own `.env`."""
+    return {
+        "SECRET_KEY": "s" * 50,
+        "DEBUG": "true",
+        "DATABASE_URL": f"sqlite:///{database}",
+        "REDIS_URL": "",
+        "OPENAI_API_KEY": "",
+        "OPENAI_BASE_URL": "",
+    }
+
+
+@pytest.fixture
+def manage(demo_database: Path, tmp_path: Path) -> Manage:
+    """Runs `manage.py` on a copy of the demo data."""
+    database = tmp_path / "db.sqlite3"
+    shutil.copy(demo_database, database)
+
+    def run(*args: str, **env: Any) -> subprocess.CompletedProcess[str]:
+        return run_manage(*args, env={**environment(database), **env})
+
+    return run

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.global_settings_models import AIModel
+from igny8_core.modules.usage.models import Receipt
+from tests.conftest import Manage
+
+
+def _output(capsys: pytest.CaptureFixture[str], *args: str) -> str:
+    call_command(*args)
+    return capsys.readouterr().out
+
+
+def test_resolve__json__has_the_stable_keys(
+    acme: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = json.loads(
+        _output(
+            capsys,
+            "resolve",
+            "acme",
+            "generate_content",
+            "--json",
+            "--explain",
+            "--at=2026-12-01T00:00:00Z",
+        )
+    )
+    assert facts == {
+        "account": "acme",
+        "task": "generate_content",
+        "model": "gpt-4o-mini",
+        "provider": "openai",
+        "model_type": "text",
+        "reason": "TYPE_DEFAULT",
+        "at": "2026-12-01T00:00:00+00:00",
+        "currency": "USD",
+        "rates": [
+            {"meter": "input_tokens", "amount": "0.15", "per": 1_000_000},
+            {"meter": "output_tokens", "amount": "0.60", "per": 1_000_000},
+        ],
+        "trail": [{"candidate": "TYPE_DEFAULT", "model_id": "gpt-4o-mini", "refusal": None}],
+    }
+
+
+def test_resolve__plain__says_model_why_and_price(
+    acme: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = _output(capsys, "resolve", "acme", "generate_content", "--explain")
+    assert "GPT-4o Mini (gpt-4o-mini)" in text
+    assert "TYPE_DEFAULT: it is the default for text" in text
+    assert "0.15 per 1M input tokens" in text
+    assert "TYPE_DEFAULT gpt-4o-mini: taken" in text
+
+
+def test_resolve__constants__says_so(acme: Account, capsys: pytest.CaptureFixture[str]) -> None:
+    AIModel.objects.all().delete()
+    text = _output(capsys, "resolve", "acme", "generate_images", "--explain")
+    assert "TYPE_DEFAULT (none): passed over: the catalogue is empty" in text
+    assert "0.04 per images" not in text
+    assert "0.04 per image" in text
+
+
+def test_run_ai__offline__prints_answer_and_keeps_a_receipt(
+    acme: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = _output(
+        capsys, "run_ai", "acme", "generate_content", "--prompt=Tyres", "--model=gpt-5.2"
+    )
+    receipt = Receipt.objects.get()
+    assert "gpt-5.2, answered by offline" in text
+    assert "PINNED: the caller asked for it" in text
+    assert str(receipt.request_id) in text
+    assert "[offline answer" in text
+
+
+def test_run_ai__json__has_the_stable_keys(
+    acme: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = json.loads(_output(capsys, "run_ai", "acme", "auto_cluster", "--prompt=x", "--json"))
+    assert set(facts) == {
+        "request_id",
+        "account",
+        "task",
+        "model",
+        "provider",
+        "model_type",
+        "reason",
+        "at",
+        "currency",
+        "rates",
+        "answered_by",
+        "model_served",
+        "usage",
+        "cost",
+        "finish_reason",
+        "text",
+    }
+    assert facts["usage"].keys() == {"input_tokens", "output_tokens"}
+    assert isinstance(facts["cost"], str)
+
+
+@pytest.mark.django_db
+def test_quote__json__has_lines_and_cost_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    facts = json.loads(
+        _output(
+            capsys,
+            "quote",
+            "gpt-5.2",
+            "--meter=input_tokens=1000",
+            "--meter=output_tokens=500",
+            "--json",
+            "--at=2026-12-01",
+        )
+    )
+    assert facts == {
+        "model": "gpt-5.2",
+        "at": "2026-12-01T00:00:00+00:00",
+        "currency": "USD",
+        "lines": [
+            {
+                "meter": "input_tokens",
+                "quantity": 1000,
+                "rate": "1.75",
+                "per": 1_000_000,
+                "amount": "0.00175",
+            },
+            {
+                "meter": "output_tokens",
+                "quantity": 500,
+                "rate": "14.00",
+                "per": 1_000_000,
+                "amount": "0.007",
+            },
+        ],
+        "cost": "0.00875",
+    }
+
+
+@pytest.mark.django_db
+def test_quote__plain__shows_each_line(capsys: pytest.CaptureFixture[str]) -> None:
+    text = _output(capsys, "quote", "dall-e-3", "--meter=images=3")
+    assert "3 at 0.04 per image = 0.12" in text
+    assert "0.12 USD" in text
+
+
+REFUSALS = [
+    (["resolve", "nobody", "generate_content"], 1, "There is no account 'nobody'."),
+    (["resolve", "acme", "write"], 1, "There is no task 'write'."),
+    (
+        ["resolve", "acme", "generate_content", "--model=nope"],
+        1,
+        "Model 'nope' is not supported. Available models: ['gpt-4o-mini',",
+    ),
+    (["resolve", "acme", "generate_content", "--needs=speed"], 1, "There is no need 'speed'."),
+    (["resolve", "acme", "generate_content", "--needs=vision"], 1, "No usable model for account"),
+    (["quote", "nope", "--meter=input_tokens=1"], 1, "There is no model 'nope'."),
+    (["quote", "gpt-4o", "--meter=tokens=1"], 1, "There is no meter 'tokens'."),
+    (["quote", "gpt-4o", "--meter=images=1"], 1, "Model 'gpt-4o' has no price for images."),
+    (["quote", "gpt-4o", f"--meter=input_tokens={10**18}"], 1, "input_tokens is 1000000000"),
+    (["run_ai", "acme", "generate_content", "--prompt="], 1, "The prompt is empty."),
+    (["run_ai", "acme", "embed_text", "--prompt=x"], 1, "Task 'embed_text' takes a model"),
+]
+BAD_USAGE = [
+    (["resolve", "acme"], "required: task"),
+    (["resolve", "acme", "generate_content", "--at=yesterday"], "'yesterday' is not a date"),
+    (["resolve", "acme", "generate_content", "--needs=vision=1"], "'vision=1' is not json_mode"),
+    (["resolve", "acme", "generate_content", "--needs=context_tokens=x"], "'context_tokens=x'"),
+    (["quote", "gpt-4o"], "required: --meter"),
+    (["quote", "gpt-4o", "--meter=input_tokens"], "'input_tokens' is not METER=QUANTITY"),
+    (["quote", "gpt-4o", "--meter=input_tokens=-1"], "'input_tokens=-1' is not METER=QUANTITY"),
+    (["quote", "gpt-4o", "--meter=input_tokens=1.5"], "is not METER=QUANTITY"),
+    (["quote", "gpt-4o", "--meter=images=1", "--meter=images=2"], "A meter is given twice"),
+    (["run_ai", "acme", "generate_content"], "required: --prompt"),
+]
+
+
+@pytest.mark.parametrize(("args", "status", "sentence"), REFUSALS, ids=lambda x: str(x)[:60])
+def test_command__refused__one_sentence_on_stderr_and_exit_1(
+    manage: Manage, args: list[str], status: int, sentence: str
+) -> None:
+    done = manage(*args)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith(sentence)
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("args", "sentence"), BAD_USAGE, ids=lambda x: str(x)[:60])
+def test_command__bad_usage__exit_2(manage: Manage, args: list[str], sentence: str) -> None:
+    done = manage(*args)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_resolve__refused_with_explain__the_trail_is_on_stderr(manage: Manage) -> None:
+    done = manage("resolve", "acme", "generate_content", "--needs=vision", "--explain")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == (
+        "TYPE_DEFAULT gpt-4o-mini: passed over: it takes no images as input"
+    )
+
+
+def test_needs__all_of_them__are_read(manage: Manage) -> None:
+    done = manage(
+        "resolve",
+        "acme",
+        "generate_content",
+        "--model=gpt-5.2",
+        "--needs=json_mode,context_tokens=9000",
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_command__database_away__one_sentence_and_exit_1(manage: Manage) -> None:
+    done = manage("resolve", "acme", "generate_content", DATABASE_URL="postgres://x@127.0.0.1:9/x")
+    assert done.returncode == 1
+    assert done.stderr.startswith("The database cannot be used: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.django_db
+def test_demo__run_twice__loads_once_and_leaves_edits_alone(
+    settings: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.DEBUG = True  # type: ignore[attr-defined]
+    first = _output(capsys, "demo")
+    AIModel.objects.filter(model_id="dall-e-3").update(is_default=False)
+    Account.objects.filter(key="acme").update(plan="gold")
+    second = _output(capsys, "demo")
+    assert not AIModel.objects.filter(model_type="image", is_default=True).exists()
+    assert first.replace("pro  ", "gold ", 1) == second
+    assert Receipt.objects.count() == 10
+    assert AIModel.objects.get(model_type="embedding").is_default
+    for row in ("acme", "bolt", "cobalt", "dune", "house"):
+        assert f"\n{row}" in first
+
+
+@pytest.mark.django_db
+def test_demo__debug_off__is_refused() -> None:
+    with pytest.raises(CommandError, match="everybody knows"):
+        call_command("demo")
+    assert not Account.objects.exists()

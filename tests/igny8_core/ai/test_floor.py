@@ -1,0 +1,22 @@
+"""The pure floor of the pipeline runs where there is no Django at all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+FRAMEWORKS = ("django", "rest_framework", "waffle", "constance", "redis", "openai")
+PROGRAM = f"""
+import sys
+from igny8_core.ai import exceptions, fallback_rates, pricing, tasks, values
+price = pricing.price_of(fallback_rates.FALLBACK_MODELS["gpt-4o"])
+print(pricing.quote(price, {{"input_tokens": 2}}).cost)
+print([name for name in {FRAMEWORKS} if name in sys.modules])
+"""
+
+
+def test_floor__imported_alone__prices_and_brings_no_framework() -> None:
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout.splitlines() == ["0.000005", "[]"]

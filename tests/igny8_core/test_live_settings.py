@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+from constance import config
+from constance.models import Constance
+from django.conf import settings
+from pytest_django import DjangoAssertNumQueries
+
+from igny8_core import live_settings
+
+pytestmark = pytest.mark.django_db
+
+
+def test_seed__after_migration__every_setting_has_a_row() -> None:
+    assert set(Constance.objects.values_list("key", flat=True)) == set(settings.CONSTANCE_CONFIG)
+
+
+def test_seed__again__changes_nothing() -> None:
+    config.AI_REQUEST_TIMEOUT_S = 5.0
+    live_settings.seed()
+    assert live_settings.load().request_timeout_s == 5.0
+
+
+def test_load__defaults__in_one_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(1):
+        live = live_settings.load()
+    assert live == live_settings.LiveSettings(request_timeout_s=60.0, offline_answers=True)
+
+
+def test_settings__each__is_in_one_group_and_explained() -> None:
+    grouped = [name for names in settings.CONSTANCE_CONFIG_FIELDSETS.values() for name in names]
+    assert sorted(grouped) == sorted(settings.CONSTANCE_CONFIG)
+    assert all(len(options[1]) > 20 for options in settings.CONSTANCE_CONFIG.values())
