@@ -17,7 +17,7 @@ demo: .venv/runtime .env
 	@$(BIN)/python manage.py demo || { echo "make demo: the main job failed (above: why)" >&2; exit 1; }
 
 test: .venv/development .env
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=2 --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 serve: .venv/runtime .env
 	@$(BIN)/python manage.py migrate --verbosity 0 || { echo "make serve: the database could not be migrated (above: why)" >&2; exit 1; }
@@ -52,6 +52,6 @@ bench: .venv/development .env
 	@touch $@
 
 .env:
-	@umask 077; $(PYTHON) -c 'import secrets; print("SECRET_KEY=" + secrets.token_urlsafe(50)); print("DEBUG=true")' > .env.tmp
+	@umask 077; $(PYTHON) -c 'import base64, secrets; print("SECRET_KEY=" + secrets.token_urlsafe(50)); print("DEBUG=true"); print("ENCRYPTION_KEYS=" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())' > .env.tmp
 	@mv .env.tmp .env
-	@echo "wrote .env: a random key, DEBUG on"
+	@echo "wrote .env: random keys, DEBUG on"

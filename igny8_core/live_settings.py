@@ -8,6 +8,8 @@ from constance import config
 from constance.utils import get_values
 from django.conf import settings
 
+from igny8_core.ai.exceptions import InvalidLiveSetting
+
 
 class LiveSettings(NamedTuple):
     request_timeout_s: float
@@ -15,10 +17,14 @@ class LiveSettings(NamedTuple):
 
 
 def load() -> LiveSettings:
-    """The values in force. One query."""
+    """The values in force; raises InvalidLiveSetting. One query."""
     values = get_values()
+    timeout_s = values["AI_REQUEST_TIMEOUT_S"]
+    if not settings.LEAST_TIMEOUT_S <= timeout_s <= settings.MOST_TIMEOUT_S:
+        rule = f"from {settings.LEAST_TIMEOUT_S} to {settings.MOST_TIMEOUT_S} seconds"
+        raise InvalidLiveSetting("AI_REQUEST_TIMEOUT_S", timeout_s, rule)
     return LiveSettings(
-        request_timeout_s=values["AI_REQUEST_TIMEOUT_S"],
+        request_timeout_s=timeout_s,
         offline_answers=values["AI_OFFLINE_ANSWERS"],
     )
 

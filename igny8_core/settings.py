@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from unfold.contrib.constance.settings import UNFOLD_CONSTANCE_ADDITIONAL_FIELDS
+
 from igny8_core import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -27,6 +29,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
     "constance",
     "waffle",
     "flags",
@@ -70,7 +74,7 @@ if _database["ENGINE"].endswith("sqlite3"):
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
     _database["TEST"] = {"NAME": BASE_DIR / "test.sqlite3"}  # a file, so that tests meet WAL too
 DATABASES = {"default": _database}
@@ -87,6 +91,7 @@ _redis_cache: dict[str, Any] = {
         "SOCKET_TIMEOUT": 0.2,
     },
 }
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 CACHES = {
     "default": _redis_cache
     if REDIS_URL
@@ -131,10 +136,23 @@ if env.boolean("BEHIND_PROXY", default=False):
 
 # What operators change while it runs; read in live_settings.py alone.
 CONSTANCE_BACKEND = "constance.backends.database.DatabaseBackend"
+LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 0.1, 3600
+CONSTANCE_ADDITIONAL_FIELDS = {
+    **UNFOLD_CONSTANCE_ADDITIONAL_FIELDS,
+    "timeout": [
+        "django.forms.FloatField",
+        {
+            "min_value": LEAST_TIMEOUT_S,
+            "max_value": MOST_TIMEOUT_S,
+            "widget": "unfold.widgets.UnfoldAdminDecimalFieldWidget",
+        },
+    ],
+}
 CONSTANCE_CONFIG = {
     "AI_REQUEST_TIMEOUT_S": (
         60.0,
         "Seconds that a provider may take for one AI request before it is given up.",
+        "timeout",
     ),
     "AI_OFFLINE_ANSWERS": (
         True,
@@ -146,6 +164,16 @@ CONSTANCE_CONFIG = {
 }
 CONSTANCE_CONFIG_FIELDSETS = {
     "AI requests": ("AI_REQUEST_TIMEOUT_S", "AI_OFFLINE_ANSWERS"),
+}
+
+# Provider keys in the database are encrypted with the first, and read with any of them.
+ENCRYPTION_KEYS = env.names("ENCRYPTION_KEYS", [])
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "igny8_core.api.errors.respond",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
 # How providers are reached. A provider without a key is answered for offline.

@@ -8,9 +8,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.conf import settings as django_settings
 from django.db import connection
 from pytest_django import DjangoDbBlocker, Settings
@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # What lets coverage follow into a process of our own.
 _COVERAGE = {name: value for name, value in os.environ.items() if name.startswith("COV")}
+
+ENCRYPTION_KEY = Fernet.generate_key().decode()
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -38,6 +40,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 def _fresh(settings: Settings) -> None:
     """No provider's key from the machine, and a registry that remembers no other test."""
     settings.AI_CONNECTIONS = {}
+    settings.ENCRYPTION_KEYS = [ENCRYPTION_KEY]
     ModelRegistry.clear()
 
 
@@ -73,12 +76,15 @@ def postgresql(db: None) -> None:
     service("PostgreSQL by DATABASE_URL", is_there=engine.endswith("postgresql"))
 
 
-def run_manage(*args: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run_manage(
+    *args: str, env: dict[str, str], stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
     """`manage.py` in a process of its own, with this environment and no other."""
     return subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "manage.py", *args],
         cwd=ROOT,
         env={**_COVERAGE, "PATH": os.environ["PATH"], **env},
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=60,
@@ -105,6 +111,7 @@ def environment(database: Path) -> dict[str, str]:
         "DATABASE_URL": f"sqlite:///{database}",
         "REDIS_URL": "",
         "OPENAI_API_KEY": "",
+        "ENCRYPTION_KEYS": ENCRYPTION_KEY,
         "OPENAI_BASE_URL": "",
     }
 
@@ -115,7 +122,7 @@ def manage(demo_database: Path, tmp_path: Path) -> Manage:
     database = tmp_path / "db.sqlite3"
     shutil.copy(demo_database, database)
 
-    def run(*args: str, **env: Any) -> subprocess.CompletedProcess[str]:
-        return run_manage(*args, env={**environment(database), **env})
+    def run(*args: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        return run_manage(*args, stdin=stdin, env={**environment(database), **env})
 
     return run

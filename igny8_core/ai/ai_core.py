@@ -1,41 +1,85 @@
-"""The main job: pick the model, run the AI request, price it, keep a receipt."""
+"""The main the_task: pick the model, run the AI request, price it, keep a receipt."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 from uuid import uuid4
 
-from django.conf import settings
-
 from igny8_core import live_settings
-from igny8_core.ai import ledger, pricing
-from igny8_core.ai.exceptions import AccountNotActive, EmptyPrompt, ProviderError, WrongTaskType
+from igny8_core.ai import ledger, pricing, prompts
+from igny8_core.ai.account_settings import AccountSettings, prompt_of, settings_of
+from igny8_core.ai.exceptions import (
+    AccountNotActive,
+    EmptyPrompt,
+    InvalidCharacter,
+    InvalidQuantity,
+    PromptTooLong,
+    ProviderError,
+    WrongTaskType,
+)
 from igny8_core.ai.model_registry import ModelRegistry
+from igny8_core.ai.parameters import Value, merge
 from igny8_core.ai.pricing import Price
 from igny8_core.ai.providers import provider_for
-from igny8_core.ai.providers.base import Connection, Provider
+from igny8_core.ai.providers.base import Provider
 from igny8_core.ai.resolver import resolve
 from igny8_core.ai.tasks import get_task
 from igny8_core.ai.values import (
+    ActivePrompt,
     Answer,
     CatalogueModel,
+    Connection,
+    EmbeddingRequest,
+    Image,
+    ImageRequest,
     Meter,
     ModelType,
     Needs,
+    ProviderAnswer,
     Resolution,
-    TextAnswer,
     TextRequest,
+    Vector,
 )
-from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.usage.models import Receipt
+from igny8_core.modules.accounts.models import Account, AccountStatus
+from igny8_core.modules.usage.models import INTERRUPTED, OK, UNMETERED, Receipt
+
+MAX_IMAGES = 10
+JSON_INSTRUCTION = " Answer with a JSON object."
+_CHARACTERS_PER_TOKEN = 4
+
+Content = TypeVar("Content")
+
+
+class Options(TypedDict, total=False):
+    """What every call takes by keyword, all of it optional."""
+
+    model: str | None  # this model and no other
+    needs: Needs | None  # beside the task's own
+    variables: Mapping[str, str]  # fill in the placeholders of the task's instruction
+    parameters: Mapping[str, Value]  # over the account's and the platform's
+
+
+class _Call(NamedTuple):
+    """One AI call, made ready: everything but the provider's answer."""
+
+    resolution: Resolution
+    provider: Provider
+    prompt: ActivePrompt
+    instruction: str
+    json_mode: bool
+    parameters: Mapping[str, Any]
+    timeout_s: float
 
 
 class AICore:
-    """Runs AI requests for one account.
+    """Runs AI requests for one account. Everything it refuses or fails at is an AIError.
 
-    `connections` says how each provider is reached, by its name; where it is not given, the
-    settings' AI_CONNECTIONS do.
+    Where a provider was called and failed, it is a ProviderError, and the receipt has its code
+    and no cost. `connections` says how each provider is reached, by its name; where it is not
+    given, what account, platform and environment have set does.
     """
 
     def __init__(
@@ -45,99 +89,186 @@ class AICore:
         connections: Mapping[str, Connection] | None = None,
     ) -> None:
         self.account = account
-        self._connections = configured_connections() if connections is None else connections
+        self._connections = connections
 
-    def run_ai_request(
+    def run_ai_request(self, task: str, prompt: str, **options: Unpack[Options]) -> Answer[str]:
+        """Answer the prompt with a text model."""
+        call = self._prepare(task, ModelType.TEXT, [prompt], **options)
+        request = TextRequest(
+            model_id=call.resolution.model.model_id,
+            instruction=call.instruction,
+            prompt=prompt,
+            json_mode=call.json_mode,
+            timeout_s=call.timeout_s,
+            **call.parameters,
+        )
+        return self._run(call, lambda: call.provider.complete(request))
+
+    def generate_image(
+        self,
+        prompt: str,
+        *,
+        task: str = "generate_images",
+        count: int = 1,
+        **options: Unpack[Options],
+    ) -> Answer[tuple[Image, ...]]:
+        """Draw `count` pictures of the prompt."""
+        if type(count) is not int or not 1 <= count <= MAX_IMAGES:
+            raise InvalidQuantity("count", count, least=1, most=MAX_IMAGES)
+        call = self._prepare(task, ModelType.IMAGE, [prompt], **options)
+        request = ImageRequest(
+            model_id=call.resolution.model.model_id,
+            prompt=f"{call.instruction}\n{prompt}".strip(),
+            number=count,
+            timeout_s=call.timeout_s,
+            **call.parameters,
+        )
+        return self._run(call, lambda: call.provider.draw(request))
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        task: str = "embed_text",
+        **options: Unpack[Options],
+    ) -> Answer[tuple[Vector, ...]]:
+        """One vector for each text, in their order."""
+        call = self._prepare(task, ModelType.EMBEDDING, texts, **options)
+        request = EmbeddingRequest(
+            model_id=call.resolution.model.model_id,
+            texts=tuple(f"{call.instruction}\n{text}".strip() for text in texts),
+            timeout_s=call.timeout_s,
+        )
+        return self._run(call, lambda: call.provider.embed(request))
+
+    def _prepare(  # noqa: PLR0913 - the options, one by one
         self,
         task: str,
-        prompt: str,
+        model_type: ModelType,
+        texts: Sequence[str],
         *,
         model: str | None = None,
         needs: Needs | None = None,
-    ) -> Answer:
-        """Answer the prompt with the model that the account gets for the task.
-
-        Raises an AIError. Where a provider was called and failed, it is a ProviderError, and the
-        receipt has its code and no cost.
-        """
-        job = get_task(task)
-        if job.model_type != ModelType.TEXT:
-            raise WrongTaskType(task, job.model_type, ModelType.TEXT)
-        if not prompt.strip():
-            raise EmptyPrompt
-        if self.account.status != Account.Status.ACTIVE:
+        variables: Mapping[str, str] | None = None,
+        parameters: Mapping[str, Value] | None = None,
+    ) -> _Call:
+        """Check what was asked and settle model, provider, instruction and parameters."""
+        the_task = get_task(task)
+        if the_task.model_type != model_type:
+            raise WrongTaskType(task, the_task.model_type, model_type)
+        for text in texts or [""]:
+            _check_text(text)
+        if self.account.status != AccountStatus.ACTIVE:
             raise AccountNotActive(self.account.key, self.account.status)
+        ledger.refuse_open_transaction()
         resolution = resolve(self.account, task, needs=needs, model=model)
+        settings = settings_of(self.account)
+        prompt = prompt_of(self.account, the_task)
+        instruction = prompts.render(prompt.template, variables or {})
+        json_mode = the_task.needs.union(needs or Needs()).json_mode
+        if json_mode and "json" not in instruction.lower():
+            instruction += JSON_INSTRUCTION  # OpenAI refuses JSON mode without the word
+        for text in texts:
+            _check_length(instruction + text, resolution.model)
+        merged = merge(settings.layers(parameters or {}), resolution.model)
         live = live_settings.load()
-        provider = provider_for(
-            resolution.model.provider,
-            self._connections,
-            offline_answers=live.offline_answers,
-        )
-        request = TextRequest(
-            model_id=resolution.model.model_id,
-            instruction=job.prompt,
+        return _Call(
+            resolution=resolution,
+            provider=provider_for(
+                resolution.model.provider,
+                self._connection(resolution.model.provider, settings),
+                offline_answers=live.offline_answers,
+            ),
             prompt=prompt,
-            json_mode=job.needs.union(needs or Needs()).json_mode,
+            instruction=instruction,
+            json_mode=json_mode,
+            parameters={name: setting.value for name, setting in merged.items()},
             timeout_s=live.request_timeout_s,
         )
-        return self._run(provider, request, resolution)
 
-    def _run(self, provider: Provider, request: TextRequest, resolution: Resolution) -> Answer:
-        """Call the provider once, price what it took, and record the receipt either way."""
+    def _connection(self, provider: str, settings: AccountSettings) -> Connection:
+        if self._connections is None:
+            return settings.connection(provider)
+        return self._connections.get(provider, Connection(api_key=""))
+
+    def _run(
+        self,
+        call: _Call,
+        ask: Callable[[], ProviderAnswer[Content]],
+    ) -> Answer[Content]:
+        """Ask the provider once, price what it took, and record the receipt either way."""
         receipt = Receipt(
             request_id=uuid4(),
             account=self.account,
-            task=resolution.task,
-            model_asked=request.model_id,
-            provider=provider.name,
-            reason=resolution.reason,
-            status=Receipt.INTERRUPTED,
+            task=call.resolution.task,
+            model_asked=call.resolution.model.model_id,
+            provider=call.provider.name,
+            reason=call.resolution.reason,
+            prompt=call.prompt.origin,
+            prompt_version=call.prompt.version,
         )
         started = time.perf_counter()
         try:
-            answer = provider.complete(request)
-        except ProviderError as error:
-            receipt.status = error.code
-            raise
-        else:
-            _fill_in(receipt, answer, resolution.model)
-        finally:
-            receipt.latency_ms = round((time.perf_counter() - started) * 1000)
+            answer = ask()
+        except BaseException as error:
+            receipt.latency_ms = _milliseconds_since(started)
+            receipt.status = error.code if isinstance(error, ProviderError) else INTERRUPTED
             ledger.record(receipt)
+            raise
+        receipt.latency_ms = _milliseconds_since(started)
+        _fill_in(receipt, answer, call.resolution.model)
+        ledger.record(receipt)
         return Answer(
             request_id=receipt.request_id,
-            text=answer.text,
+            content=answer.content,
             finish_reason=answer.finish_reason,
-            resolution=resolution,
+            resolution=call.resolution,
             provider=receipt.provider,
             model_served=answer.model_served,
-            usage=answer.usage,
+            meters=answer.meters,
             cost=receipt.cost,
         )
 
 
-def configured_connections() -> dict[str, Connection]:
-    """The settings' AI_CONNECTIONS as values."""
-    return {name: Connection(**parts) for name, parts in settings.AI_CONNECTIONS.items()}
+def _check_text(text: str) -> None:
+    """Refuse what no provider and no database takes: nothing at all, NUL, half a surrogate pair."""
+    if not text.strip():
+        raise EmptyPrompt
+    for position, character in enumerate(text):
+        if character == "\0" or "\ud800" <= character <= "\udfff":
+            raise InvalidCharacter(position, character)
 
 
-def _fill_in(receipt: Receipt, answer: TextAnswer, asked: CatalogueModel) -> None:
+def _check_length(text: str, model: CatalogueModel) -> None:
+    """Refuse what is over the model's context, at the usual four characters a token."""
+    tokens = math.ceil(len(text) / _CHARACTERS_PER_TOKEN)
+    if tokens > model.max_tokens:
+        raise PromptTooLong(model.model_id, tokens, model.max_tokens)
+
+
+def _milliseconds_since(started: float) -> int:
+    return round((time.perf_counter() - started) * 1000)
+
+
+def _fill_in(receipt: Receipt, answer: ProviderAnswer[Content], asked: CatalogueModel) -> None:
     receipt.model_served = answer.model_served
-    if answer.usage is None:
-        receipt.status = Receipt.UNMETERED
+    if answer.meters is None:
+        receipt.status = UNMETERED
         return
-    receipt.status = Receipt.OK
-    receipt.input_tokens, receipt.output_tokens = answer.usage
-    meters = {
-        Meter.INPUT_TOKENS: answer.usage.input_tokens,
-        Meter.OUTPUT_TOKENS: answer.usage.output_tokens,
-    }
-    receipt.cost = pricing.quote(_price_of(answer.model_served, asked), meters).cost
+    receipt.input_tokens = answer.meters.get(Meter.INPUT_TOKENS)
+    receipt.output_tokens = answer.meters.get(Meter.OUTPUT_TOKENS)
+    receipt.images = answer.meters.get(Meter.IMAGES)
+    quote = pricing.quote(_price_of(answer.model_served, asked), answer.meters)
+    receipt.model_priced = quote.model_id
+    receipt.lines = [line.facts() for line in quote.lines]
+    receipt.cost, receipt.status = quote.cost, OK
 
 
 def _price_of(served: str, asked: CatalogueModel) -> Price:
-    """The price of the model that answered; the asked one's where the catalogue has no other."""
-    model = ModelRegistry.catalogue().models.get(served, asked)
-    price = pricing.price_of(model)
-    return price if price.is_complete else pricing.price_of(asked)
+    """The price of the model that answered, where the catalogue has it; else of the asked one."""
+    model = ModelRegistry.catalogue().models.get(served)
+    if served != asked.model_id and model and model.model_type == asked.model_type:
+        price = pricing.price_of(model)
+        if price.is_complete:
+            return price
+    return pricing.price_of(asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
+from igny8_core.ai import pricing
 from igny8_core.ai.fallback_rates import FALLBACK_MODELS
 from igny8_core.ai.model_registry import ModelRegistry
 from igny8_core.ai.values import CatalogueModel, ModelType
@@ -21,16 +22,20 @@ class CatalogueRates(Mapping[str, Rate]):
 
     def __getitem__(self, model_id: str) -> Rate:
         model = ModelRegistry.find(model_id)
-        if model is None or model.model_type != self._model_type:
+        if model is None or not self._has(model):
             raise KeyError(model_id)
         return self._rate_of(model)
 
     def __iter__(self) -> Iterator[str]:
         models = {**FALLBACK_MODELS, **ModelRegistry.catalogue().models}
-        return iter([key for key, model in models.items() if model.model_type == self._model_type])
+        return iter([key for key, model in models.items() if self._has(model)])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def _has(self, model: CatalogueModel) -> bool:
+        """An unknown price is no rate at all, never 0.0."""
+        return model.model_type == self._model_type and pricing.price_of(model).is_complete
 
     def __repr__(self) -> str:
         return repr(dict(self))

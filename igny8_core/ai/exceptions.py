@@ -56,6 +56,101 @@ class UnknownNeed(UnknownName):
     kind = "need"
 
 
+class UnknownParameter(UnknownName):
+    code = "unknown_parameter"
+    kind = "parameter"
+
+
+class UnknownPlaceholder(UnknownName):
+    code = "unknown_placeholder"
+    kind = "placeholder"
+
+
+class UnknownProvider(UnknownName):
+    code = "unknown_provider"
+    kind = "provider"
+
+
+class MissingPlaceholder(AIError):
+    code = "missing_placeholder"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"The placeholder {name!r} is not filled in.")
+
+
+class InvalidPlaceholders(AIError):
+    code = "invalid_placeholders"
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+        super().__init__(f"Placeholders are {value!r}; they must be a list of names.")
+
+
+class PromptIsFixed(AIError):
+    """A version of a prompt is not edited: receipts name it. A change is a new version."""
+
+    code = "prompt_is_fixed"
+
+    def __init__(self, prompt: str, fields: Sequence[str]) -> None:
+        self.prompt = prompt
+        self.fields = list(fields)
+        super().__init__(
+            f"{prompt} is never edited ({', '.join(fields)}): add a new version instead.",
+        )
+
+
+class InvalidParameter(AIError):
+    code = "invalid_parameter"
+
+    def __init__(self, name: str, value: object, rule: str) -> None:
+        self.name = name
+        self.value = value
+        self.rule = rule
+        super().__init__(f"{name} is {value!r}; it must be {rule}.")
+
+
+class PromptTooLong(AIError):
+    code = "prompt_too_long"
+
+    def __init__(self, model_id: str, tokens: int, max_tokens: int) -> None:
+        self.model_id = model_id
+        self.tokens = tokens
+        self.max_tokens = max_tokens
+        super().__init__(
+            f"The prompt is about {tokens} tokens long; {model_id!r} holds {max_tokens}.",
+        )
+
+
+class EncryptionNotConfigured(AIError):
+    code = "encryption_not_configured"
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"Provider keys cannot be kept: {fault}")
+
+
+class UnreadableKey(AIError):
+    code = "unreadable_key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A stored provider key was encrypted with a key that ENCRYPTION_KEYS no longer has.",
+        )
+
+
+class ModelInUse(AIError):
+    """A model that something still refers to is not deleted."""
+
+    code = "model_in_use"
+
+    def __init__(self, model_id: str, users: str) -> None:
+        self.model_id = model_id
+        self.users = users
+        super().__init__(
+            f"Model {model_id!r} cannot be deleted: {users} name it. Deactivate it instead.",
+        )
+
+
 class AccountNotActive(AIError):
     code = "account_not_active"
 
@@ -125,13 +220,63 @@ class EmptyPrompt(AIError):
         super().__init__("The prompt is empty.")
 
 
+class InvalidCharacter(AIError):
+    code = "invalid_character"
+
+    def __init__(self, position: int, character: str) -> None:
+        self.position = position
+        self.character = character
+        super().__init__(f"The prompt has {character!a} at position {position}.")
+
+
+class InvalidKey(AIError):
+    """The key itself is in no error."""
+
+    code = "invalid_key"
+
+    def __init__(self) -> None:
+        super().__init__("A provider's key is printable ASCII without spaces; this one is not.")
+
+
+class InvalidLiveSetting(AIError):
+    code = "invalid_live_setting"
+
+    def __init__(self, name: str, value: object, rule: str) -> None:
+        self.name = name
+        self.value = value
+        super().__init__(f"The live setting {name} is {value!r}; it must be {rule}.")
+
+
+class OpenTransaction(AIError):
+    """An AI call takes long and cannot be undone: it has no place inside a transaction."""
+
+    code = "open_transaction"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An AI request inside a database transaction is refused: a rollback would lose its "
+            "receipt. Run it outside transaction.atomic().",
+        )
+
+
+class AccountKeyIsFixed(AIError):
+    code = "account_key_is_fixed"
+
+    def __init__(self, key: str, new_key: str) -> None:
+        self.key = key
+        self.new_key = new_key
+        super().__init__(
+            f"Account {key!r} cannot become {new_key!r}: rules, splits and receipts use its key.",
+        )
+
+
 class InvalidQuantity(AIError):
     code = "invalid_quantity"
 
-    def __init__(self, meter: str, value: object) -> None:
+    def __init__(self, meter: str, value: object, *, least: int, most: int) -> None:
         self.meter = meter
         self.value = value
-        super().__init__(f"{meter} is {value!r}; it must be a whole number from 0 to 10^15.")
+        super().__init__(f"{meter} is {value!r}; it must be a whole number from {least} to {most}.")
 
 
 class MeterNotPriced(AIError):
@@ -173,11 +318,20 @@ class ProviderError(AIError):
         super().__init__(f"Provider {provider!r} {sentence}")
 
 
-class ProviderNotConfigured(ProviderError):
+class ProviderNotConfigured(AIError):
     code = "provider_not_configured"
 
     def __init__(self, provider: str) -> None:
-        super().__init__(provider, "has no key, and offline answers are turned off.")
+        self.provider = provider
+        super().__init__(f"Provider {provider!r} has no key, and offline answers are turned off.")
+
+
+class ProviderNotImplemented(AIError):
+    code = "provider_not_implemented"
+
+    def __init__(self, provider: str) -> None:
+        self.provider = provider
+        super().__init__(f"Provider {provider!r} has a key, but igny8 cannot call it yet.")
 
 
 class ProviderUnreachable(ProviderError):

@@ -54,10 +54,13 @@ class ModelRegistry:
     Provides caching and fallback logic.
     """
 
-    # {} or {"catalogue": (loaded at, Catalogue)}; a clear puts a new dict in its place, so that
+    # {} or {"catalogue": (fresh until, Catalogue)}; a clear puts a new dict in its place, so that
     # what was being loaded meanwhile lands in the old one.
     _cache: ClassVar[dict[str, tuple[float, Catalogue]]] = {}
     _cache_ttl = 300  # 5 minutes
+    # What serves while the database is away, and how long it is then left alone.
+    _last_known: ClassVar[Catalogue] = CONSTANTS
+    _retry_after_s = 2
 
     @classmethod
     def get_model(cls, model_id: str) -> dict[str, Any] | None:
@@ -66,12 +69,12 @@ class ModelRegistry:
         Ids that the catalogue lacks are looked up among the plan's figures.
         """
         model = cls.find(model_id)
-        return model.as_dict() if model else None
+        return model._asdict() if model else None
 
     @classmethod
     def get_models_by_type(cls, model_type: str) -> list[dict[str, Any]]:
         """All active models of a type, in the catalogue's order; raises UnknownModelType."""
-        return [model.as_dict() for model in cls.catalogue().active(_model_type(model_type))]
+        return [model._asdict() for model in cls.catalogue().active(_model_type(model_type))]
 
     @classmethod
     def get_default_model(cls, model_type: str = "text") -> dict[str, Any]:
@@ -79,7 +82,7 @@ class ModelRegistry:
         model = cls.catalogue().default(_model_type(model_type))
         if model is None or not model.is_active:
             raise NoDefaultModel(model_type)
-        return model.as_dict()
+        return model._asdict()
 
     @classmethod
     def calculate_cost(
@@ -123,16 +126,17 @@ class ModelRegistry:
         if cls._is_changed_in_this_transaction():
             return _load()
         cache = cls._cache
-        loaded_at, held = cache.get("catalogue", (0.0, None))
-        if held and 0 <= time.time() - loaded_at < cls._cache_ttl:
+        fresh_until, held = cache.get("catalogue", (0.0, CONSTANTS))
+        if 0 < fresh_until - time.time() <= cls._cache_ttl:
             return held
         try:
-            catalogue = _load()
+            cls._last_known = _load()
+            lifetime_s = cls._cache_ttl
         except DatabaseFault as fault:
             logger.warning("The catalogue cannot be read (%s); serving what is known.", fault)
-            return held or CONSTANTS
-        cache["catalogue"] = (time.time(), catalogue)
-        return catalogue
+            lifetime_s = cls._retry_after_s
+        cache["catalogue"] = (time.time() + lifetime_s, cls._last_known)
+        return cls._last_known
 
     @classmethod
     def clear(cls) -> None:

@@ -16,7 +16,7 @@ PER_MILLION = 1_000_000
 MAX_QUANTITY = 10**15
 
 # Rounding anywhere in here would be a fault, so it raises.
-_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
 
 # What a model of each type is billed for: its input rate's meter, then its output rate's.
 _METERS: dict[ModelType, tuple[Meter, ...]] = {
@@ -56,6 +56,16 @@ class QuoteLine(NamedTuple):
     per: int
     amount: Decimal
 
+    def facts(self) -> dict[str, str | int]:
+        """The line as JSON: money as text."""
+        return {
+            "meter": self.meter.value,
+            "quantity": self.quantity,
+            "rate": money_text(self.rate),
+            "per": self.per,
+            "amount": money_text(self.amount),
+        }
+
 
 class Quote(NamedTuple):
     """What given meters cost; `cost` is the sum of the lines, unrounded."""
@@ -91,7 +101,7 @@ def quote(price: Price, meters: Meters) -> Quote:
     )
     cost = Decimal(0)
     for line in lines:
-        cost = _EXACT.add(cost, line.amount)
+        cost = EXACT.add(cost, line.amount)
     return Quote(price.model_id, lines, cost, price.currency)
 
 
@@ -103,13 +113,13 @@ def _checked(meters: Meters) -> list[tuple[Meter, int]]:
         except ValueError:
             raise UnknownMeter(name, Meter) from None
         if type(quantity) is not int or not 0 <= quantity <= MAX_QUANTITY:
-            raise InvalidQuantity(name, quantity)
+            raise InvalidQuantity(name, quantity, least=0, most=MAX_QUANTITY)
         checked.append((meter, quantity))
     return checked
 
 
 def _quote_line(line: RateLine, quantity: int) -> QuoteLine:
-    amount = _EXACT.divide(_EXACT.multiply(line.amount, Decimal(quantity)), Decimal(line.per))
+    amount = EXACT.divide(EXACT.multiply(line.amount, Decimal(quantity)), Decimal(line.per))
     return QuoteLine(line.meter, quantity, line.amount, line.per, amount)
 
 

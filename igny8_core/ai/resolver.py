@@ -13,6 +13,7 @@ from igny8_core.ai.model_registry import Catalogue, ModelRegistry
 from igny8_core.ai.tasks import Task, get_task
 from igny8_core.ai.values import CatalogueModel, Needs, Reason, Refusal, Resolution, Step
 from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.models import IntegrationSettings
 
 
 def resolve(  # noqa: PLR0913 - the question has this many parts, four of them by keyword
@@ -29,28 +30,28 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, four of them b
     Raises UnknownTask, ModelNotAvailable where the caller's `model` is not usable, and
     NoUsableModel with the whole trail.
     """
-    job = get_task(task)
-    job = job._replace(needs=job.needs.union(needs or Needs()))
+    the_task = get_task(task)
+    the_task = the_task._replace(needs=the_task.needs.union(needs or Needs()))
     catalogue = ModelRegistry.catalogue()
     trail: list[Step] = []
-    for reason, found in _candidates(catalogue, job, model):
+    for reason, found in _candidates(catalogue, the_task, account, model):
         if isinstance(found, Refusal):
             trail.append(Step(reason, model, found))
             continue
-        refusal = refusal_of(found, job)
+        refusal = refusal_of(found, the_task)
         trail.append(Step(reason, found.model_id, refusal))
         if refusal is None:
             return Resolution(
                 account_key=account.key,
-                task=job.key,
+                task=the_task.key,
                 model=found,
                 reason=reason,
                 at=at or timezone.now(),
                 trail=tuple(trail) if explain else None,
             )
     if model is not None:
-        raise ModelNotAvailable(model, _usable_ids(catalogue, job), trail)
-    raise NoUsableModel(account.key, job.key, trail)
+        raise ModelNotAvailable(model, _usable_ids(catalogue, the_task), trail)
+    raise NoUsableModel(account.key, the_task.key, trail)
 
 
 def refusal_of(model: CatalogueModel, task: Task) -> Refusal | None:
@@ -69,12 +70,20 @@ def refusal_of(model: CatalogueModel, task: Task) -> Refusal | None:
 def _candidates(
     catalogue: Catalogue,
     task: Task,
+    account: Account,
     pinned: str | None,
 ) -> Iterator[tuple[Reason, CatalogueModel | Refusal]]:
     """The models to try, in order. A pinned model is never swapped for another."""
     if pinned is not None:
         yield Reason.PINNED, catalogue.models.get(pinned, Refusal.UNKNOWN_MODEL)
         return
+    preferred = IntegrationSettings.of(account).preference(task.model_type)
+    yield (
+        Reason.PREFERENCE,
+        catalogue.models.get(preferred, Refusal.UNKNOWN_MODEL)
+        if preferred
+        else Refusal.NO_PREFERENCE,
+    )
     default = catalogue.default(task.model_type)
     if not catalogue.is_constants:
         yield Reason.TYPE_DEFAULT, default or Refusal.NO_DEFAULT

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple, Self
+from typing import Generic, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 
@@ -27,6 +28,7 @@ class Reason(StrEnum):
     """Which candidate gave the model."""
 
     PINNED = "PINNED"
+    PREFERENCE = "PREFERENCE"
     TYPE_DEFAULT = "TYPE_DEFAULT"
     CONSTANTS = "CONSTANTS"
 
@@ -34,6 +36,7 @@ class Reason(StrEnum):
 class Refusal(StrEnum):
     """Why a candidate gave no model, or gave one that is not usable."""
 
+    NO_PREFERENCE = "NO_PREFERENCE"
     NO_DEFAULT = "NO_DEFAULT"
     CATALOGUE_EMPTY = "CATALOGUE_EMPTY"
     UNKNOWN_MODEL = "UNKNOWN_MODEL"
@@ -76,9 +79,6 @@ class CatalogueModel(NamedTuple):
     is_default: bool = False
     sort_order: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
-        return self._asdict()
-
 
 class Step(NamedTuple):
     """One candidate that a resolution looked at; no refusal means it was taken."""
@@ -99,11 +99,30 @@ class Resolution(NamedTuple):
     trail: tuple[Step, ...] | None
 
 
-class Usage(NamedTuple):
-    """What a provider says it took, in tokens."""
+class Connection(NamedTuple):
+    """How a provider is reached; an empty `base_url` is the provider's own address."""
 
-    input_tokens: int
-    output_tokens: int
+    api_key: str
+    base_url: str = ""
+
+    def __repr__(self) -> str:
+        return f"Connection(base_url={self.base_url!r})"
+
+
+class PromptOrigin(StrEnum):
+    """Whose instruction a task was put with."""
+
+    ACCOUNT = "account"
+    PLATFORM = "platform"
+    BUILT_IN = "built-in"
+
+
+class ActivePrompt(NamedTuple):
+    """The instruction in force for a task; the built-in one has no version."""
+
+    origin: PromptOrigin
+    version: int | None
+    template: str
 
 
 class TextRequest(NamedTuple):
@@ -112,25 +131,55 @@ class TextRequest(NamedTuple):
     prompt: str
     json_mode: bool
     timeout_s: float
+    temperature: float | None = None
+    max_tokens: int | None = None
 
 
-class TextAnswer(NamedTuple):
-    """What a provider sent back; `usage` is None where it did not say."""
+class ImageRequest(NamedTuple):
+    model_id: str
+    prompt: str
+    number: int
+    timeout_s: float
+    image_size: str | None = None
 
-    text: str
-    finish_reason: str
+
+class EmbeddingRequest(NamedTuple):
+    model_id: str
+    texts: tuple[str, ...]
+    timeout_s: float
+
+
+class Image(NamedTuple):
+    """One picture: an address to fetch it from, or its bytes in base64."""
+
+    url: str | None
+    b64: str | None
+
+
+Vector = tuple[float, ...]
+Content = TypeVar("Content")
+
+
+class ProviderAnswer(NamedTuple, Generic[Content]):
+    """What a provider sent back: a text, images or vectors.
+
+    `meters` is what it says it took, None where it did not say.
+    """
+
+    content: Content
     model_served: str
-    usage: Usage | None
+    meters: Mapping[Meter, int] | None
+    finish_reason: str = ""
 
 
-class Answer(NamedTuple):
+class Answer(NamedTuple, Generic[Content]):
     """What the pipeline gives back; `cost` is None where the provider did not say what it took."""
 
     request_id: UUID
-    text: str
+    content: Content
     finish_reason: str
     resolution: Resolution
     provider: str
     model_served: str
-    usage: Usage | None
+    meters: Mapping[Meter, int] | None
     cost: Decimal | None

@@ -5,28 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from igny8_core.ai.exceptions import ProviderNotConfigured
-from igny8_core.ai.providers.base import Connection, Provider
+from igny8_core.ai.exceptions import ProviderNotConfigured, ProviderNotImplemented
+from igny8_core.ai.providers.base import Provider
 from igny8_core.ai.providers.offline import OfflineProvider
 from igny8_core.ai.providers.openai import OpenAIProvider
+from igny8_core.ai.values import Connection
 
 _PROVIDERS: Mapping[str, Callable[[Connection], Provider]] = MappingProxyType(
     {"openai": OpenAIProvider},
 )
 
 
-def provider_for(
-    name: str,
-    connections: Mapping[str, Connection],
-    *,
-    offline_answers: bool,
-) -> Provider:
+def provider_for(name: str, connection: Connection, *, offline_answers: bool) -> Provider:
     """The provider of that name, or where it has no key, the offline one in its place.
 
-    Raises ProviderNotConfigured where offline answers are turned off.
+    Raises ProviderNotImplemented where it has a key and nothing here can use it, and
+    ProviderNotConfigured where it has none and offline answers are turned off.
     """
-    connection = connections.get(name)
-    if connection and connection.api_key and name in _PROVIDERS:
+    if connection.api_key:
+        if name not in _PROVIDERS:
+            raise ProviderNotImplemented(name)
         return _PROVIDERS[name](connection)
     if offline_answers:
         return OfflineProvider()

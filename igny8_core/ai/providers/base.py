@@ -1,24 +1,26 @@
-"""What a provider is, and which one answers for a model."""
+"""What a provider is."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from igny8_core.ai.values import TextAnswer, TextRequest
-
-
-class Connection(NamedTuple):
-    """How a provider is reached; an empty `base_url` is the provider's own address."""
-
-    api_key: str
-    base_url: str = ""
-
-    def __repr__(self) -> str:
-        return f"Connection(base_url={self.base_url!r})"
+from igny8_core.ai.values import (
+    EmbeddingRequest,
+    Image,
+    ImageRequest,
+    ProviderAnswer,
+    TextRequest,
+    Vector,
+)
 
 
 class Provider(Protocol):
+    """Answers requests, each by one call; raises a ProviderError."""
+
     name: str
 
-    def complete(self, request: TextRequest) -> TextAnswer:
-        """Answer a text request; raises a ProviderError."""
+    def complete(self, request: TextRequest) -> ProviderAnswer[str]: ...
+
+    def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]: ...
+
+    def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]: ...

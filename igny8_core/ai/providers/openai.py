@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from igny8_core.ai.exceptions import (
     ProviderAnswerInvalid,
@@ -17,19 +20,26 @@ from igny8_core.ai.exceptions import (
     ProviderTimeout,
     ProviderUnreachable,
 )
-from igny8_core.ai.pricing import MAX_QUANTITY
-from igny8_core.ai.values import TextAnswer, TextRequest, Usage
+from igny8_core.ai.values import (
+    Connection,
+    EmbeddingRequest,
+    Image,
+    ImageRequest,
+    Meter,
+    ProviderAnswer,
+    TextRequest,
+    Vector,
+)
 
 if TYPE_CHECKING:
     import openai
 
-    from igny8_core.ai.providers.base import Connection
-
 NAME = "openai"
+ADDRESS = "https://api.openai.com/v1"
+MAX_TOKENS = 10**9
 _DETAIL_LENGTH = 300
 
-
-_Tokens = Annotated[int, Field(strict=True, ge=0, le=MAX_QUANTITY)]
+_Tokens = Annotated[int, Field(strict=True, ge=0, le=MAX_TOKENS)]
 
 
 class _Message(BaseModel):
@@ -42,8 +52,11 @@ class _Choice(BaseModel):
     finish_reason: str | None = None
 
 
-class _Usage(BaseModel):
+class _InputUsage(BaseModel):
     prompt_tokens: _Tokens
+
+
+class _Usage(_InputUsage):
     completion_tokens: _Tokens
 
 
@@ -55,53 +68,139 @@ class _Completion(BaseModel):
     usage: _Usage | None = None
 
 
+class _Picture(BaseModel):
+    url: str | None = None
+    b64_json: str | None = None
+
+    @model_validator(mode="after")
+    def _is_there(self) -> Self:
+        if not (self.url or self.b64_json):
+            raise ValueError("neither url nor b64_json")
+        return self
+
+
+class _Pictures(BaseModel):
+    data: Annotated[list[_Picture], Field(min_length=1)]
+
+
+class _Embedding(BaseModel):
+    index: int
+    embedding: Annotated[list[float], Field(min_length=1)]
+
+
+class _Embeddings(BaseModel):
+    model: Annotated[str, Field(min_length=1)]
+    data: list[_Embedding]
+    usage: _InputUsage | None = None
+
+
+_Body = TypeVar("_Body", bound=BaseModel)
+
+
 class OpenAIProvider:
     name = NAME
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def complete(self, request: TextRequest) -> TextAnswer:
-        body = self._post(request)
+    def complete(self, request: TextRequest) -> ProviderAnswer[str]:
+        options = {
+            "response_format": {"type": "json_object"} if request.json_mode else None,
+            "temperature": request.temperature,
+            "max_completion_tokens": request.max_tokens,
+        }
+        completion = self._post(
+            _Completion,
+            request.timeout_s,
+            lambda client: client.chat.completions.with_streaming_response.create,
+            model=request.model_id,
+            messages=[
+                {"role": "system", "content": request.instruction},
+                {"role": "user", "content": request.prompt},
+            ],
+            **{name: value for name, value in options.items() if value is not None},
+        )
+        choice = completion.choices[0]
+        usage = completion.usage
+        return ProviderAnswer(
+            content=choice.message.content or choice.message.refusal or "",
+            model_served=completion.model,
+            meters={
+                Meter.INPUT_TOKENS: usage.prompt_tokens,
+                Meter.OUTPUT_TOKENS: usage.completion_tokens,
+            }
+            if usage
+            else None,
+            finish_reason=choice.finish_reason or "",
+        )
+
+    def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
+        pictures = self._post(
+            _Pictures,
+            request.timeout_s,
+            lambda client: client.images.with_streaming_response.generate,
+            model=request.model_id,
+            prompt=request.prompt,
+            n=request.number,
+            **({"size": request.image_size} if request.image_size else {}),
+        )
+        return ProviderAnswer(
+            content=tuple(Image(picture.url, picture.b64_json) for picture in pictures.data),
+            model_served=request.model_id,
+            meters={Meter.IMAGES: len(pictures.data)},
+        )
+
+    def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
+        embeddings = self._post(
+            _Embeddings,
+            request.timeout_s,
+            lambda client: client.embeddings.with_streaming_response.create,
+            model=request.model_id,
+            input=list(request.texts),
+            encoding_format="float",
+        )
+        rows = sorted(embeddings.data, key=lambda row: row.index)
+        if [row.index for row in rows] != list(range(len(request.texts))):
+            fault = f"{len(rows)} vectors for {len(request.texts)} texts"
+            raise ProviderAnswerInvalid(NAME, fault)
+        usage = embeddings.usage
+        return ProviderAnswer(
+            content=tuple(tuple(row.embedding) for row in rows),
+            model_served=embeddings.model,
+            meters={Meter.INPUT_TOKENS: usage.prompt_tokens} if usage else None,
+        )
+
+    def _post(
+        self,
+        body_type: type[_Body],
+        timeout_s: float,
+        endpoint: Callable[[openai.OpenAI], Callable[..., AbstractContextManager[Any]]],
+        **options: Any,
+    ) -> _Body:
+        """Send a request and read the body of the answer."""
+        import httpx2  # noqa: PLC0415 - the SDK takes half a second that others need not pay
+        import openai  # noqa: PLC0415 - as above
+
+        deadline = time.monotonic() + timeout_s
         try:
-            completion = _Completion.model_validate_json(body)
+            with endpoint(_client(self._connection))(timeout=timeout_s, **options) as response:
+                body = bytearray()
+                for chunk in response.iter_bytes():
+                    body += chunk
+                    if time.monotonic() > deadline:
+                        raise ProviderTimeout(NAME, timeout_s)
+        except (openai.APITimeoutError, httpx2.TimeoutException) as error:
+            raise ProviderTimeout(NAME, timeout_s) from error
+        except (openai.APIConnectionError, httpx2.TransportError) as error:
+            raise ProviderUnreachable(NAME) from error
+        except openai.APIStatusError as error:
+            raise self._error_of(error) from None
+        try:
+            return body_type.model_validate_json(bytes(body))
         except ValidationError as error:
             fault = error.errors(include_input=False, include_url=False)[0]
             place = ".".join(str(part) for part in fault["loc"]) or "body"
             raise ProviderAnswerInvalid(NAME, f"{place}: {fault['msg']}") from None
-        choice = completion.choices[0]
-        usage = completion.usage
-        return TextAnswer(
-            text=choice.message.content or choice.message.refusal or "",
-            finish_reason=choice.finish_reason or "",
-            model_served=completion.model,
-            usage=Usage(usage.prompt_tokens, usage.completion_tokens) if usage else None,
-        )
-
-    def _post(self, request: TextRequest) -> str:
-        """Send the request and return the body of the answer."""
-        import openai  # noqa: PLC0415 - the SDK takes half a second that others need not pay
-
-        options: dict[str, Any] = {}
-        if request.json_mode:
-            options["response_format"] = {"type": "json_object"}
-        try:
-            response = _client(self._connection).chat.completions.with_raw_response.create(
-                model=request.model_id,
-                messages=[
-                    {"role": "system", "content": request.instruction},
-                    {"role": "user", "content": request.prompt},
-                ],
-                timeout=request.timeout_s,
-                **options,
-            )
-        except openai.APITimeoutError as error:
-            raise ProviderTimeout(NAME, request.timeout_s) from error
-        except openai.APIConnectionError as error:
-            raise ProviderUnreachable(NAME) from error
-        except openai.APIStatusError as error:
-            raise self._error_of(error) from None
-        return response.text
 
     def _error_of(self, error: openai.APIStatusError) -> ProviderError:
         status = error.status_code
@@ -109,9 +208,8 @@ class OpenAIProvider:
             case 401 | 403:
                 return ProviderKeyRefused(NAME, status)
             case 429:
-                return ProviderRateLimited(
-                    NAME, _seconds(error.response.headers.get("retry-after"))
-                )
+                wait = _seconds(error.response.headers.get("retry-after"))
+                return ProviderRateLimited(NAME, wait)
             case _ if status >= 500:  # noqa: PLR2004 - HTTP's own boundary
                 return ProviderFailed(NAME, status)
         detail = error.message.replace(self._connection.api_key, "…")[:_DETAIL_LENGTH]
@@ -128,8 +226,11 @@ def _client(connection: Connection) -> openai.OpenAI:
     """One client, and so one pool of open connections, for each key and address."""
     import openai  # noqa: PLC0415 - as above
 
-    return openai.OpenAI(
+    client = openai.OpenAI(
         api_key=connection.api_key,
-        base_url=connection.base_url or None,
+        base_url=connection.base_url or ADDRESS,
         max_retries=0,
     )
+    # The SDK would take them from the environment, which an account's own key knows nothing of.
+    client.organization = client.project = None
+    return client

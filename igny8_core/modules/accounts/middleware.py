@@ -11,8 +11,6 @@ from django.utils.functional import SimpleLazyObject
 
 from igny8_core.modules.accounts.models import Account, Membership
 
-SESSION_KEY = "account_key"
-
 
 class AccountRequest(HttpRequest):
     if TYPE_CHECKING:
@@ -33,7 +31,4 @@ class AccountMiddleware:
 def _account_of(request: AccountRequest) -> Account | None:
     if not request.user.is_authenticated:
         return None
-    return Membership.objects.account_of(
-        request.user.pk,
-        preferred_key=request.session.get(SESSION_KEY),
-    )
+    return Membership.objects.account_of(request.user.pk)

@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
-from igny8_core.ai.exceptions import UnknownAccount
+from igny8_core.ai.exceptions import AccountKeyIsFixed, UnknownAccount
+
+KEY = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+class AccountStatus(models.TextChoices):
+    ACTIVE = "active", "Active"
+    SUSPENDED = "suspended", "Suspended"
+    CLOSED = "closed", "Closed"
+
+
+def check_key(key: str) -> None:
+    if not KEY.fullmatch(key):
+        message = f"“{key}” is not a key: use a-z, 0-9, dot, dash and underscore."
+        raise ValidationError(message)
+
+
+def check_traits(traits: object) -> None:
+    if not isinstance(traits, dict):
+        message = f"Traits are a JSON object, not {traits!r}."
+        raise ValidationError(message)
 
 
 class AccountManager(models.Manager["Account"]):
     def by_key(self, key: str) -> Account:
         """The account with this key. One query; raises UnknownAccount."""
-        try:
-            return self.get(key=key)
-        except self.model.DoesNotExist:
-            raise UnknownAccount(key) from None
+        account = self.filter(key=key).first() if KEY.fullmatch(key) else None
+        if account is None:
+            raise UnknownAccount(key)
+        return account
 
 
 class Account(models.Model):
     """The paying tenant."""
 
-    class Status(models.TextChoices):
-        ACTIVE = "active", "Active"
-        SUSPENDED = "suspended", "Suspended"
-        CLOSED = "closed", "Closed"
-
     key = models.CharField(
         max_length=100,
         unique=True,
-        validators=[
-            RegexValidator(
-                r"\A[a-z0-9][a-z0-9._-]*\Z",
-                "“%(value)s” is not a key: use a-z, 0-9, dot, dash and underscore.",
-            ),
-        ],
+        validators=[check_key],
         help_text="Stable name; rules, splits and receipts refer to it, so it never changes.",
     )
     name = models.CharField(max_length=200)
@@ -53,27 +65,26 @@ class Account(models.Model):
         help_text="ISO 3166 code, e.g. DE; empty where unknown.",
     )
     is_internal = models.BooleanField(default=False, help_text="One of our own accounts.")
-    status = models.CharField(max_length=20, choices=Status.choices, default=Status.ACTIVE)
+    status = models.CharField(
+        max_length=20, choices=AccountStatus.choices, default=AccountStatus.ACTIVE
+    )
     traits = models.JSONField(
         default=dict,
         blank=True,
         help_text="Further facts about the account, a JSON object.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    members = models.ManyToManyField(
-        settings.AUTH_USER_MODEL,
-        through="Membership",
-        related_name="accounts",
-    )
 
     objects: ClassVar[AccountManager] = AccountManager()
+
+    _stored_key: str | None = None
 
     class Meta:
         swappable = "FLAGS_ACCOUNT_MODEL"
         ordering: ClassVar = ["key"]
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=models.Q(status__in=["active", "suspended", "closed"]),
+                condition=models.Q(status__in=AccountStatus.values),
                 name="account_status_is_known",
             ),
         ]
@@ -81,23 +92,44 @@ class Account(models.Model):
     def __str__(self) -> str:
         return self.key
 
+    @classmethod
+    def from_db(cls, *columns: Any, **options: Any) -> Self:
+        account = super().from_db(*columns, **options)
+        account._stored_key = account.__dict__.get("key")
+        return account
+
+    def clean(self) -> None:
+        super().clean()
+        try:
+            check_traits(self.traits)
+        except ValidationError as error:
+            raise ValidationError({"traits": error}) from None
+
+    def save(self, **options: Any) -> None:
+        """Raises AccountKeyIsFixed, and ValidationError for a key or traits that are none."""
+        if self._stored_key not in {None, self.key}:
+            raise AccountKeyIsFixed(self._stored_key, self.key)
+        check_key(self.key)
+        check_traits(self.traits)
+        super().save(**options)
+        self._stored_key = self.key
+
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
-    def account_of(self, user_id: int, *, preferred_key: str | None = None) -> Account | None:
-        """The account that a user works in: the preferred one, else the first joined. One query."""
-        memberships = self.filter(user_id=user_id).select_related("account").order_by("pk")
-        accounts = [membership.account for membership in memberships]
-        preferred = [account for account in accounts if account.key == preferred_key]
-        return next(iter(preferred + accounts), None)
+    def account_of(self, user_id: int) -> Account | None:
+        """The account that a user works in: the first joined. One query."""
+        membership = self.filter(user_id=user_id).select_related("account").order_by("pk").first()
+        return membership.account if membership else None
+
+
+class Role(models.TextChoices):
+    OWNER = "owner", "Owner"
+    ADMIN = "admin", "Admin"
+    MEMBER = "member", "Member"
 
 
 class Membership(models.Model):
     """A user's place in an account."""
-
-    class Role(models.TextChoices):
-        OWNER = "owner", "Owner"
-        ADMIN = "admin", "Admin"
-        MEMBER = "member", "Member"
 
     account = models.ForeignKey(
         settings.FLAGS_ACCOUNT_MODEL,
@@ -118,6 +150,10 @@ class Membership(models.Model):
             models.UniqueConstraint(
                 fields=["account", "user"],
                 name="one_membership_per_account_and_user",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role__in=Role.values),
+                name="membership_role_is_known",
             ),
         ]
 

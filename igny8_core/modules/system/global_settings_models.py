@@ -1,59 +1,24 @@
-"""What holds for the whole platform: the catalogue of AI models."""
+"""What holds for the whole platform: models, provider keys, parameters and prompts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any, ClassVar
 
+from django.core.validators import URLValidator
 from django.db import models, transaction
 
+from igny8_core.ai.values import ModelType
+from igny8_core.modules.system.abstract_models import (
+    PROVIDERS,
+    Parameters,
+    Prompt,
+    ProviderKeys,
+    SavedRowsQuerySet,
+)
 
-class AIModelQuerySet(models.QuerySet["AIModel"]):
-    """Writes many rows as one would write each: through `save()`, in one transaction.
-
-    A catalogue is short; what `save()` keeps true (one default, an announcement) is worth a
-    query a row.
-    """
-
-    def update(self, **values: Any) -> int:
-        rows = list(self)
-        with transaction.atomic(using=self.db):
-            for row in rows:
-                for name, value in values.items():
-                    setattr(row, name, value)
-                row.save(using=self.db, update_fields=[*values, "updated_at"])
-        return len(rows)
-
-    update.alters_data = True  # type: ignore[attr-defined]
-
-    def bulk_create(self, objs: Iterable[AIModel], *_args: Any, **options: Any) -> list[AIModel]:
-        self._refuse(options)
-        rows = list(objs)
-        with transaction.atomic(using=self.db):
-            for row in rows:
-                row.save(using=self.db, force_insert=True)
-        return rows
-
-    def bulk_update(
-        self,
-        objs: Iterable[AIModel],
-        fields: Iterable[str],
-        batch_size: int | None = None,  # noqa: ARG002 - the signature is Django's
-    ) -> int:
-        rows = list(objs)
-        with transaction.atomic(using=self.db):
-            for row in rows:
-                row.save(using=self.db, update_fields=[*fields, "updated_at"])
-        return len(rows)
-
-    @staticmethod
-    def _refuse(options: dict[str, Any]) -> None:
-        for name in ("ignore_conflicts", "update_conflicts"):
-            if options.get(name):
-                message = (
-                    f"bulk_create({name}=True) would bypass save(); create the rows one by one."
-                )
-                raise ValueError(message)
+# The fields that say which model is the default of which type.
+_DEFAULT = frozenset({"is_default", "model_type"})
 
 
 class AIModel(models.Model):
@@ -62,12 +27,7 @@ class AIModel(models.Model):
     Replaces hardcoded MODEL_RATES and IMAGE_MODEL_RATES.
     """
 
-    PROVIDER_CHOICES: ClassVar = [
-        ("openai", "OpenAI"),
-        ("anthropic", "Anthropic"),
-        ("runware", "Runware"),
-        ("google", "Google AI"),
-    ]
+    PROVIDER_CHOICES: ClassVar = list(PROVIDERS.items())
     MODEL_TYPE_CHOICES: ClassVar = [
         ("text", "Text Generation"),
         ("image", "Image Generation"),
@@ -124,7 +84,7 @@ class AIModel(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = AIModelQuerySet.as_manager()
+    objects = SavedRowsQuerySet.as_manager()
 
     class Meta:
         db_table = "igny8_ai_models"
@@ -135,10 +95,9 @@ class AIModel(models.Model):
                 fields=["model_type"],
                 condition=models.Q(is_default=True),
                 name="one_default_ai_model_per_type",
-                violation_error_message="Another model of this type is the default.",
             ),
             models.CheckConstraint(
-                condition=models.Q(model_type__in=["text", "image", "embedding"]),
+                condition=models.Q(model_type__in=[value.value for value in ModelType]),
                 name="ai_model_type_is_known",
             ),
             models.CheckConstraint(
@@ -155,10 +114,15 @@ class AIModel(models.Model):
     def __str__(self) -> str:
         return f"{self.display_name} ({self.model_id})"
 
+    def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
+        """A form may make it the default while another one is: `save()` clears that first."""
+        super().validate_constraints({*(exclude or ()), "is_default"})
+
     def save(self, **options: Any) -> None:
         """Save; a default clears the type's old one first, by its own `save()`."""
+        written = options.get("update_fields")
         with transaction.atomic(using=options.get("using")):
-            if self.is_default:
+            if self.is_default and (written is None or not _DEFAULT.isdisjoint(written)):
                 self._clear_other_default(options.get("using"))
             super().save(**options)
 
@@ -169,3 +133,85 @@ class AIModel(models.Model):
         for other in rows.filter(is_default=True).exclude(pk=self.pk):
             other.is_default = False
             other.save(using=using, update_fields=["is_default", "updated_at"])
+
+    def toggle_active(self) -> None:
+        self.is_active = not self.is_active
+        self.save(update_fields=["is_active", "updated_at"])
+
+    def make_default(self) -> None:
+        """Make it its type's default; a default is active."""
+        self.is_default = self.is_active = True
+        self.save(update_fields=["is_default", "is_active", "updated_at"])
+
+
+def _base_url() -> models.CharField[str, str]:
+    return models.CharField(
+        max_length=300,
+        blank=True,
+        validators=[URLValidator(schemes=["http", "https"])],
+        help_text="Empty for the provider's own address.",
+    )
+
+
+class GlobalIntegrationSettings(ProviderKeys, Parameters):
+    """The platform's provider keys and the parameters that hold where nobody says otherwise.
+
+    One row. A type's default model is not here: it is the AIModel marked as default.
+    """
+
+    PK = 1
+
+    openai_base_url = _base_url()
+    anthropic_base_url = _base_url()
+    runware_base_url = _base_url()
+    google_base_url = _base_url()
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = SavedRowsQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "global integration settings"
+        verbose_name_plural = "global integration settings"
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(pk=1),
+                name="one_row_of_global_integration_settings",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return "Global integration settings"
+
+    @classmethod
+    def load(cls) -> GlobalIntegrationSettings:
+        """The row; an unsaved one with nothing set where there is none. One query."""
+        return cls.objects.filter(pk=cls.PK).first() or cls(pk=cls.PK)
+
+    def base_url_of(self, provider: str) -> str:
+        url: str = getattr(self, f"{provider}_base_url")
+        return url
+
+    def save(self, **options: Any) -> None:
+        self.pk = self.PK
+        super().save(**options)
+
+
+class GlobalAIPrompt(Prompt):
+    """The platform's instruction for a task, a row a version."""
+
+    class Meta(Prompt.Meta):
+        verbose_name = "global AI prompt"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["task", "version"],
+                name="one_global_ai_prompt_per_task_and_version",
+            ),
+            models.UniqueConstraint(
+                fields=["task"],
+                condition=models.Q(is_active=True),
+                name="one_active_global_ai_prompt_per_task",
+            ),
+        ]
+
+    def siblings(self) -> models.QuerySet[GlobalAIPrompt]:
+        return GlobalAIPrompt.objects.filter(task=self.task)

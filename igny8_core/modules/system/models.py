@@ -1,7 +1,109 @@
-"""The system app's models, found here by Django."""
+"""What an account sets for itself: its own keys, preferred models, parameters and prompts."""
 
 from __future__ import annotations
 
-from igny8_core.modules.system.global_settings_models import AIModel
+from typing import ClassVar
 
-__all__ = ["AIModel"]
+from django.conf import settings
+from django.db import models
+
+from igny8_core.ai.values import ModelType
+from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.abstract_models import (
+    Parameters,
+    Prompt,
+    ProviderKeys,
+    SavedRowsQuerySet,
+)
+from igny8_core.modules.system.global_settings_models import (
+    AIModel,
+    GlobalAIPrompt,
+    GlobalIntegrationSettings,
+)
+
+__all__ = [
+    "AIModel",
+    "AIPrompt",
+    "GlobalAIPrompt",
+    "GlobalIntegrationSettings",
+    "IntegrationSettings",
+]
+
+
+def _preference(model_type: ModelType) -> models.ForeignKey[AIModel | None, AIModel | None]:
+    return models.ForeignKey(
+        AIModel,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        limit_choices_to={"model_type": model_type.value},
+        help_text=f"The account's own choice of {model_type} model, used where it is usable.",
+    )
+
+
+class IntegrationSettings(ProviderKeys, Parameters):
+    """One account's settings; its keys are used before the platform's."""
+
+    account = models.OneToOneField(
+        settings.FLAGS_ACCOUNT_MODEL,
+        on_delete=models.CASCADE,
+        related_name="integration_settings",
+    )
+    text_model = _preference(ModelType.TEXT)
+    image_model = _preference(ModelType.IMAGE)
+    embedding_model = _preference(ModelType.EMBEDDING)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = SavedRowsQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "integration settings"
+        verbose_name_plural = "integration settings"
+
+    def __str__(self) -> str:
+        return f"Integration settings of {self.account}"
+
+    @classmethod
+    def of(cls, account: Account) -> IntegrationSettings:
+        """The account's row; an unsaved one with nothing set where it has none. One query."""
+        preferences = [f"{model_type}_model" for model_type in ModelType]
+        rows = cls.objects.filter(account=account).select_related(*preferences)
+        return rows.first() or cls(account=account)
+
+    def preference(self, model_type: ModelType) -> str | None:
+        """The id of the model that the account prefers for a type."""
+        model: AIModel | None = getattr(self, f"{model_type}_model")
+        return model.model_id if model else None
+
+
+class AIPrompt(Prompt):
+    """An account's own instruction for a task, a row a version; the active one overrides ours."""
+
+    account = models.ForeignKey(
+        settings.FLAGS_ACCOUNT_MODEL,
+        on_delete=models.CASCADE,
+        related_name="ai_prompts",
+    )
+
+    FIXED: ClassVar = (*Prompt.FIXED, "account_id")
+
+    class Meta(Prompt.Meta):
+        verbose_name = "AI prompt"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "task", "version"],
+                name="one_ai_prompt_per_account_task_and_version",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "task"],
+                condition=models.Q(is_active=True),
+                name="one_active_ai_prompt_per_account_and_task",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account}: {super().__str__()}"
+
+    def siblings(self) -> models.QuerySet[AIPrompt]:
+        return AIPrompt.objects.filter(account=self.account, task=self.task)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
 
-DECIMALS = 12
+from igny8_core.ai.pricing import EXACT
 
-_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+DECIMALS = 12
+_LIMIT = 2**63
 
 
 if TYPE_CHECKING:
@@ -28,13 +29,13 @@ class UsdField(_Pico):
     description = "USD, exact to 12 decimals"
 
     def from_db_value(self, value: int | None, *_context: object) -> Decimal | None:
-        return None if value is None else _EXACT.scaleb(Decimal(value), -DECIMALS)
+        return None if value is None else EXACT.scaleb(Decimal(value), -DECIMALS)
 
     def to_python(self, value: Any) -> Decimal | None:
         if value is None:
             return None
         try:
-            amount = _EXACT.create_decimal(str(value))
+            amount = EXACT.create_decimal(str(value))
         except InvalidOperation:
             amount = Decimal("NaN")
         if not amount.is_finite():
@@ -46,10 +47,13 @@ class UsdField(_Pico):
         amount = self.to_python(value)
         if amount is None:
             return None
-        pico = _EXACT.scaleb(amount, DECIMALS)
+        pico = EXACT.scaleb(amount, DECIMALS)
         if pico != pico.to_integral_value():
             message = f"{value} has more than {DECIMALS} decimals."
             raise ValidationError(message, code="too_precise")
+        if not -_LIMIT <= pico < _LIMIT:
+            message = f"{value} is over 9.2 million USD."
+            raise ValidationError(message, code="too_large")
         return int(pico)
 
     def value_to_string(self, obj: models.Model) -> str:

@@ -6,17 +6,22 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 from django.utils import timezone
 
+from igny8_core.ai.exceptions import ModelInUse
+from igny8_core.modules.system.global_settings_models import AIModel
 from igny8_core.modules.usage.fields import UsdField
+
+# A receipt's status, where it is not the code of a ProviderError.
+OK = "ok"
+UNMETERED = "unmetered"  # an answer without token counts
+INTERRUPTED = "interrupted"  # the call was cut off
 
 
 class Receipt(models.Model):
     """One AI call: who asked for what, what answered, why that model, and what it cost."""
-
-    OK = "ok"
-    UNMETERED = "unmetered"
-    INTERRUPTED = "interrupted"
 
     request_id = models.UUIDField(unique=True, help_text="One per AI call.")
     account = models.ForeignKey(
@@ -36,14 +41,29 @@ class Receipt(models.Model):
         help_text="Who was called; “offline” where no provider was.",
     )
     reason = models.CharField(max_length=40, help_text="Which candidate gave the model.")
+    prompt = models.CharField(
+        max_length=20,
+        help_text="Whose instruction it was put with: account, platform or built-in.",
+    )
+    prompt_version = models.PositiveIntegerField(null=True, blank=True)
     input_tokens = models.BigIntegerField(null=True, blank=True)
     output_tokens = models.BigIntegerField(null=True, blank=True)
+    images = models.IntegerField(null=True, blank=True)
     cost = UsdField(
         null=True,
         blank=True,
-        help_text="What the provider takes; empty where it is not known.",
+        help_text="What the provider takes, or would where offline answered; empty if unknown.",
     )
-    currency = models.CharField(max_length=3, default="USD")
+    model_priced = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="The model whose price was taken: the served one where the catalogue has it.",
+    )
+    lines = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="The quote's lines: meter, quantity, rate, per how many, amount.",
+    )
     latency_ms = models.IntegerField()
     status = models.CharField(
         max_length=40,
@@ -58,11 +78,19 @@ class Receipt(models.Model):
         ordering: ClassVar = ["-created_at", "-pk"]
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=models.Q(status="ok", cost__isnull=False, cost__gte=0)
-                | (~models.Q(status="ok") & models.Q(cost__isnull=True)),
+                condition=models.Q(status=OK, cost__isnull=False, cost__gte=0)
+                | (~models.Q(status=OK) & models.Q(cost__isnull=True)),
                 name="receipt_has_a_cost_exactly_when_ok",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.request_id} {self.account} {self.task} {self.model_asked} {self.status}"
+
+
+@receiver(pre_delete, sender=AIModel)
+def _keep_what_receipts_name(instance: AIModel, **_signal: object) -> None:
+    named = models.Q(model_asked=instance.model_id) | models.Q(model_served=instance.model_id)
+    receipts = Receipt.objects.filter(named).count()
+    if receipts:
+        raise ModelInUse(instance.model_id, f"{receipts} receipts")

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from constance import config
+from django.db import transaction
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from igny8_core.ai import exceptions
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.providers.base import Connection
+from igny8_core.ai.providers import openai as openai_provider
 from igny8_core.ai.providers.offline import LABEL
-from igny8_core.ai.resolver import resolve
-from igny8_core.ai.values import Needs, TextRequest
-from igny8_core.modules.accounts.models import Account
+from igny8_core.ai.values import Connection, Needs
+from igny8_core.modules.accounts.models import Account, AccountStatus
 from igny8_core.modules.system.global_settings_models import AIModel
 from igny8_core.modules.usage.models import Receipt
 from tests.conftest import Manage
@@ -60,7 +61,7 @@ def test_run__server_answers__receipt_costs_tokens_times_rates(
     answer = core(acme, httpserver).run_ai_request("generate_content", "About tyres.")
     cost = (1234 * Decimal("0.15") + 567 * Decimal("0.60")) / 1_000_000
     receipt = Receipt.objects.get()
-    assert (answer.text, answer.cost, answer.request_id) == (
+    assert (answer.content, answer.cost, answer.request_id) == (
         "Tyres are round.",
         cost,
         receipt.request_id,
@@ -79,6 +80,23 @@ def test_run__server_answers__receipt_costs_tokens_times_rates(
     )
     assert (receipt.input_tokens, receipt.output_tokens) == (1234, 567)
     assert receipt.latency_ms > 0
+    assert receipt.model_priced == "gpt-4o-mini"
+    assert receipt.lines == [
+        {
+            "meter": "input_tokens",
+            "quantity": 1234,
+            "rate": "0.15",
+            "per": 1_000_000,
+            "amount": "0.0001851",
+        },
+        {
+            "meter": "output_tokens",
+            "quantity": 567,
+            "rate": "0.60",
+            "per": 1_000_000,
+            "amount": "0.0003402",
+        },
+    ]
 
 
 def test_run__what_is_sent__is_the_task_and_the_prompt(
@@ -92,6 +110,7 @@ def test_run__what_is_sent__is_the_task_and_the_prompt(
     assert sent["response_format"] == {"type": "json_object"}
     assert [message["role"] for message in sent["messages"]] == ["system", "user"]
     assert sent["messages"][0]["content"].startswith("Group these keywords")
+    assert "JSON" in sent["messages"][0]["content"]
     assert sent["messages"][1]["content"] == "shoes, boots"
 
 
@@ -102,7 +121,9 @@ def test_run__json_mode__is_sent_when_needed(
     httpserver.expect_request(PATH).respond_with_json(completion())
     core(acme, httpserver).run_ai_request("generate_content", "x", needs=needs)
     ((request, _),) = httpserver.log
-    assert ("response_format" in json.loads(request.get_data())) is is_sent
+    sent = json.loads(request.get_data())
+    assert ("response_format" in sent) is is_sent
+    assert ("JSON" in sent["messages"][0]["content"]) is is_sent
 
 
 def test_run__another_catalogue_model_served__its_price_is_taken(
@@ -122,6 +143,15 @@ def test_run__unpriced_catalogue_model_served__the_asked_ones_price_is_taken(
     assert answer.cost == Decimal("0.0005253")
 
 
+def test_run__model_of_another_type_served__the_asked_ones_price_is_taken(
+    acme: Account, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request(PATH).respond_with_json(completion(model="dall-e-3"))
+    answer = core(acme, httpserver).run_ai_request("generate_content", "x")
+    assert answer.cost == Decimal("0.0005253")
+    assert Receipt.objects.get().model_priced == "gpt-4o-mini"
+
+
 def test_run__no_usage_reported__cost_is_unknown_and_the_receipt_says_so(
     acme: Account, httpserver: HTTPServer
 ) -> None:
@@ -138,7 +168,7 @@ def test_run__answer_cut_off_or_refused__the_caller_sees_why(
     choice = {"finish_reason": "content_filter", "message": {"content": None, "refusal": "No."}}
     httpserver.expect_request(PATH).respond_with_json(completion(choices=[choice]))
     answer = core(acme, httpserver).run_ai_request("generate_content", "x")
-    assert (answer.text, answer.finish_reason) == ("No.", "content_filter")
+    assert (answer.content, answer.finish_reason) == ("No.", "content_filter")
 
 
 def _slow(_request: Request) -> Response:
@@ -146,6 +176,16 @@ def _slow(_request: Request) -> Response:
     return Response(json.dumps(completion()), content_type="application/json")
 
 
+def _dripping(_request: Request) -> Response:
+    def drip() -> Iterator[bytes]:
+        for character in json.dumps(completion())[:40]:
+            time.sleep(0.05)
+            yield character.encode()
+
+    return Response(drip(), content_type="application/json")
+
+
+TIMEOUTS = {"slow": 0.2, "dripping": 0.3}
 FAILURES: dict[str, tuple[Callable[[HTTPServer], None], type[exceptions.ProviderError], str]] = {
     "401": (
         lambda server: server.expect_request(PATH).respond_with_json(
@@ -217,6 +257,25 @@ FAILURES: dict[str, tuple[Callable[[HTTPServer], None], type[exceptions.Provider
         exceptions.ProviderAnswerInvalid,
         "makes no sense: usage.prompt_tokens: ",
     ),
+    "one token over the limit": (
+        lambda server: server.expect_request(PATH).respond_with_json(
+            completion(usage={"prompt_tokens": 10**9 + 1, "completion_tokens": 0})
+        ),
+        exceptions.ProviderAnswerInvalid,
+        "makes no sense: usage.prompt_tokens: ",
+    ),
+    "no output count": (
+        lambda server: server.expect_request(PATH).respond_with_json(
+            completion(usage={"prompt_tokens": 1})
+        ),
+        exceptions.ProviderAnswerInvalid,
+        "makes no sense: usage.completion_tokens: ",
+    ),
+    "dripping": (
+        lambda server: server.expect_request(PATH).respond_with_handler(_dripping),
+        exceptions.ProviderTimeout,
+        "did not answer within 0.3 s.",
+    ),
     "tokens as text": (
         lambda server: server.expect_request(PATH).respond_with_json(
             completion(usage={"prompt_tokens": "12", "completion_tokens": 0})
@@ -233,7 +292,7 @@ def test_run__server_fails__own_exception_and_a_receipt_without_cost(
 ) -> None:
     prepare, error, sentence = FAILURES[name]
     prepare(httpserver)
-    config.AI_REQUEST_TIMEOUT_S = 0.2 if name == "slow" else 30.0
+    config.AI_REQUEST_TIMEOUT_S = TIMEOUTS.get(name, 30.0)
     with pytest.raises(error) as caught:
         core(acme, httpserver).run_ai_request("generate_content", "x")
     assert sentence in str(caught.value)
@@ -262,7 +321,7 @@ def test_run__no_key__offline_answers_and_the_receipt_says_so(acme: Account) -> 
     answer = AICore(acme, connections={"openai": Connection("")}).run_ai_request(
         "generate_content", "x"
     )
-    assert answer.text.startswith(LABEL)
+    assert answer.content.startswith(LABEL)
     assert (answer.provider, Receipt.objects.get().provider) == ("offline", "offline")
 
 
@@ -299,25 +358,73 @@ def test_run__empty_prompt__is_refused(acme: Account, prompt: str) -> None:
 
 
 def test_run__account_suspended__is_refused(acme: Account) -> None:
-    acme.status = Account.Status.SUSPENDED
+    acme.status = AccountStatus.SUSPENDED
     with pytest.raises(exceptions.AccountNotActive, match="'acme' is suspended"):
         AICore(acme).run_ai_request("generate_content", "x")
 
 
-class _Cut:
-    """A provider whose call is cut off from outside."""
-
-    name = "cut"
-
-    def complete(self, _request: object) -> Any:
+def test_run__cut_off__the_receipt_says_interrupted(acme: Account, httpserver: HTTPServer) -> None:
+    def cut_off(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-
-def test_run__cut_off__the_receipt_says_interrupted(acme: Account) -> None:
-    request = TextRequest("gpt-4o-mini", "", "x", json_mode=False, timeout_s=1)
-    with pytest.raises(KeyboardInterrupt):
-        AICore(acme)._run(_Cut(), request, resolve(acme, "generate_content"))
+    httpserver.expect_request(PATH).respond_with_handler(_slow)
+    old = signal.signal(signal.SIGALRM, cut_off)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            core(acme, httpserver).run_ai_request("generate_content", "x")
+    finally:
+        signal.signal(signal.SIGALRM, old)
     assert Receipt.objects.get().status == "interrupted"
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_run__inside_a_transaction__is_refused_and_nothing_is_sent(
+    acme: Account, httpserver: HTTPServer
+) -> None:
+    with transaction.atomic(), pytest.raises(exceptions.OpenTransaction):
+        core(acme, httpserver).run_ai_request("generate_content", "x")
+    assert not httpserver.log
+
+
+@pytest.mark.parametrize("prompt", ["a\0", "half \udcff"])
+def test_run__character_that_nothing_can_carry__is_refused(acme: Account, prompt: str) -> None:
+    with pytest.raises(exceptions.InvalidCharacter, match="at position"):
+        AICore(acme).run_ai_request("generate_content", prompt)
+
+
+def test_run__more_tokens_than_the_ledger_can_hold__never_happen(
+    acme: Account, httpserver: HTTPServer
+) -> None:
+    """The most tokens at the dearest rate still fit."""
+    AIModel.objects.filter(model_id="gpt-4o-mini").update(input_rate="4999", output_rate="4000")
+    usage = {"prompt_tokens": 10**9, "completion_tokens": 10**9}
+    httpserver.expect_request(PATH).respond_with_json(completion(usage=usage))
+    answer = core(acme, httpserver).run_ai_request("generate_content", "x")
+    assert answer.cost == Receipt.objects.get().cost == Decimal(8_999_000)
+
+
+@pytest.mark.parametrize("value", [-5.0, 0.0, 1e12, float("nan")])
+def test_run__timeout_that_makes_no_sense__is_refused(acme: Account, value: float) -> None:
+    config.AI_REQUEST_TIMEOUT_S = value
+    with pytest.raises(exceptions.InvalidLiveSetting, match="AI_REQUEST_TIMEOUT_S"):
+        AICore(acme).run_ai_request("generate_content", "x")
+
+
+def test_run__environment_names_another_server__a_given_key_does_not_go_there(
+    acme: Account, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", httpserver.url_for("/v1"))
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    client = openai_provider._client(Connection("sk-only-for-this-test"))
+    assert str(client.base_url) == "https://api.openai.com/v1/"
+    assert (client.organization, client.project) == (None, None)
+
+
+def test_run__key_of_a_provider_that_cannot_be_called__is_refused(acme: Account) -> None:
+    core = AICore(acme, connections={"anthropic": Connection("sk-ant-1")})
+    with pytest.raises(exceptions.ProviderNotImplemented, match="'anthropic' has a key"):
+        core.run_ai_request("generate_content", "x", model="claude-3-haiku")
 
 
 def test_connection__printed__hides_the_key() -> None:
@@ -359,5 +466,5 @@ def test_command__server_answers__shows_answer_and_cost(
         OPENAI_BASE_URL=httpserver.url_for("/v1"),
     )
     facts = json.loads(done.stdout)
-    assert (facts["text"], facts["cost"]) == ("Tyres are round.", "0.0005253")
+    assert (facts["content"], facts["cost"]) == ("Tyres are round.", "0.0005253")
     assert facts["answered_by"] == "openai"

@@ -43,7 +43,11 @@ def test_resolve__json__has_the_stable_keys(
             {"meter": "input_tokens", "amount": "0.15", "per": 1_000_000},
             {"meter": "output_tokens", "amount": "0.60", "per": 1_000_000},
         ],
-        "trail": [{"candidate": "TYPE_DEFAULT", "model_id": "gpt-4o-mini", "refusal": None}],
+        "trail": [
+            {"candidate": "PREFERENCE", "model_id": None, "refusal": "NO_PREFERENCE"},
+            {"candidate": "TYPE_DEFAULT", "model_id": "gpt-4o-mini", "refusal": None},
+        ],
+        "parameters": {},
     }
 
 
@@ -95,12 +99,12 @@ def test_run_ai__json__has_the_stable_keys(
         "rates",
         "answered_by",
         "model_served",
-        "usage",
+        "meters",
         "cost",
         "finish_reason",
-        "text",
+        "content",
     }
-    assert facts["usage"].keys() == {"input_tokens", "output_tokens"}
+    assert facts["meters"].keys() == {"input_tokens", "output_tokens"}
     assert isinstance(facts["cost"], str)
 
 
@@ -163,7 +167,7 @@ REFUSALS = [
     (["quote", "gpt-4o", "--meter=images=1"], 1, "Model 'gpt-4o' has no price for images."),
     (["quote", "gpt-4o", f"--meter=input_tokens={10**18}"], 1, "input_tokens is 1000000000"),
     (["run_ai", "acme", "generate_content", "--prompt="], 1, "The prompt is empty."),
-    (["run_ai", "acme", "embed_text", "--prompt=x"], 1, "Task 'embed_text' takes a model"),
+    (["run_ai", "acme", "write", "--prompt=x"], 1, "There is no task 'write'."),
 ]
 BAD_USAGE = [
     (["resolve", "acme"], "required: task"),
@@ -200,7 +204,7 @@ def test_command__bad_usage__exit_2(manage: Manage, args: list[str], sentence: s
 def test_resolve__refused_with_explain__the_trail_is_on_stderr(manage: Manage) -> None:
     done = manage("resolve", "acme", "generate_content", "--needs=vision", "--explain")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[0] == (
+    assert done.stderr.splitlines()[1] == (
         "TYPE_DEFAULT gpt-4o-mini: passed over: it takes no images as input"
     )
 

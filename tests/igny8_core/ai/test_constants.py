@@ -58,3 +58,9 @@ def test_rates__type_changed_in_the_catalogue__the_plans_figure_is_gone() -> Non
 
 def test_rates__printed__look_like_a_dict() -> None:
     assert "'gpt-image-1-mini': 0.011" in repr(IMAGE_MODEL_RATES)
+
+
+def test_rates__unpriced_model__is_a_key_error_and_never_free() -> None:
+    AIModel.objects.filter(model_id="gpt-4o").update(output_rate=0)
+    assert "gpt-4o" not in MODEL_RATES
+    assert "gpt-4o" not in list(MODEL_RATES)

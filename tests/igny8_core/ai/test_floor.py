@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.conftest import ROOT
+
 FRAMEWORKS = ("django", "rest_framework", "waffle", "constance", "redis", "openai")
 PROGRAM = f"""
 import sys
-from igny8_core.ai import exceptions, fallback_rates, pricing, tasks, values
+from igny8_core.ai import exceptions, fallback_rates, parameters, pricing, prompts, tasks, values
 price = pricing.price_of(fallback_rates.FALLBACK_MODELS["gpt-4o"])
 print(pricing.quote(price, {{"input_tokens": 2}}).cost)
 print([name for name in {FRAMEWORKS} if name in sys.modules])
@@ -17,6 +19,11 @@ print([name for name in {FRAMEWORKS} if name in sys.modules])
 
 def test_floor__imported_alone__prices_and_brings_no_framework() -> None:
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+        cwd=ROOT,
     )
     assert done.stdout.splitlines() == ["0.000005", "[]"]

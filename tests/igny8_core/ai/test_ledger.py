@@ -10,7 +10,7 @@ from django.db import connection
 from igny8_core.ai import ledger
 from igny8_core.ai.exceptions import ReceiptConflict, ReceiptNotWritten
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.usage.models import Receipt
+from igny8_core.modules.usage.models import OK, Receipt
 
 
 def receipt(account: Account, request_id: UUID, cost: str = "0.25") -> Receipt:
@@ -25,7 +25,7 @@ def receipt(account: Account, request_id: UUID, cost: str = "0.25") -> Receipt:
         input_tokens=1,
         output_tokens=2,
         latency_ms=5,
-        status=Receipt.OK,
+        status=OK,
         cost=Decimal(cost),
     )
 

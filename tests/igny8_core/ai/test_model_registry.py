@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from igny8_core.ai.exceptions import (
@@ -227,6 +228,25 @@ def test_cache__cleared_while_loading__the_old_rows_are_not_kept(
     with connection.execute_wrapper(clear_meanwhile):
         ModelRegistry.catalogue()
     with django_assert_num_queries(1):
+        ModelRegistry.catalogue()
+
+
+@committed
+def test_catalogue__database_goes_away_after_a_change__the_last_known_serves(
+    caplog: pytest.LogCaptureFixture, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    def away(*_query: Any) -> Any:
+        raise OperationalError("gone")
+
+    AIModel.objects.filter(model_id="gpt-4o").update(input_rate="9")
+    ModelRegistry.catalogue()
+    ModelRegistry.clear()
+    with connection.execute_wrapper(away):
+        assert ModelRegistry.catalogue().models["gpt-4o"].input_rate == 9
+        assert "The catalogue cannot be read (gone)" in caplog.text
+    with django_assert_num_queries(0):
+        ModelRegistry.catalogue()
+    with time_machine.travel(time.time() + 3), django_assert_num_queries(1):
         ModelRegistry.catalogue()
 
 

@@ -68,7 +68,7 @@ def test_resolve__model_not_usable__pinned_or_default_it_is_refused(
         refusal = Refusal.NO_DEFAULT
     with pytest.raises(NoUsableModel) as default:
         resolve(acme, "generate_content", needs=needs)
-    assert [step.refusal for step in default.value.trail] == [refusal]
+    assert [step.refusal for step in default.value.trail] == [Refusal.NO_PREFERENCE, refusal]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_resolve__type_without_default__says_so(acme: Account) -> None:
         resolve(acme, "generate_images")
     assert str(caught.value) == (
         "No usable model for account 'acme' and task 'generate_images'. "
-        "TYPE_DEFAULT none: NO_DEFAULT."
+        "PREFERENCE none: NO_PREFERENCE; TYPE_DEFAULT none: NO_DEFAULT."
     )
 
 
@@ -111,6 +111,7 @@ def test_resolve__catalogue_empty__the_constants_serve(
     answer = resolve(acme, task, explain=True)
     assert (answer.model.model_id, answer.reason) == (model, Reason.CONSTANTS)
     assert answer.trail == (
+        Step(Reason.PREFERENCE, None, Refusal.NO_PREFERENCE),
         Step(Reason.TYPE_DEFAULT, None, Refusal.CATALOGUE_EMPTY),
         Step(Reason.CONSTANTS, model, None),
     )

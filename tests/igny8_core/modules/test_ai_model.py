@@ -217,8 +217,35 @@ def test_default__added_by_bulk_create__the_first_is_cleared() -> None:
 
 @pytest.mark.parametrize("option", ["ignore_conflicts", "update_conflicts"])
 def test_bulk_create__would_bypass_save__is_refused(option: str) -> None:
-    with pytest.raises(ValueError, match=option):
-        AIModel.objects.bulk_create([], **{option: True})
+    with pytest.raises(ValueError, match="would bypass"):
+        AIModel.objects.bulk_create([], **{option: True})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="would bypass"):
+        AIModel.objects.bulk_create([], None, True)  # noqa: FBT003 - as a caller may
+
+
+def test_default__stale_row_saved_for_another_field__the_default_stays() -> None:
+    stale = AIModel.objects.get(model_id="gpt-4o-mini")
+    AIModel.objects.get(model_id="gpt-4o").make_default()
+    stale.display_name = "Mini"
+    stale.save(update_fields=["display_name"])
+    assert _defaults() == ["gpt-4o"]
+
+
+def test_default__checked_as_a_form_does__another_default_is_no_fault() -> None:
+    model = AIModel.objects.get(model_id="gpt-4o")
+    model.is_default = True
+    model.full_clean()
+    model.save()
+    assert _defaults() == ["gpt-4o"]
+
+
+def test_toggle_active_and_make_default__row__is_switched() -> None:
+    model = AIModel.objects.get(model_id="gpt-4o")
+    model.toggle_active()
+    assert not AIModel.objects.get(model_id="gpt-4o").is_active
+    model.make_default()
+    assert _defaults() == ["gpt-4o"]
+    assert AIModel.objects.get(model_id="gpt-4o").is_active
 
 
 def test_default__moved_to_another_type__that_types_default_is_cleared() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.usage.fields import UsdField
-from igny8_core.modules.usage.models import Receipt
+from igny8_core.modules.usage.models import OK, Receipt
 
 
 def receipt(account: Account, **facts: object) -> Receipt:
@@ -26,7 +26,7 @@ def receipt(account: Account, **facts: object) -> Receipt:
             "provider": "openai",
             "reason": "PINNED",
             "latency_ms": 5,
-            "status": Receipt.OK,
+            "status": OK,
             "cost": Decimal("0.1"),
             **facts,
         }
@@ -50,6 +50,12 @@ def test_cost__any_twelve_decimals__comes_back_exactly(acme: Account, amount: st
 def test_usd_field__any_amount__survives_the_round_trip(amount: Decimal) -> None:
     field = UsdField()
     assert field.from_db_value(field.get_prep_value(amount)) == amount
+
+
+@pytest.mark.parametrize("amount", ["9223372.036854775808", "-9223372.036854775809", "1E+40"])
+def test_usd_field__more_than_the_column_holds__is_refused(amount: str) -> None:
+    with pytest.raises(ValidationError, match=r"over 9\.2 million"):
+        UsdField().get_prep_value(Decimal(amount))
 
 
 def test_usd_field__thirteenth_decimal__is_refused() -> None:

@@ -12,10 +12,10 @@ from django.core.management.base import CommandError
 from django.db import transaction
 
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.management.command import PipelineCommand
+from igny8_core.ai.management.base import PipelineCommand
 from igny8_core.ai.pricing import money_text, price_of
 from igny8_core.ai.values import Meter
-from igny8_core.modules.accounts.models import Account, Membership
+from igny8_core.modules.accounts.models import Account, Membership, Role
 from igny8_core.modules.system.global_settings_models import AIModel
 
 LOGIN = "demo"
@@ -74,7 +74,7 @@ class Command(PipelineCommand):
         if not settings.DEBUG:
             message = "The demo adds a login that everybody knows; it runs with DEBUG=true only."
             raise CommandError(message)
-        if not Account.objects.filter(key=ACCOUNTS[0]["key"]).exists():
+        if not _is_loaded():
             load()
         if not options["load_only"]:
             for line in _table([HEADING, *map(_run, JOBS)]):
@@ -82,13 +82,23 @@ class Command(PipelineCommand):
             self.stdout.write(NEXT_STEPS)
 
 
+def _is_loaded() -> bool:
+    return Account.objects.filter(key__in=[facts["key"] for facts in ACCOUNTS]).count() == len(
+        ACCOUNTS
+    )
+
+
 @transaction.atomic
 def load() -> None:
-    """Add the demo accounts, their login, an image default and an embedding model."""
-    user = get_user_model().objects.create_superuser(LOGIN, password=LOGIN)
+    """Add the demo accounts, their login, an image default and an embedding model.
+
+    What is there already is left as it is.
+    """
+    users = get_user_model().objects
+    user = users.filter(username=LOGIN).first() or users.create_superuser(LOGIN, password=LOGIN)
     for facts in ACCOUNTS:
-        account = Account.objects.create(**facts)
-        Membership.objects.create(account=account, user=user, role=Membership.Role.OWNER)
+        account, _ = Account.objects.get_or_create(key=facts["key"], defaults=facts)
+        Membership.objects.get_or_create(account=account, user=user, defaults={"role": Role.OWNER})
     if not AIModel.objects.filter(model_type="image", is_default=True).exists():
         AIModel.objects.filter(model_id=IMAGE_DEFAULT).update(is_default=True)
     AIModel.objects.get_or_create(
@@ -111,7 +121,7 @@ def _run(job: Job) -> tuple[str, ...]:
         answer.model_served,
         answer.resolution.reason,
         " / ".join(money_text(rate) for rate in rates),
-        " / ".join(str(count) for count in answer.usage or ("?",)),
+        " / ".join(str(count) for count in (answer.meters or {}).values()),
         "?" if answer.cost is None else money_text(answer.cost),
     )
 

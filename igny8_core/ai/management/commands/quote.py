@@ -8,14 +8,14 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from igny8_core.ai import pricing
+from igny8_core.ai import explain, pricing
 from igny8_core.ai.exceptions import UnknownModel
-from igny8_core.ai.management import command
+from igny8_core.ai.management import base
 from igny8_core.ai.model_registry import ModelRegistry
 from igny8_core.ai.pricing import QuoteLine, RateLine, money_text
 
 
-class Command(command.PipelineCommand):
+class Command(base.PipelineCommand):
     help = "Show what given meters cost with a model, line by line."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -25,11 +25,15 @@ class Command(command.PipelineCommand):
             "--meter",
             action="append",
             required=True,
-            type=command.quantity,
+            type=base.quantity,
             metavar="METER=QUANTITY",
             help="e.g. input_tokens=1000; may be given for several meters",
         )
-        parser.add_argument("--at", type=command.moment, help="as of this moment, ISO 8601")
+        parser.add_argument(
+            "--at",
+            type=base.moment,
+            help="the moment to note in the answer, ISO 8601 (prices have no dates yet)",
+        )
 
     def handle(self, **options: Any) -> None:
         model = ModelRegistry.find(options["model"])
@@ -47,7 +51,7 @@ class Command(command.PipelineCommand):
                     "model": quote.model_id,
                     "at": at.isoformat(),
                     "currency": quote.currency,
-                    "lines": [_facts(line) for line in quote.lines],
+                    "lines": [line.facts() for line in quote.lines],
                     "cost": money_text(quote.cost),
                 }
             )
@@ -61,16 +65,6 @@ class Command(command.PipelineCommand):
         )
 
 
-def _facts(line: QuoteLine) -> dict[str, Any]:
-    return {
-        "meter": line.meter,
-        "quantity": line.quantity,
-        "rate": money_text(line.rate),
-        "per": line.per,
-        "amount": money_text(line.amount),
-    }
-
-
 def _sum(line: QuoteLine) -> str:
-    rate = command.rate_text(RateLine(line.meter, line.rate, line.per))
+    rate = explain.rate_text(RateLine(line.meter, line.rate, line.per))
     return f"{line.quantity} at {rate} = {money_text(line.amount)}"

@@ -5,13 +5,15 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from igny8_core.ai import pricing, resolver
+from igny8_core.ai import explain, pricing, resolver
+from igny8_core.ai.account_settings import settings_of
 from igny8_core.ai.exceptions import ModelNotAvailable, NoUsableModel
-from igny8_core.ai.management import command
+from igny8_core.ai.management import base
+from igny8_core.ai.parameters import merge
 from igny8_core.modules.accounts.models import Account
 
 
-class Command(command.PipelineCommand):
+class Command(base.PipelineCommand):
     help = "Show which model an account gets for a task, and why."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -20,15 +22,21 @@ class Command(command.PipelineCommand):
         parser.add_argument("task", help="e.g. generate_content")
         parser.add_argument("--model", help="this model and no other")
         parser.add_argument(
-            "--needs", type=command.needs, help="e.g. json_mode,vision,context_tokens=4000"
+            "--needs", type=base.needs, help="e.g. json_mode,vision,context_tokens=4000"
         )
-        parser.add_argument("--at", type=command.moment, help="as of this moment, ISO 8601")
+        base.add_parameters(parser)
+        parser.add_argument(
+            "--at",
+            type=base.moment,
+            help="the moment to note in the answer, ISO 8601 (models and prices have no dates yet)",
+        )
         parser.add_argument("--explain", action="store_true", help="every candidate looked at")
 
     def handle(self, **options: Any) -> None:
+        account = Account.objects.by_key(options["account"])
         try:
             resolution = resolver.resolve(
-                Account.objects.by_key(options["account"]),
+                account,
                 options["task"],
                 needs=options["needs"],
                 model=options["model"],
@@ -37,11 +45,13 @@ class Command(command.PipelineCommand):
             )
         except (ModelNotAvailable, NoUsableModel) as error:
             if options["explain"]:
-                for line in command.steps(error.trail):
+                for line in explain.steps(error.trail):
                     self.stderr.write(line)
             raise
+        merged = merge(settings_of(account).layers(dict(options["param"])), resolution.model)
         if options["json"]:
-            self.print_json(command.resolution_facts(resolution))
+            parameters = explain.setting_facts(merged)
+            self.print_json(explain.resolution_facts(resolution) | {"parameters": parameters})
             return
         price = pricing.price_of(resolution.model)
         self.print_rows(
@@ -50,8 +60,9 @@ class Command(command.PipelineCommand):
                 ("task", resolution.task),
                 ("model", f"{resolution.model.display_name} ({resolution.model.model_id})"),
                 ("provider", resolution.model.provider),
-                ("why", command.why(resolution)),
-                *((price.currency, command.rate_text(line)) for line in price.lines),
-                *(("looked at", line) for line in command.steps(resolution.trail or ())),
+                ("why", explain.why(resolution)),
+                *((price.currency, explain.rate_text(line)) for line in price.lines),
+                *(("parameter", explain.setting_text(*item)) for item in merged.items()),
+                *(("looked at", line) for line in explain.steps(resolution.trail or ())),
             ]
         )

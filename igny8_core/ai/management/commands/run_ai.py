@@ -5,13 +5,16 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
+from igny8_core.ai import explain
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.management import command
+from igny8_core.ai.management import base
 from igny8_core.ai.pricing import money_text
+from igny8_core.ai.tasks import get_task
+from igny8_core.ai.values import Answer, Image, ModelType, Vector
 from igny8_core.modules.accounts.models import Account
 
 
-class Command(command.PipelineCommand):
+class Command(base.PipelineCommand):
     help = "Run one AI request for an account: pick the model, ask it, price it, keep a receipt."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -20,36 +23,71 @@ class Command(command.PipelineCommand):
         parser.add_argument("task", help="e.g. generate_content")
         parser.add_argument("--prompt", required=True, help="what to ask")
         parser.add_argument("--model", help="this model and no other")
+        base.add_parameters(parser)
+        parser.add_argument(
+            "--var",
+            action="append",
+            default=[],
+            type=base.pair,
+            metavar="NAME=TEXT",
+            help="fills in a placeholder of the task's prompt",
+        )
 
     def handle(self, **options: Any) -> None:
         account = Account.objects.by_key(options["account"])
-        answer = AICore(account).run_ai_request(
-            options["task"], options["prompt"], model=options["model"]
-        )
+        answer = _ask(AICore(account), options)
         cost = None if answer.cost is None else money_text(answer.cost)
-        tokens = answer.usage._asdict() if answer.usage else None
+        meters = dict(answer.meters) if answer.meters else None
         if options["json"]:
             self.print_json(
                 {
                     "request_id": answer.request_id,
-                    **command.resolution_facts(answer.resolution),
+                    **explain.resolution_facts(answer.resolution),
                     "answered_by": answer.provider,
                     "model_served": answer.model_served,
-                    "usage": tokens,
+                    "meters": meters,
                     "cost": cost,
                     "finish_reason": answer.finish_reason,
-                    "text": answer.text,
+                    "content": answer.content,
                 }
             )
             return
-        used = ", ".join(f"{count} {name}" for name, count in (tokens or {}).items())
+        used = ", ".join(f"{quantity} {name}" for name, quantity in (meters or {}).items())
         self.print_rows(
             [
                 ("model", f"{answer.model_served}, answered by {answer.provider}"),
-                ("why", command.why(answer.resolution)),
+                ("why", explain.why(answer.resolution)),
                 ("used", used.replace("_", " ") or "the provider did not say"),
                 ("cost", f"{cost} USD" if cost else "not known"),
                 ("receipt", str(answer.request_id)),
             ]
         )
-        self.stdout.write(f"\n{answer.text}")
+        self.stdout.write(f"\n{_text(answer.content)}")
+
+
+def _ask(core: AICore, options: dict[str, Any]) -> Answer[Any]:
+    asked = {
+        "model": options["model"],
+        "variables": dict(options["var"]),
+        "parameters": dict(options["param"]),
+    }
+    task, prompt = options["task"], options["prompt"]
+    match get_task(task).model_type:
+        case ModelType.TEXT:
+            return core.run_ai_request(task, prompt, **asked)
+        case ModelType.IMAGE:
+            return core.generate_image(prompt, task=task, **asked)
+        case ModelType.EMBEDDING:
+            return core.embed([prompt], task=task, **asked)
+
+
+def _text(content: str | tuple[Image, ...] | tuple[Vector, ...]) -> str:
+    """The content for a terminal: a picture by address or size, a vector by its first values."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(
+        (part.url or f"a picture, {len(part.b64 or '')} characters of base64")
+        if isinstance(part, Image)
+        else f"a vector of {len(part)} values: {', '.join(f'{value:.4f}' for value in part[:4])} …"
+        for part in content
+    )

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import base64
 import json
+import math
 
-from igny8_core.ai.providers.offline import LABEL, OfflineProvider
-from igny8_core.ai.values import TextRequest
+from igny8_core.ai.providers.offline import DIMENSIONS, LABEL, OfflineProvider
+from igny8_core.ai.values import EmbeddingRequest, ImageRequest, Meter, TextRequest
 
 REQUEST = TextRequest("gpt-4o", "Write.", "About tyres.", json_mode=False, timeout_s=1)
 
@@ -14,25 +16,45 @@ def test_complete__same_request__same_answer() -> None:
 
 def test_complete__another_prompt__another_answer() -> None:
     other = REQUEST._replace(prompt="About chains.")
-    assert OfflineProvider().complete(REQUEST).text != OfflineProvider().complete(other).text
+    assert OfflineProvider().complete(REQUEST).content != OfflineProvider().complete(other).content
 
 
 def test_complete__text__is_labelled() -> None:
     answer = OfflineProvider().complete(REQUEST)
-    assert answer.text.startswith(LABEL)
+    assert answer.content.startswith(LABEL)
     assert (answer.model_served, answer.finish_reason) == ("gpt-4o", "stop")
 
 
 def test_complete__json_mode__is_labelled_json() -> None:
     answer = OfflineProvider().complete(REQUEST._replace(json_mode=True))
-    assert json.loads(answer.text)["offline"] == LABEL
+    assert json.loads(answer.content)["offline"] == LABEL
 
 
 def test_complete__longer_prompt__takes_more_tokens() -> None:
-    short = OfflineProvider().complete(REQUEST).usage
-    long = OfflineProvider().complete(REQUEST._replace(prompt="word " * 1000)).usage
+    short = OfflineProvider().complete(REQUEST).meters
+    long = OfflineProvider().complete(REQUEST._replace(prompt="word " * 1000)).meters
     assert short is not None
     assert long is not None
-    assert 5 <= short.input_tokens < 30
-    assert 1000 <= long.input_tokens < 1500
-    assert 40 <= short.output_tokens < 1000
+    assert 5 <= short[Meter.INPUT_TOKENS] < 30
+    assert 1000 <= long[Meter.INPUT_TOKENS] < 1500
+    assert 40 <= short[Meter.OUTPUT_TOKENS] < 1000
+
+
+def test_draw__two_pictures__are_labelled_and_the_same_again() -> None:
+    request = ImageRequest("dall-e-3", "A tyre.", 2, 1)
+    answer = OfflineProvider().draw(request)
+    assert answer == OfflineProvider().draw(request)
+    assert answer.meters == {Meter.IMAGES: 2}
+    one, other = (base64.b64decode(image.b64 or "") for image in answer.content)
+    assert one.startswith(b"\x89PNG")
+    assert one != other
+    assert LABEL.encode() in one
+
+
+def test_embed__texts__are_vectors_of_length_one_in_order() -> None:
+    answer = OfflineProvider().embed(EmbeddingRequest("e", ("one", "two"), 1))
+    one, two = answer.content
+    assert (len(one), len(two)) == (DIMENSIONS, DIMENSIONS)
+    assert math.isclose(math.hypot(*one), 1)
+    assert one != two
+    assert OfflineProvider().embed(EmbeddingRequest("e", ("two",), 1)).content == (two,)

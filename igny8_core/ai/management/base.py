@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,27 +12,9 @@ from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseFault
 
-from igny8_core.ai import pricing
 from igny8_core.ai.exceptions import AIError, UnknownNeed
-from igny8_core.ai.pricing import PER_MILLION, RateLine, money_text
-from igny8_core.ai.values import Meter, Needs, Reason, Refusal, Resolution, Step
-
-WHY = {
-    Reason.PINNED: "the caller asked for it",
-    Reason.TYPE_DEFAULT: "it is the default for {model.model_type}",
-    Reason.CONSTANTS: "the catalogue is empty or out of reach, so the plan's figures serve",
-}
-WHY_NOT = {
-    Refusal.NO_DEFAULT: "no model is marked as the default",
-    Refusal.CATALOGUE_EMPTY: "the catalogue is empty or out of reach",
-    Refusal.UNKNOWN_MODEL: "the catalogue has no such model",
-    Refusal.INACTIVE: "it is not active",
-    Refusal.WRONG_TYPE: "it is of another type than the task takes",
-    Refusal.UNPRICED: "it has no complete price",
-    Refusal.NO_JSON_MODE: "it has no JSON mode",
-    Refusal.NO_VISION: "it takes no images as input",
-    Refusal.CONTEXT_TOO_SMALL: "it holds too little context",
-}
+from igny8_core.ai.parameters import Value
+from igny8_core.ai.values import Needs
 
 
 class PipelineCommand(BaseCommand):
@@ -83,6 +64,37 @@ def quantity(text: str) -> tuple[str, int]:
     return name, int(number)
 
 
+def pair(text: str) -> tuple[str, str]:
+    """`name=text`."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        message = f"{text!r} is not NAME=TEXT"
+        raise ArgumentTypeError(message)
+    return name, value
+
+
+def parameter(text: str) -> tuple[str, Value]:
+    """`name=value`, the value a number where it reads as one."""
+    name, value = pair(text)
+    for number in (int, float):
+        try:
+            return name, number(value)
+        except ValueError:
+            continue
+    return name, value
+
+
+def add_parameters(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        type=parameter,
+        metavar="NAME=VALUE",
+        help="e.g. temperature=0.2, over the account's and the platform's",
+    )
+
+
 def needs(text: str) -> Needs:
     """`json_mode,vision,context_tokens=4000`; raises UnknownNeed."""
     asked: dict[str, int] = {}
@@ -96,41 +108,3 @@ def needs(text: str) -> Needs:
             raise ArgumentTypeError(message)
         asked[name] = int(number) if is_number else True
     return Needs(**asked)  # type: ignore[arg-type]
-
-
-def why(resolution: Resolution) -> str:
-    return f"{resolution.reason}: {WHY[resolution.reason].format(model=resolution.model)}"
-
-
-def steps(trail: Sequence[Step]) -> Iterator[str]:
-    """The trail in plain words, a line a step."""
-    for step in trail:
-        verdict = f"passed over: {WHY_NOT[step.refusal]}" if step.refusal else "taken"
-        yield f"{step.candidate} {step.model_id or '(none)'}: {verdict}"
-
-
-def resolution_facts(resolution: Resolution) -> dict[str, Any]:
-    """The resolution for `--json`."""
-    price = pricing.price_of(resolution.model)
-    facts: dict[str, Any] = {
-        "account": resolution.account_key,
-        "task": resolution.task,
-        "model": resolution.model.model_id,
-        "provider": resolution.model.provider,
-        "model_type": resolution.model.model_type,
-        "reason": resolution.reason,
-        "at": resolution.at.isoformat(),
-        "currency": price.currency,
-        "rates": [
-            {"meter": line.meter, "amount": money_text(line.amount), "per": line.per}
-            for line in price.lines
-        ],
-    }
-    if resolution.trail is not None:
-        facts["trail"] = [step._asdict() for step in resolution.trail]
-    return facts
-
-
-def rate_text(line: RateLine) -> str:
-    unit = "image" if line.meter == Meter.IMAGES else line.meter.replace("_", " ")
-    return f"{money_text(line.amount)} per {'1M ' if line.per == PER_MILLION else ''}{unit}"

@@ -1,0 +1,1 @@
+"""HTTP only: it translates requests to the code below it and answers back."""

@@ -1,0 +1,60 @@
+"""Every error as `{code, message, path?, details?}`, and the one table of HTTP statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
+from django.db.models import ProtectedError
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from igny8_core.ai.exceptions import AIError, ModelInUse
+
+# An AIError that is not here is a fault of what was asked.
+STATUSES: dict[type[AIError], HTTPStatus] = {ModelInUse: HTTPStatus.CONFLICT}
+
+
+def respond(error: Exception, _context: dict[str, Any]) -> Response | None:
+    """The answer to an error, or None for one that is a fault of ours."""
+    match error:
+        case AIError():
+            body = {"code": error.code, "message": str(error)}
+            return Response(body, STATUSES.get(type(error), HTTPStatus.BAD_REQUEST))
+        case ProtectedError():
+            users = len(error.protected_objects)
+            body = {"code": ModelInUse.code, "message": f"{users} accounts prefer this model."}
+            return Response(body, HTTPStatus.CONFLICT)
+        case IntegrityError():
+            body = {
+                "code": "conflict",
+                "message": "Somebody else has just written this; look again.",
+            }
+            return Response(body, HTTPStatus.CONFLICT)
+        case Http404():
+            error = exceptions.NotFound()
+        case PermissionDenied():
+            error = exceptions.PermissionDenied()
+    if not isinstance(error, exceptions.APIException):
+        return None
+    faults = list(_faults(error.get_full_details(), ""))
+    body = faults[0] if len(faults) == 1 else {**faults[0], "details": faults}
+    headers = {"WWW-Authenticate": error.auth_header} if hasattr(error, "auth_header") else {}
+    return Response(body, error.status_code, headers=headers)
+
+
+def _faults(details: Any, path: str) -> Iterator[dict[str, Any]]:
+    """DRF's nested details as a flat list; `path` where one field is at fault."""
+    if isinstance(details, list):
+        for part in details:
+            yield from _faults(part, path)
+    elif set(details) == {"message", "code"} and not isinstance(details["message"], dict | list):
+        place = {"path": path} if path and path != "non_field_errors" else {}
+        yield {"code": details["code"], "message": str(details["message"]), **place}
+    else:
+        for name, part in details.items():
+            yield from _faults(part, f"{path}.{name}" if path else str(name))
