@@ -54,9 +54,22 @@ def names(name: str, default: list[str]) -> list[str]:
 def url(name: str, *, schemes: tuple[str, ...]) -> str:
     """An address, or "" where none is set; only its scheme is ever repeated in an error."""
     value = text(name)
-    scheme = urlsplit(value).scheme
+    try:
+        scheme = urlsplit(value).scheme
+    except ValueError as error:
+        message = f"{name} is not an address: {error}."
+        raise ImproperlyConfigured(message) from None
     if value and scheme not in schemes:
         message = f"{name} starts with {scheme!r}; it may start with {', '.join(schemes)}."
+        raise ImproperlyConfigured(message)
+    return value
+
+
+def key(name: str) -> str:
+    """A key that is sent in a header; it is in no error."""
+    value = text(name)
+    if not (value.isascii() and value.isprintable() and " " not in value):
+        message = f"{name} is not a key: it has a character other than printable ASCII."
         raise ImproperlyConfigured(message)
     return value
 
@@ -70,7 +83,7 @@ def database(name: str, *, default: Path) -> dict[str, Any]:
         config: dict[str, Any] = _env.db_url_config(value)
     except ValueError as error:
         message = f"{name} is not a database address: {error}."
-        raise ImproperlyConfigured(message) from error
+        raise ImproperlyConfigured(message) from None
     return config
 
 

@@ -179,7 +179,7 @@ REST_FRAMEWORK = {
 # How providers are reached. A provider without a key is answered for offline.
 AI_CONNECTIONS = {
     "openai": {
-        "api_key": env.text("OPENAI_API_KEY"),
+        "api_key": env.key("OPENAI_API_KEY"),
         "base_url": env.web_address("OPENAI_BASE_URL"),
     },
 }

@@ -165,7 +165,7 @@ class NoDefaultModel(AIError):
 
     def __init__(self, model_type: str) -> None:
         self.model_type = model_type
-        super().__init__(f"No active model is marked as the default for {model_type!r}.")
+        super().__init__(f"No active model is marked as the default for '{model_type}'.")
 
 
 class ModelNotAvailable(AIError):
@@ -209,7 +209,7 @@ class WrongTaskType(AIError):
         self.model_type = model_type
         self.expected = expected
         super().__init__(
-            f"Task {task!r} takes a model of type {model_type!r}, this call runs {expected!r}.",
+            f"Task {task!r} takes a model of type '{model_type}', this call runs '{expected}'.",
         )
 
 
@@ -277,6 +277,18 @@ class InvalidQuantity(AIError):
         self.meter = meter
         self.value = value
         super().__init__(f"{meter} is {value!r}; it must be a whole number from {least} to {most}.")
+
+
+class InvalidRate(AIError):
+    code = "invalid_rate"
+
+    def __init__(self, name: str, value: object) -> None:
+        self.name = name
+        self.value = value
+        super().__init__(
+            f"{name} is {value!r}; it must be a number from 0 to 999999.9999 with at most four "
+            "decimals.",
+        )
 
 
 class MeterNotPriced(AIError):

@@ -36,7 +36,8 @@ def record(receipt: Receipt) -> Receipt:
         raise
     except Exception as fault:
         facts = json.dumps(_facts(receipt), cls=DjangoJSONEncoder)
-        logger.exception("Receipt not written: %s", facts)
+        logger.error("Receipt not written (%s): %s", fault, facts)  # noqa: TRY400 - see below
+        # The traceback goes up with the error: a command shows its sentence alone.
         raise ReceiptNotWritten(str(receipt.request_id)) from fault
 
 

@@ -38,12 +38,12 @@ class AIModelSerializer(ModelSerializer[AIModel]):
             "created_at",
             "updated_at",
         ]
+        # A new default may be sent while another is set: save() clears that one first.
+        validators: ClassVar[list[object]] = []
         extra_kwargs: ClassVar = {
             "input_rate": {"min_value": 0},
             "output_rate": {"min_value": 0},
             "max_tokens": {"min_value": 1},
-            # A new default may be sent while another is set: save() clears that one first.
-            "model_type": {"validators": []},
         }
 
 
@@ -56,10 +56,10 @@ class Pages(PageNumberPagination):
 class AIModelViewSet(ModelViewSet[AIModel]):
     queryset = AIModel.objects.all()
     serializer_class = AIModelSerializer
-    permission_classes: ClassVar = [IsAdminUser & DjangoModelPermissions]
+    permission_classes = (IsAdminUser & DjangoModelPermissions,)
     pagination_class = Pages
     lookup_value_regex = r"\d{1,18}"
-    filter_backends: ClassVar = [DjangoFilterBackend, SearchFilter, OrderingFilter]
+    filter_backends = (DjangoFilterBackend, SearchFilter, OrderingFilter)
     filterset_fields: ClassVar = ["provider", "model_type", "is_active", "is_default"]
     search_fields: ClassVar = ["model_id", "display_name"]
     ordering_fields: ClassVar = [

@@ -42,9 +42,9 @@ def respond(error: Exception, _context: dict[str, Any]) -> Response | None:
     if not isinstance(error, exceptions.APIException):
         return None
     faults = list(_faults(error.get_full_details(), ""))
-    body = faults[0] if len(faults) == 1 else {**faults[0], "details": faults}
+    answer = faults[0] if len(faults) == 1 else {**faults[0], "details": faults}
     headers = {"WWW-Authenticate": error.auth_header} if hasattr(error, "auth_header") else {}
-    return Response(body, error.status_code, headers=headers)
+    return Response(answer, error.status_code, headers=headers)
 
 
 def _faults(details: Any, path: str) -> Iterator[dict[str, Any]]:

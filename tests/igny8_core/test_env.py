@@ -57,7 +57,10 @@ def test_database__postgres_address__is_read(monkeypatch: pytest.MonkeyPatch) ->
     assert (config["USER"], config["HOST"], config["PORT"], config["NAME"]) == ("u", "h", 5433, "d")
 
 
-@pytest.mark.parametrize("value", ["mysql://u:hidden@h/d", "hidden", "postgres://u:hidden@h:x1/d"])
+@pytest.mark.parametrize(
+    "value",
+    ["mysql://u:hidden@h/d", "hidden", "postgres://u:hidden@h:x1/d", "postgres://u:hi[dden@h/d"],
+)
 def test_database__nonsense__is_refused_without_its_password(
     monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
@@ -83,3 +86,13 @@ def test_read_dotenv__value_in_both__the_environment_wins(
     env.read_dotenv(tmp_path / ".env")
     assert env.text("IGNY8_TEST") == "environment"
     assert env.text("IGNY8_TEST_OTHER") == "file"
+
+
+@pytest.mark.parametrize("value", ["sk-sécret", "sk a", "sk\x07"])
+def test_key__what_no_header_carries__is_refused_unseen(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("IGNY8_TEST", value)
+    with pytest.raises(ImproperlyConfigured, match="IGNY8_TEST is not a key") as caught:
+        env.key("IGNY8_TEST")
+    assert value not in str(caught.value)

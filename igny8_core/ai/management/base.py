@@ -17,6 +17,10 @@ from igny8_core.ai.parameters import Value
 from igny8_core.ai.values import Needs
 
 
+class BadUsage(Exception):
+    """Arguments that do not go together."""
+
+
 class PipelineCommand(BaseCommand):
     """A command whose errors are one sentence on stderr: exit status 1, bad usage 2."""
 
@@ -28,13 +32,15 @@ class PipelineCommand(BaseCommand):
             super().run_from_argv(argv)
         except AIError as error:
             self._fail(str(error))
+        except BadUsage as error:
+            self._fail(str(error), status=2)
         except DatabaseFault as fault:
             first_line = str(fault).strip().partition("\n")[0]
             self._fail(f"The database cannot be used: {first_line}")
 
-    def _fail(self, sentence: str) -> None:
+    def _fail(self, sentence: str, status: int = 1) -> None:
         self.stderr.write(sentence)
-        sys.exit(1)
+        sys.exit(status)
 
     def print_json(self, value: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(value, indent=2, cls=DjangoJSONEncoder, ensure_ascii=False))

@@ -42,6 +42,9 @@ _DETAIL_LENGTH = 300
 _Tokens = Annotated[int, Field(strict=True, ge=0, le=MAX_TOKENS)]
 
 
+_ModelId = Annotated[str, Field(max_length=100, pattern=r"\A[ -~]+\z")]
+
+
 class _Message(BaseModel):
     content: str | None = None
     refusal: str | None = None
@@ -63,7 +66,7 @@ class _Usage(_InputUsage):
 class _Completion(BaseModel):
     """The part of a chat completion that we use; the rest may be anything."""
 
-    model: Annotated[str, Field(min_length=1)]
+    model: _ModelId
     choices: Annotated[list[_Choice], Field(min_length=1)]
     usage: _Usage | None = None
 
@@ -89,7 +92,7 @@ class _Embedding(BaseModel):
 
 
 class _Embeddings(BaseModel):
-    model: Annotated[str, Field(min_length=1)]
+    model: _ModelId
     data: list[_Embedding]
     usage: _InputUsage | None = None
 
@@ -102,6 +105,7 @@ class OpenAIProvider:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._client = _client(connection)
 
     def complete(self, request: TextRequest) -> ProviderAnswer[str]:
         options = {
@@ -183,7 +187,7 @@ class OpenAIProvider:
 
         deadline = time.monotonic() + timeout_s
         try:
-            with endpoint(_client(self._connection))(timeout=timeout_s, **options) as response:
+            with endpoint(self._client)(timeout=timeout_s, **options) as response:
                 body = bytearray()
                 for chunk in response.iter_bytes():
                     body += chunk
@@ -218,7 +222,7 @@ class OpenAIProvider:
 
 def _seconds(header: str | None) -> float | None:
     """`Retry-After` in seconds; None where it is missing or a date."""
-    return float(header) if header and header.isdigit() else None
+    return float(header) if header and header.isascii() and header.isdigit() else None
 
 
 @lru_cache(maxsize=32)

@@ -33,7 +33,10 @@ class SavedRowsQuerySet(models.QuerySet[Row]):
 
     def update(self, **values: Any) -> int:
         with transaction.atomic(using=self.db):
-            rows = list(self.select_for_update())
+            chosen = self.model._base_manager.using(self.db).filter(
+                pk__in=list(self.values_list("pk", flat=True))
+            )
+            rows: list[Row] = list(chosen.select_for_update())
             for row in rows:
                 for name, value in values.items():
                     setattr(row, name, value)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
 
-from django.core.validators import URLValidator
+from django.core.validators import MinValueValidator, URLValidator
 from django.db import models, transaction
 
+from igny8_core.ai.exceptions import InvalidRate
 from igny8_core.ai.values import ModelType
 from igny8_core.modules.system.abstract_models import (
     PROVIDERS,
@@ -16,6 +18,20 @@ from igny8_core.modules.system.abstract_models import (
     ProviderKeys,
     SavedRowsQuerySet,
 )
+
+_RATE_DECIMALS = 4
+_MOST = 10**6
+
+
+def _check_rate(name: str, value: object) -> None:
+    """Raises InvalidRate for what the column would round, or could not hold."""
+    try:
+        rate = Decimal(str(value))
+    except InvalidOperation:
+        raise InvalidRate(name, value) from None
+    if not rate.is_finite() or not 0 <= rate < _MOST or rate != round(rate, _RATE_DECIMALS):
+        raise InvalidRate(name, value)
+
 
 # The fields that say which model is the default of which type.
 _DEFAULT = frozenset({"is_default", "model_type"})
@@ -52,17 +68,23 @@ class AIModel(models.Model):
         max_digits=10,
         decimal_places=4,
         default=0,
+        validators=[MinValueValidator(0)],
         help_text="Cost per 1M input tokens (text) or per request (image)",
     )
     output_rate = models.DecimalField(
         max_digits=10,
         decimal_places=4,
         default=0,
+        validators=[MinValueValidator(0)],
         help_text="Cost per 1M output tokens (text only)",
     )
 
     # Capabilities
-    max_tokens = models.IntegerField(default=8192, help_text="Maximum tokens for this model")
+    max_tokens = models.IntegerField(
+        default=8192,
+        validators=[MinValueValidator(1)],
+        help_text="Maximum tokens for this model",
+    )
     supports_json_mode = models.BooleanField(
         default=True,
         help_text="Whether model supports JSON response format",
@@ -120,6 +142,8 @@ class AIModel(models.Model):
 
     def save(self, **options: Any) -> None:
         """Save; a default clears the type's old one first, by its own `save()`."""
+        for name in ("input_rate", "output_rate"):
+            _check_rate(name, getattr(self, name))
         written = options.get("update_fields")
         with transaction.atomic(using=options.get("using")):
             if self.is_default and (written is None or not _DEFAULT.isdisjoint(written)):

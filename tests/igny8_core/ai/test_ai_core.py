@@ -30,6 +30,13 @@ KEY = "sk-planted-0123456789"
 PATH = "/v1/chat/completions"
 
 
+@pytest.fixture
+def httpserver() -> Iterator[HTTPServer]:
+    """A server of the test's own: what a slow answer leaves behind is in no other's log."""
+    with HTTPServer(host="127.0.0.1", threaded=True) as server:
+        yield server
+
+
 def completion(**changes: Any) -> dict[str, Any]:
     return {
         "id": "chatcmpl-1",
@@ -275,6 +282,23 @@ FAILURES: dict[str, tuple[Callable[[HTTPServer], None], type[exceptions.Provider
         lambda server: server.expect_request(PATH).respond_with_handler(_dripping),
         exceptions.ProviderTimeout,
         "did not answer within 0.3 s.",
+    ),
+    "model name too long": (
+        lambda server: server.expect_request(PATH).respond_with_json(completion(model="m" * 101)),
+        exceptions.ProviderAnswerInvalid,
+        "makes no sense: model: ",
+    ),
+    "model name with NUL": (
+        lambda server: server.expect_request(PATH).respond_with_json(completion(model="m\0")),
+        exceptions.ProviderAnswerInvalid,
+        "makes no sense: model: ",
+    ),
+    "429 with an odd time": (
+        lambda server: server.expect_request(PATH).respond_with_data(
+            "", status=429, headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}
+        ),
+        exceptions.ProviderRateLimited,
+        "too many requests (HTTP 429).",
     ),
     "tokens as text": (
         lambda server: server.expect_request(PATH).respond_with_json(

@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 
+from igny8_core.ai.management.base import BadUsage
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.global_settings_models import AIModel
 from igny8_core.modules.usage.models import Receipt
@@ -246,6 +247,6 @@ def test_demo__run_twice__loads_once_and_leaves_edits_alone(
 
 @pytest.mark.django_db
 def test_demo__debug_off__is_refused() -> None:
-    with pytest.raises(CommandError, match="everybody knows"):
+    with pytest.raises(BadUsage, match="everybody knows"):
         call_command("demo")
     assert not Account.objects.exists()

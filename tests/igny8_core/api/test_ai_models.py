@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -141,7 +140,7 @@ def test_action__by_get__is_405(admin_client: Client, end: str) -> None:
 
 
 @pytest.fixture
-def clients(client: Client) -> Iterator[dict[str, Client]]:
+def clients(client: Client) -> dict[str, Client]:
     made = {"nobody": client}
     reader = Permission.objects.get(codename="view_aimodel")
     for name, staff in (("user", False), ("staff", True)):

@@ -12,6 +12,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
+from igny8_core.ai.exceptions import InvalidRate
 from igny8_core.ai.values import ModelType
 from igny8_core.modules.system.global_settings_models import AIModel
 
@@ -272,11 +273,35 @@ def test_default__two_by_raw_write__the_database_refuses() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("input_rate", "-1"), ("output_rate", "-0.0001"), ("max_tokens", 0), ("model_type", "video")],
+    [("max_tokens", 0), ("model_type", "video")],
 )
 def test_row__nonsense_value__the_database_refuses(field: str, value: object) -> None:
     with pytest.raises(IntegrityError):
         AIModel.objects.filter(model_id="gpt-4o").update(**{field: value})
+
+
+@pytest.mark.parametrize("rate", ["-1", "NaN", "inf", "x", "", None, "1e6", "0.00001", -0.5])
+def test_rate__that_the_column_cannot_hold_as_it_is__is_refused(rate: object) -> None:
+    with pytest.raises(InvalidRate, match="output_rate is"):
+        AIModel.objects.filter(model_id="gpt-4o").update(output_rate=rate)
+    assert AIModel.objects.get(model_id="gpt-4o").output_rate == 10
+
+
+@pytest.mark.parametrize("rate", ["999999.9999", 0, 0.15, Decimal("0.0001"), "1E+2"])
+def test_rate__that_the_column_can_hold__is_kept(rate: Any) -> None:
+    AIModel.objects.filter(model_id="gpt-4o").update(output_rate=rate)
+    assert AIModel.objects.get(model_id="gpt-4o").output_rate == Decimal(str(rate))
+
+
+def test_update__of_values__writes_the_rows() -> None:
+    assert AIModel.objects.filter(model_id="gpt-4o").values("pk").update(sort_order=7) == 1
+    assert AIModel.objects.get(model_id="gpt-4o").sort_order == 7
+
+
+@pytest.mark.parametrize("column", ["input_rate", "output_rate"])
+def test_rate__negative_by_raw_write__the_database_refuses(column: str) -> None:
+    with pytest.raises(IntegrityError), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE igny8_ai_models SET {column} = -1")  # noqa: S608 - our own words
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

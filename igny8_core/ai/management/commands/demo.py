@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management.base import CommandError
 from django.db import transaction
 
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.management.base import PipelineCommand
+from igny8_core.ai.management.base import BadUsage, PipelineCommand
 from igny8_core.ai.pricing import money_text, price_of
 from igny8_core.ai.values import Meter
 from igny8_core.modules.accounts.models import Account, Membership, Role
@@ -72,8 +71,9 @@ class Command(PipelineCommand):
 
     def handle(self, **options: Any) -> None:
         if not settings.DEBUG:
-            message = "The demo adds a login that everybody knows; it runs with DEBUG=true only."
-            raise CommandError(message)
+            raise BadUsage(
+                "The demo adds a login that everybody knows; it runs with DEBUG=true only."
+            )
         if not _is_loaded():
             load()
         if not options["load_only"]:

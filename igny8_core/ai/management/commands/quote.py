@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import CommandError
 from django.utils import timezone
 
 from igny8_core.ai import explain, pricing
@@ -41,8 +40,7 @@ class Command(base.PipelineCommand):
             raise UnknownModel(options["model"], ModelRegistry.catalogue().models)
         meters = dict(options["meter"])
         if len(meters) < len(options["meter"]):
-            message = "A meter is given twice; add its quantities up."
-            raise CommandError(message, returncode=2)
+            raise base.BadUsage("A meter is given twice; add its quantities up.")
         quote = pricing.quote(pricing.price_of(model), meters)
         at = options["at"] or timezone.now()
         if options["json"]:

@@ -59,6 +59,7 @@ class Command(base.PipelineCommand):
                 ("why", explain.why(answer.resolution)),
                 ("used", used.replace("_", " ") or "the provider did not say"),
                 ("cost", f"{cost} USD" if cost else "not known"),
+                *([("ended", answer.finish_reason)] if answer.finish_reason else []),
                 ("receipt", str(answer.request_id)),
             ]
         )
