@@ -28,6 +28,7 @@ serve: .venv/runtime .env
 lint: .venv/development .env
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/djlint --check --lint --quiet igny8_core flags
 	@$(BIN)/lint-imports
 	@$(BIN)/mypy
 	@$(BIN)/python manage.py check --fail-level WARNING

@@ -19,7 +19,7 @@ MAX_QUANTITY = 10**15
 EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
 
 # What a model of each type is billed for: its input rate's meter, then its output rate's.
-_METERS: dict[ModelType, tuple[Meter, ...]] = {
+METERS: dict[ModelType, tuple[Meter, ...]] = {
     ModelType.TEXT: (Meter.INPUT_TOKENS, Meter.OUTPUT_TOKENS),
     ModelType.IMAGE: (Meter.IMAGES,),
     ModelType.EMBEDDING: (Meter.INPUT_TOKENS,),
@@ -78,7 +78,7 @@ class Quote(NamedTuple):
 
 def price_of(model: CatalogueModel) -> Price:
     """The model's price, from its headline rates."""
-    meters = _METERS[ModelType(model.model_type)]
+    meters = METERS[ModelType(model.model_type)]
     rates = zip(meters, (model.input_rate, model.output_rate), strict=False)
     lines = tuple(
         RateLine(meter, rate, 1 if meter == Meter.IMAGES else PER_MILLION)

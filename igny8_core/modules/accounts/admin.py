@@ -1,14 +1,19 @@
-"""The admin pages of accounts."""
+"""The admin pages of accounts, and of the users and groups that work in them."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from django.contrib import admin
+from django.contrib.auth import admin as auth_admin
+from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from igny8_core.modules.accounts.models import Account, Membership
+
+admin.site.unregister([User, Group])
 
 
 class MembershipInline(TabularInline):
@@ -23,6 +28,20 @@ class AccountAdmin(ModelAdmin):
     list_filter: ClassVar = ["plan", "status", "is_internal"]
     search_fields: ClassVar = ["key", "name"]
     inlines: ClassVar = [MembershipInline]
+    list_per_page = 25
 
     def get_readonly_fields(self, _request: HttpRequest, obj: Account | None = None) -> list[str]:
         return ["key"] if obj else []
+
+
+@admin.register(User)
+class UserAdmin(auth_admin.UserAdmin, ModelAdmin):  # type: ignore[type-arg]
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_per_page = 25
+
+
+@admin.register(Group)
+class GroupAdmin(auth_admin.GroupAdmin, ModelAdmin):
+    list_per_page = 25

@@ -1,17 +1,60 @@
-"""The admin pages of the catalogue."""
+"""The admin pages of the catalogue, the settings and the prompts."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
-from igny8_core.modules.system.global_settings_models import AIModel
+from igny8_core.ai import explain
+from igny8_core.ai.exceptions import AIError
+from igny8_core.ai.pricing import RateLine, money_text
+from igny8_core.modules.system.abstract_models import PROVIDERS, Prompt
+from igny8_core.modules.system.fields import SecretField
+from igny8_core.modules.system.forms import DEFAULT_QUANTITIES, KeyField, KeyWidget, PriceForm
+from igny8_core.modules.system.models import (
+    AIModel,
+    AIPrompt,
+    GlobalAIPrompt,
+    GlobalIntegrationSettings,
+    IntegrationSettings,
+)
+
+
+class RefusalAsMessage:
+    """What the code below refuses is a message on the page that it was asked from."""
+
+    def _or_message(
+        self, view: Callable[..., HttpResponse], request: HttpRequest, *args: Any, **options: Any
+    ) -> HttpResponse:
+        try:
+            return view(request, *args, **options)
+        except AIError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(request.get_full_path())
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        return self._or_message(super().changelist_view, request, *args, **options)  # type: ignore[misc]
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        return self._or_message(super().changeform_view, request, *args, **options)  # type: ignore[misc]
+
+    def delete_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        return self._or_message(super().delete_view, request, *args, **options)  # type: ignore[misc]
 
 
 @admin.register(AIModel)
-class AIModelAdmin(ModelAdmin):
+class AIModelAdmin(RefusalAsMessage, ModelAdmin):
     list_display: ClassVar = [
         "model_id",
         "display_name",
@@ -31,3 +74,232 @@ class AIModelAdmin(ModelAdmin):
         ("Capabilities", {"fields": ("max_tokens", "supports_json_mode", "supports_vision")}),
         ("Status", {"fields": ("is_active", "is_default", "sort_order")}),
     )
+    actions: ClassVar = ["activate", "deactivate", "make_default"]
+    readonly_fields: ClassVar = ["price_calculator"]
+    list_per_page = 25
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """The columns, the two states as buttons for those who may change them."""
+        columns = list(super().get_list_display(request))
+        if self.has_change_permission(request):
+            buttons = {"is_active": "active", "is_default": "default"}
+            columns = [buttons.get(column, column) for column in columns]
+        return columns
+
+    def get_fieldsets(self, request: HttpRequest, obj: AIModel | None = None) -> list[Any]:
+        """The fieldsets, with the calculator beside the rates for those who may change them."""
+        is_editor = self.has_change_permission(request, obj)
+        return [
+            (title, {"fields": (*options["fields"], "price_calculator")})
+            if title == "Pricing" and is_editor
+            else (title, options)
+            for title, options in super().get_fieldsets(request, obj)
+        ]
+
+    def get_urls(self) -> list[URLPattern]:
+        own: list[tuple[str, Callable[..., HttpResponse], str]] = [
+            ("price-preview/", self.price_preview, "price_preview"),
+            ("<int:pk>/toggle-active/", require_POST(self.toggle_active), "toggle_active"),
+            ("<int:pk>/set-default/", require_POST(self.set_default), "set_default"),
+        ]
+        urls: list[URLPattern] = super().get_urls()
+        return [
+            path(route, self.admin_site.admin_view(view), name=f"system_aimodel_{name}")
+            for route, view, name in own
+        ] + urls
+
+    @admin.display(description="Active", ordering="is_active")
+    def active(self, model: AIModel) -> SafeString:
+        return _toggle("toggle_active", model, is_on=model.is_active, words=("Active", "Inactive"))
+
+    @admin.display(description="Default", ordering="is_default")
+    def default(self, model: AIModel) -> SafeString:
+        words = ("Default", "Make default")
+        return _toggle(
+            "set_default", model, is_on=model.is_default, words=words, is_fixed=model.is_default
+        )
+
+    @admin.display(description="Price calculator")
+    def price_calculator(self, _model: AIModel) -> SafeString:
+        quantities = [
+            (meter, meter.replace("_", " ").capitalize(), quantity)
+            for meter, quantity in DEFAULT_QUANTITIES.items()
+        ]
+        context = {"quantities": quantities, "url": reverse("admin:system_aimodel_price_preview")}
+        return render_to_string("system/price_calculator.html", context)
+
+    def price_preview(self, request: HttpRequest) -> HttpResponse:
+        """What a call costs with the rates in the form, by the code that prices a call."""
+        form = PriceForm(request.GET)
+        faults = [f"{_label(name)}: {fault[0]}" for name, fault in form.errors.items()]
+        context: dict[str, Any] = {"faults": faults}
+        if not faults:
+            try:
+                quote = form.quote()
+            except AIError as error:
+                context = {"faults": [f"{error} Such a model is not usable."]}
+            else:
+                context = {
+                    "lines": [
+                        {
+                            "text": f"{line.quantity:,} at "
+                            + explain.rate_text(RateLine(line.meter, line.rate, line.per)),
+                            "amount": money_text(line.amount),
+                        }
+                        for line in quote.lines
+                    ],
+                    "cost": money_text(quote.cost),
+                    "currency": quote.currency,
+                }
+        return render(request, "system/price_preview.html", context)
+
+    def toggle_active(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._switch(request, pk, AIModel.toggle_active)
+
+    def set_default(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._switch(request, pk, AIModel.make_default)
+
+    def _switch(
+        self, request: HttpRequest, pk: int, switch: Callable[[AIModel], None]
+    ) -> HttpResponse:
+        """One click in the list: change one row, note it in its history, go back to the list."""
+        if not self.has_change_permission(request):
+            return HttpResponse(status=403)
+        model = get_object_or_404(AIModel, pk=pk)
+        switch(model)
+        states = [
+            "active" if model.is_active else "inactive",
+            *(["the default"] if model.is_default else []),
+        ]
+        sentence = f"{model.model_id} is now {' and '.join(states)}."
+        self.log_change(request, model, sentence)
+        messages.success(request, sentence)
+        back = request.headers.get("Referer", "")
+        if url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):
+            return redirect(back)
+        return redirect("admin:system_aimodel_changelist")
+
+    @admin.action(description="Activate the selected models", permissions=["change"])
+    def activate(self, request: HttpRequest, chosen: QuerySet[AIModel]) -> None:
+        messages.success(request, f"{chosen.update(is_active=True)} models are now active.")
+
+    @admin.action(description="Deactivate the selected models", permissions=["change"])
+    def deactivate(self, request: HttpRequest, chosen: QuerySet[AIModel]) -> None:
+        messages.success(request, f"{chosen.update(is_active=False)} models are now inactive.")
+
+    @admin.action(
+        description="Make the selected models their type's default", permissions=["change"]
+    )
+    def make_default(self, request: HttpRequest, chosen: QuerySet[AIModel]) -> None:
+        types = [model.model_type for model in chosen]
+        if len(set(types)) < len(types):
+            messages.error(request, "A type has one default: select at most one model of each.")
+            return
+        for model in chosen:
+            model.make_default()
+            messages.success(
+                request, f"{model.model_id} is now the default for {model.model_type}."
+            )
+
+
+PARAMETERS = ("Parameters", {"fields": ("temperature", "max_tokens", "image_size")})
+KEY_WIDGETS = {SecretField: {"form_class": KeyField, "widget": KeyWidget}}
+
+
+@admin.register(GlobalIntegrationSettings)
+class GlobalIntegrationSettingsAdmin(RefusalAsMessage, ModelAdmin):
+    """One row: the list leads straight to it."""
+
+    formfield_overrides: ClassVar = KEY_WIDGETS
+    fieldsets: ClassVar = (
+        PARAMETERS,
+        *(
+            (label, {"fields": (f"{provider}_api_key", f"{provider}_base_url")})
+            for provider, label in PROVIDERS.items()
+        ),
+    )
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:  # noqa: ARG002 - Django's
+        return redirect(
+            "admin:system_globalintegrationsettings_change", GlobalIntegrationSettings.PK
+        )
+
+    def get_object(self, *_which: Any) -> GlobalIntegrationSettings:
+        return GlobalIntegrationSettings.load()
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
+        return False
+
+
+@admin.register(IntegrationSettings)
+class IntegrationSettingsAdmin(RefusalAsMessage, ModelAdmin):
+    formfield_overrides: ClassVar = KEY_WIDGETS
+    list_display: ClassVar = ["account", "text_model", "image_model", "embedding_model"]
+    list_select_related: ClassVar = ["account", "text_model", "image_model", "embedding_model"]
+    search_fields: ClassVar = ["account__key", "account__name"]
+    autocomplete_fields: ClassVar = ["account"]
+    fieldsets: ClassVar = (
+        ("Account", {"fields": ("account",)}),
+        ("Preferred models", {"fields": ("text_model", "image_model", "embedding_model")}),
+        PARAMETERS,
+        ("Own keys", {"fields": tuple(f"{provider}_api_key" for provider in PROVIDERS)}),
+    )
+    list_per_page = 25
+
+
+class PromptAdmin(RefusalAsMessage, ModelAdmin):
+    """Saving another text adds a version, because receipts name the old one."""
+
+    list_filter: ClassVar = ["task", "is_active"]
+    readonly_fields: ClassVar = ["version", "created_at"]
+    list_per_page = 25
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Prompt | None = None) -> list[str]:
+        whose = [name for name in ("account", "task") if obj and name in self.list_display]
+        return [*super().get_readonly_fields(request, obj), *whose]
+
+    def save_model(self, request: HttpRequest, obj: Prompt, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        if change and not set(obj.FIXED).isdisjoint(form.changed_data):
+            obj.pk, obj._state.adding = None, True
+            obj.save()
+            messages.info(request, f"The new text is version {obj.version}.")
+        else:
+            super().save_model(request, obj, form, change)
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
+        return False
+
+
+@admin.register(GlobalAIPrompt)
+class GlobalAIPromptAdmin(PromptAdmin):
+    list_display: ClassVar = ["task", "version", "is_active", "note", "created_at"]
+    search_fields: ClassVar = ["task", "note", "template"]
+
+
+@admin.register(AIPrompt)
+class AIPromptAdmin(PromptAdmin):
+    list_display: ClassVar = ["account", "task", "version", "is_active", "note", "created_at"]
+    list_select_related: ClassVar = ["account"]
+    search_fields: ClassVar = ["account__key", "task", "note", "template"]
+    autocomplete_fields: ClassVar = ["account"]
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _toggle(
+    view: str, model: AIModel, *, is_on: bool, words: tuple[str, str], is_fixed: bool = False
+) -> SafeString:
+    """A button in a row of the list: the form around the list posts to the button's address."""
+    context = {
+        "url": reverse(f"admin:system_aimodel_{view}", args=[model.pk]),
+        "title": f"{model.model_id}: {words[0]}" if is_fixed else f"Switch {model.model_id}",
+        "is_on": is_on,
+        "is_fixed": is_fixed,
+        "on_off": ",".join(words),
+    }
+    return render_to_string("system/toggle.html", context)

@@ -79,7 +79,7 @@ class SecretField(_Column):
     description = "A secret, encrypted at rest"
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **{**options, "null": True, "blank": True})
+        super().__init__(*args, **{**options, "null": True, "blank": True, "default": None})
 
     def from_db_value(self, value: str | None, *_context: object) -> Secret | None:
         return Secret(value) if value else None
