@@ -83,10 +83,10 @@ class SavedRowsQuerySet(models.QuerySet[Row]):
 class ProviderKeys(models.Model):
     """A key for each provider."""
 
-    openai_api_key = SecretField()
-    anthropic_api_key = SecretField()
-    runware_api_key = SecretField()
-    google_api_key = SecretField()
+    openai_api_key = SecretField("OpenAI API key")
+    anthropic_api_key = SecretField("Anthropic API key")
+    runware_api_key = SecretField("Runware API key")
+    google_api_key = SecretField("Google AI API key")
 
     class Meta:
         abstract = True

@@ -168,12 +168,13 @@ class AIModel(models.Model):
         self.save(update_fields=["is_default", "is_active", "updated_at"])
 
 
-def _base_url() -> models.CharField[str, str]:
+def _base_url(name: str) -> models.CharField[str, str]:
     return models.CharField(
+        name,
         max_length=300,
         blank=True,
         validators=[URLValidator(schemes=["http", "https"])],
-        help_text="Empty for the provider's own address.",
+        help_text="Empty for the provider's own address. It holds for the accounts' own keys too.",
     )
 
 
@@ -185,10 +186,10 @@ class GlobalIntegrationSettings(ProviderKeys, Parameters):
 
     PK = 1
 
-    openai_base_url = _base_url()
-    anthropic_base_url = _base_url()
-    runware_base_url = _base_url()
-    google_base_url = _base_url()
+    openai_base_url = _base_url("OpenAI base URL")
+    anthropic_base_url = _base_url("Anthropic base URL")
+    runware_base_url = _base_url("Runware base URL")
+    google_base_url = _base_url("Google AI base URL")
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = SavedRowsQuerySet.as_manager()

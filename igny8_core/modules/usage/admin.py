@@ -18,12 +18,13 @@ class ReceiptAdmin(ModelAdmin):
         "account",
         "task",
         "model_served",
+        "cost",
+        "status",
         "provider",
         "reason",
         "input_tokens",
         "output_tokens",
-        "cost",
-        "status",
+        "images",
     ]
     list_filter: ClassVar = ["status", "provider", "task"]
     list_select_related: ClassVar = ["account"]

@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+from igny8_core.ai.explain import WHY, WHY_NOT
+from igny8_core.ai.values import Reason, Refusal
+
+
+def test_words__every_reason_and_refusal__has_its_own() -> None:
+    assert set(WHY) == set(Reason)
+    assert set(WHY_NOT) == set(Refusal)
