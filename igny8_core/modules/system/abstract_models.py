@@ -222,8 +222,8 @@ class Prompt(models.Model):
             versions = {row.pk: row for row in self.siblings().select_for_update()}
             if self._state.adding:
                 self.version = 1 + max((row.version for row in versions.values()), default=0)
-            else:
-                self._refuse_change()
+            elif changed := self.changed_content():
+                raise PromptIsFixed(str(self), changed)
             if self.is_active:
                 for other in versions.values():
                     if other.is_active and other.pk != self.pk:
@@ -231,8 +231,7 @@ class Prompt(models.Model):
                         other.save(using=options.get("using"), update_fields=["is_active"])
             super().save(**options)
 
-    def _refuse_change(self) -> None:
+    def changed_content(self) -> list[str]:
+        """What of this version differs from what is stored of it. One query."""
         kept = type(self)._base_manager.values(*self.FIXED).get(pk=self.pk)
-        changed = [name for name in self.FIXED if kept[name] != getattr(self, name)]
-        if changed:
-            raise PromptIsFixed(str(self), changed)
+        return [name for name in self.FIXED if kept[name] != getattr(self, name)]

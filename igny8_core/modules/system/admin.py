@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
@@ -38,7 +39,8 @@ class RefusalAsMessage:
         self, view: Callable[..., HttpResponse], request: HttpRequest, *args: Any, **options: Any
     ) -> HttpResponse:
         try:
-            return view(request, *args, **options)
+            with transaction.atomic():
+                return view(request, *args, **options)
         except AIError as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(request.get_full_path())
@@ -262,7 +264,7 @@ class PromptAdmin(RefusalAsMessage, ModelAdmin):
         return [*super().get_readonly_fields(request, obj), *whose]
 
     def save_model(self, request: HttpRequest, obj: Prompt, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
-        if change and not set(obj.FIXED).isdisjoint(form.changed_data):
+        if change and obj.changed_content():
             obj.pk, obj._state.adding = None, True
             obj.save()
             messages.info(request, f"The new text is version {obj.version}.")

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
-from unfold.widgets import UnfoldAdminPasswordInput
+from unfold.widgets import UnfoldAdminPasswordWidget
 
 from igny8_core.ai import pricing
 from igny8_core.ai.exceptions import AIError
@@ -18,7 +18,7 @@ from igny8_core.modules.system.fields import Secret
 REMOVE = object()
 
 
-class KeyWidget(UnfoldAdminPasswordInput):
+class KeyWidget(UnfoldAdminPasswordWidget):
     """An empty box beside what is kept, with a way to remove that."""
 
     def render(

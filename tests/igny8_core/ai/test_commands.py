@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core.management import call_command
 
 from igny8_core.ai.management.base import BadUsage
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.global_settings_models import AIModel
 from igny8_core.modules.usage.models import Receipt
-from tests.conftest import Manage
+from tests.conftest import ENCRYPTION_KEY, Manage
 
 
 def _output(capsys: pytest.CaptureFixture[str], *args: str) -> str:
@@ -250,3 +251,31 @@ def test_demo__debug_off__is_refused() -> None:
     with pytest.raises(BadUsage, match="everybody knows"):
         call_command("demo")
     assert not Account.objects.exists()
+
+
+def test_set_key__from_standard_input__is_kept_shown_masked_and_removed(manage: Manage) -> None:
+    key = "sk-planted-0123456789"
+    done = manage("set_key", "openai", "--account=acme", stdin=f"{key}\n")
+    assert (done.returncode, done.stdout) == (0, "openai of acme: sk-…6789\n")
+    done = manage("set_key", "openai", "--json", stdin=key)
+    assert json.loads(done.stdout) == {"provider": "openai", "account": None, "key": "sk-…6789"}
+    done = manage("set_key", "openai", "--account=acme", "--remove")
+    assert done.stdout == "openai of acme: none\n"
+
+
+def test_rotate_keys__new_key_in_front__the_old_one_can_go(manage: Manage) -> None:
+    old, new = ENCRYPTION_KEY, Fernet.generate_key().decode()
+    manage("set_key", "openai", "--account=acme", stdin="sk-planted-0123456789")
+    manage("set_key", "google", stdin="planted-0123456789")
+    done = manage("rotate_keys", ENCRYPTION_KEYS=f"{new},{old}")
+    assert done.stdout == "2 keys rotated; the other ENCRYPTION_KEYS can go now.\n"
+    assert json.loads(manage("rotate_keys", "--json", ENCRYPTION_KEYS=new).stdout) == {"rotated": 2}
+    done = manage("rotate_keys", ENCRYPTION_KEYS=old)
+    assert done.returncode == 1
+    assert done.stderr.startswith("A stored provider key was encrypted with a key that")
+
+
+def test_demo__refused__exit_2_and_one_sentence(manage: Manage) -> None:
+    done = manage("demo", DEBUG="false", ALLOWED_HOSTS="x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("The demo adds a login that everybody knows")
