@@ -18,6 +18,7 @@ demo: .venv/runtime .env
 
 test: .venv/development .env
 	@$(BIN)/python -m pytest --numprocesses=2 --cov --cov-report=term:skip-covered --cov-fail-under=95
+	@$(BIN)/python -m pytest tests/browser
 
 serve: .venv/runtime .env
 	@$(BIN)/python manage.py migrate --verbosity 0 || { echo "make serve: the database could not be migrated (above: why)" >&2; exit 1; }

@@ -229,6 +229,22 @@ class InvalidCharacter(AIError):
         super().__init__(f"The prompt has {character!a} at position {position}.")
 
 
+class InvalidMoment(AIError):
+    code = "invalid_moment"
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+        super().__init__(f"{value!r} is not a date and time such as 2026-12-01T00:00:00Z.")
+
+
+class InvalidNeed(AIError):
+    code = "invalid_need"
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+        super().__init__(f"{value!r} is not json_mode, vision or context_tokens=NUMBER.")
+
+
 class InvalidKey(AIError):
     """The key itself is in no error."""
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from igny8_core.ai import pricing
-from igny8_core.ai.exceptions import ModelNotAvailable, NoUsableModel
+from igny8_core.ai.exceptions import InvalidMoment, ModelNotAvailable, NoUsableModel
 from igny8_core.ai.model_registry import Catalogue, ModelRegistry
 from igny8_core.ai.tasks import Task, get_task
 from igny8_core.ai.values import CatalogueModel, Needs, Reason, Refusal, Resolution, Step
@@ -27,9 +27,11 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, four of them b
 ) -> Resolution:
     """Pick the model for an account's task; `explain` keeps the trail.
 
-    Raises UnknownTask, ModelNotAvailable where the caller's `model` is not usable, and
-    NoUsableModel with the whole trail.
+    Raises UnknownTask, InvalidMoment where `at` has no zone, ModelNotAvailable where the caller's
+    `model` is not usable, and NoUsableModel with the whole trail.
     """
+    if at is not None and at.tzinfo is None:
+        raise InvalidMoment(at)
     the_task = get_task(task)
     the_task = the_task._replace(needs=the_task.needs.union(needs or Needs()))
     catalogue = ModelRegistry.catalogue()

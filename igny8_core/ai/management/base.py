@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseFault
 
-from igny8_core.ai.exceptions import AIError, UnknownNeed
+from igny8_core.ai.arguments import parse_moment, parse_needs
+from igny8_core.ai.exceptions import AIError, InvalidMoment, InvalidNeed
 from igny8_core.ai.parameters import Value
 from igny8_core.ai.values import Needs
 
@@ -52,13 +53,10 @@ class PipelineCommand(BaseCommand):
 
 
 def moment(text: str) -> datetime:
-    """An ISO 8601 date and time; UTC where it names no zone."""
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        message = f"{text!r} is not a date and time such as 2026-12-01T00:00:00Z"
-        raise ArgumentTypeError(message) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+        return parse_moment(text)
+    except InvalidMoment as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def quantity(text: str) -> tuple[str, int]:
@@ -102,15 +100,8 @@ def add_parameters(parser: ArgumentParser) -> None:
 
 
 def needs(text: str) -> Needs:
-    """`json_mode,vision,context_tokens=4000`; raises UnknownNeed."""
-    asked: dict[str, int] = {}
-    for part in text.split(","):
-        name, equals, number = part.strip().partition("=")
-        if name not in Needs._fields:
-            raise UnknownNeed(name, Needs._fields)
-        is_number = name == "context_tokens"
-        if is_number != bool(equals) or (is_number and not number.isdigit()):
-            message = f"{part!r} is not json_mode, vision or context_tokens=NUMBER"
-            raise ArgumentTypeError(message)
-        asked[name] = int(number) if is_number else True
-    return Needs(**asked)  # type: ignore[arg-type]
+    """Raises UnknownNeed."""
+    try:
+        return parse_needs(text)
+    except InvalidNeed as error:
+        raise ArgumentTypeError(str(error)) from None
