@@ -92,4 +92,8 @@ def redis(name: str) -> str:
 
 
 def web_address(name: str) -> str:
-    return url(name, schemes=("http", "https"))
+    value = url(name, schemes=("http", "https"))
+    if "@" in value:
+        message = f"{name} has a user or a password in it: the key has a variable of its own."
+        raise ImproperlyConfigured(message)
+    return value

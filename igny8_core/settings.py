@@ -171,7 +171,6 @@ ENCRYPTION_KEYS = env.names("ENCRYPTION_KEYS", [])
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "EXCEPTION_HANDLER": "igny8_core.api.errors.respond",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

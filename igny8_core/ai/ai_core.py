@@ -1,4 +1,4 @@
-"""The main the_task: pick the model, run the AI request, price it, keep a receipt."""
+"""The main job: pick the model, run the AI request, price it, keep a receipt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from igny8_core.ai.account_settings import AccountSettings, prompt_of, settings_
 from igny8_core.ai.exceptions import (
     AccountNotActive,
     EmptyPrompt,
-    InvalidCharacter,
     InvalidQuantity,
     PromptTooLong,
     ProviderError,
@@ -127,12 +126,13 @@ class AICore:
 
     def embed(
         self,
-        texts: Sequence[str],
+        texts: str | Sequence[str],
         *,
         task: str = "embed_text",
         **options: Unpack[Options],
     ) -> Answer[tuple[Vector, ...]]:
-        """One vector for each text, in their order."""
+        """One vector for each text, in their order; a single text is a list of one."""
+        texts = [texts] if isinstance(texts, str) else texts
         call = self._prepare(task, ModelType.EMBEDDING, texts, **options)
         request = EmbeddingRequest(
             model_id=call.resolution.model.model_id,
@@ -157,7 +157,9 @@ class AICore:
         if the_task.model_type != model_type:
             raise WrongTaskType(task, the_task.model_type, model_type)
         for text in texts or [""]:
-            _check_text(text)
+            if not text.strip():
+                raise EmptyPrompt
+            prompts.check_characters(text)
         if self.account.status != AccountStatus.ACTIVE:
             raise AccountNotActive(self.account.key, self.account.status)
         ledger.refuse_open_transaction()
@@ -228,15 +230,6 @@ class AICore:
             meters=answer.meters,
             cost=receipt.cost,
         )
-
-
-def _check_text(text: str) -> None:
-    """Refuse what no provider and no database takes: nothing at all, NUL, half a surrogate pair."""
-    if not text.strip():
-        raise EmptyPrompt
-    for position, character in enumerate(text):
-        if character == "\0" or "\ud800" <= character <= "\udfff":
-            raise InvalidCharacter(position, character)
 
 
 def _check_length(text: str, model: CatalogueModel) -> None:

@@ -84,7 +84,7 @@ class InvalidPlaceholders(AIError):
 
     def __init__(self, value: object) -> None:
         self.value = value
-        super().__init__(f"Placeholders are {value!r}; they must be a list of names.")
+        super().__init__(f"Placeholders are {value!r}; they must be a list of names, each once.")
 
 
 class PromptIsFixed(AIError):
@@ -98,6 +98,33 @@ class PromptIsFixed(AIError):
         super().__init__(
             f"{prompt} is never edited ({', '.join(fields)}): add a new version instead.",
         )
+
+
+class UnusedPlaceholder(AIError):
+    code = "unused_placeholder"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"The placeholder {name!r} is declared and not used.")
+
+
+class InvalidVariable(AIError):
+    code = "invalid_variable"
+
+    def __init__(self, name: str, value: object) -> None:
+        self.name = name
+        self.value = value
+        super().__init__(f"The placeholder {name!r} is filled in with {value!r}, not with a text.")
+
+
+class PromptInUse(AIError):
+    """A version of a prompt that receipts name is not deleted."""
+
+    code = "prompt_in_use"
+
+    def __init__(self, prompt: str) -> None:
+        self.prompt = prompt
+        super().__init__(f"{prompt} cannot be deleted: receipts name it. Put it aside instead.")
 
 
 class InvalidParameter(AIError):
@@ -226,7 +253,9 @@ class InvalidCharacter(AIError):
     def __init__(self, position: int, character: str) -> None:
         self.position = position
         self.character = character
-        super().__init__(f"The prompt has {character!a} at position {position}.")
+        super().__init__(
+            f"The text has {character!a} at position {position}, which nothing carries."
+        )
 
 
 class InvalidMoment(AIError):

@@ -18,6 +18,7 @@ WHY = {
 }
 WHY_NOT = {
     Refusal.NO_PREFERENCE: "the account prefers none",
+    Refusal.PREFERENCE_UNREADABLE: "the account's preference cannot be read",
     Refusal.NO_DEFAULT: "no model is marked as the default",
     Refusal.CATALOGUE_EMPTY: "the catalogue is empty or out of reach",
     Refusal.UNKNOWN_MODEL: "the catalogue has no such model",

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
-from igny8_core.ai.exceptions import MissingPlaceholder, UnknownPlaceholder
+from igny8_core.ai.exceptions import (
+    InvalidCharacter,
+    InvalidPlaceholders,
+    InvalidVariable,
+    MissingPlaceholder,
+    UnknownPlaceholder,
+    UnusedPlaceholder,
+)
 
-_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+_PLACEHOLDER = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def placeholders(template: str) -> list[str]:
@@ -15,24 +23,45 @@ def placeholders(template: str) -> list[str]:
     return list(dict.fromkeys(_PLACEHOLDER.findall(template)))
 
 
-def check(template: str, declared: Collection[str]) -> None:
-    """Refuse a template that uses what is not declared, or declares what it does not use."""
-    _compare(given=placeholders(template), expected=declared)
+def check(template: str, declared: object) -> None:
+    """Refuse a template that uses what is not declared, or declares what it does not use.
+
+    Raises InvalidCharacter, InvalidPlaceholders, UnknownPlaceholder, UnusedPlaceholder.
+    """
+    check_characters(template)
+    if not isinstance(declared, list) or len(set(map(str, declared))) < len(declared):
+        raise InvalidPlaceholders(declared)
+    if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in declared):
+        raise InvalidPlaceholders(declared)
+    used = placeholders(template)
+    for name in used:
+        if name not in declared:
+            raise UnknownPlaceholder(name, declared)
+    for name in declared:
+        if name not in used:
+            raise UnusedPlaceholder(name)
+
+
+def check_characters(text: str) -> None:
+    """Refuse what no provider and no database takes: NUL, half a surrogate pair."""
+    for position, character in enumerate(text):
+        if character == "\0" or "\ud800" <= character <= "\udfff":
+            raise InvalidCharacter(position, character)
 
 
 def render(template: str, values: Mapping[str, str]) -> str:
     """Fill the placeholders in. A value is taken as it is, braces and all.
 
-    Raises MissingPlaceholder and UnknownPlaceholder, each with the name.
+    Raises UnknownPlaceholder, MissingPlaceholder and InvalidVariable, each with the name.
     """
-    _compare(given=values, expected=placeholders(template))
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
-
-
-def _compare(*, given: Collection[str], expected: Collection[str]) -> None:
-    for name in given:
-        if name not in expected:
-            raise UnknownPlaceholder(name, expected)
-    for name in expected:
-        if name not in given:
+    used = placeholders(template)
+    for name, value in values.items():
+        if name not in used:
+            raise UnknownPlaceholder(name, used)
+        if not isinstance(value, str):
+            raise InvalidVariable(name, value)
+        check_characters(value)
+    for name in used:
+        if name not in values:
             raise MissingPlaceholder(name)
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 
+from django.db import Error as DatabaseFault
 from django.utils import timezone
 
 from igny8_core.ai import pricing
@@ -14,6 +16,8 @@ from igny8_core.ai.tasks import Task, get_task
 from igny8_core.ai.values import CatalogueModel, Needs, Reason, Refusal, Resolution, Step
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import IntegrationSettings
+
+logger = logging.getLogger(__name__)
 
 
 def resolve(  # noqa: PLR0913 - the question has this many parts, four of them by keyword
@@ -79,13 +83,7 @@ def _candidates(
     if pinned is not None:
         yield Reason.PINNED, catalogue.models.get(pinned, Refusal.UNKNOWN_MODEL)
         return
-    preferred = IntegrationSettings.of(account).preference(task.model_type)
-    yield (
-        Reason.PREFERENCE,
-        catalogue.models.get(preferred, Refusal.UNKNOWN_MODEL)
-        if preferred
-        else Refusal.NO_PREFERENCE,
-    )
+    yield Reason.PREFERENCE, _preference(catalogue, task, account)
     default = catalogue.default(task.model_type)
     if not catalogue.is_constants:
         yield Reason.TYPE_DEFAULT, default or Refusal.NO_DEFAULT
@@ -96,6 +94,18 @@ def _candidates(
         key=lambda model: not model.is_default,
     ):
         yield Reason.CONSTANTS, model
+
+
+def _preference(catalogue: Catalogue, task: Task, account: Account) -> CatalogueModel | Refusal:
+    """The account's own choice for the task's type. One query."""
+    try:
+        preferred = IntegrationSettings.of(account).preference(task.model_type)
+    except DatabaseFault as fault:
+        logger.warning("The preference of %s cannot be read (%s).", account.key, fault)
+        return Refusal.PREFERENCE_UNREADABLE
+    if preferred is None:
+        return Refusal.NO_PREFERENCE
+    return catalogue.models.get(preferred, Refusal.UNKNOWN_MODEL)
 
 
 def _usable_ids(catalogue: Catalogue, task: Task) -> list[str]:

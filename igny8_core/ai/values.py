@@ -37,6 +37,7 @@ class Refusal(StrEnum):
     """Why a candidate gave no model, or gave one that is not usable."""
 
     NO_PREFERENCE = "NO_PREFERENCE"
+    PREFERENCE_UNREADABLE = "PREFERENCE_UNREADABLE"
     NO_DEFAULT = "NO_DEFAULT"
     CATALOGUE_EMPTY = "CATALOGUE_EMPTY"
     UNKNOWN_MODEL = "UNKNOWN_MODEL"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import transaction
-from django_filters.rest_framework import DjangoFilterBackend
+from django.db.models import QuerySet
+from django_filters.rest_framework import ChoiceFilter, DjangoFilterBackend, FilterSet
 from rest_framework.decorators import action
-from rest_framework.filters import OrderingFilter, SearchFilter
+from rest_framework.filters import SearchFilter
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import DjangoModelPermissions, IsAdminUser
 from rest_framework.request import Request
@@ -15,7 +16,31 @@ from rest_framework.response import Response
 from rest_framework.serializers import ModelSerializer
 from rest_framework.viewsets import ModelViewSet
 
+from igny8_core.api.strict import StrictOrdering, StrictView
 from igny8_core.modules.system.global_settings_models import AIModel
+
+
+class MayChange(DjangoModelPermissions):
+    """A POST that changes a row needs the right to change, not to add."""
+
+    perms_map = {  # noqa: RUF012 - DRF's own form
+        **DjangoModelPermissions.perms_map,
+        "POST": DjangoModelPermissions.perms_map["PUT"],
+    }
+
+
+class AIModelFilter(FilterSet):
+    """Equality of four fields; a value that is none is refused."""
+
+    is_active = ChoiceFilter(choices=[("true", "true"), ("false", "false")], method="by_boolean")
+    is_default = ChoiceFilter(choices=[("true", "true"), ("false", "false")], method="by_boolean")
+
+    class Meta:
+        model = AIModel
+        fields: ClassVar = ["provider", "model_type"]
+
+    def by_boolean(self, rows: QuerySet[AIModel], name: str, value: str) -> QuerySet[AIModel]:
+        return rows.filter(**{name: value == "true"})
 
 
 class AIModelSerializer(ModelSerializer[AIModel]):
@@ -46,6 +71,13 @@ class AIModelSerializer(ModelSerializer[AIModel]):
             "max_tokens": {"min_value": 1},
         }
 
+    def update(self, instance: AIModel, validated_data: dict[str, Any]) -> AIModel:
+        """Write what was sent, and nothing that somebody else changed meanwhile."""
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        instance.save(update_fields=[*validated_data, "updated_at"])
+        return instance
+
 
 class Pages(PageNumberPagination):
     page_size = 25
@@ -53,14 +85,17 @@ class Pages(PageNumberPagination):
     max_page_size = 200
 
 
-class AIModelViewSet(ModelViewSet[AIModel]):
+CHANGERS = (IsAdminUser & MayChange,)
+
+
+class AIModelViewSet(StrictView, ModelViewSet[AIModel]):
     queryset = AIModel.objects.all()
     serializer_class = AIModelSerializer
     permission_classes = (IsAdminUser & DjangoModelPermissions,)
     pagination_class = Pages
     lookup_value_regex = r"\d{1,18}"
-    filter_backends = (DjangoFilterBackend, SearchFilter, OrderingFilter)
-    filterset_fields: ClassVar = ["provider", "model_type", "is_active", "is_default"]
+    filter_backends = (DjangoFilterBackend, SearchFilter, StrictOrdering)
+    filterset_class = AIModelFilter
     search_fields: ClassVar = ["model_id", "display_name"]
     ordering_fields: ClassVar = [
         "model_id",
@@ -80,13 +115,13 @@ class AIModelViewSet(ModelViewSet[AIModel]):
     def perform_destroy(self, instance: AIModel) -> None:
         instance.delete()
 
-    @action(detail=True, methods=["post"], url_path="toggle-active")
+    @action(detail=True, methods=["post"], url_path="toggle-active", permission_classes=CHANGERS)
     def toggle_active(self, _request: Request, **_where: str) -> Response:
         model = self.get_object()
         model.toggle_active()
         return Response(self.get_serializer(model).data)
 
-    @action(detail=True, methods=["post"], url_path="set-default")
+    @action(detail=True, methods=["post"], url_path="set-default", permission_classes=CHANGERS)
     def set_default(self, _request: Request, **_where: str) -> Response:
         model = self.get_object()
         model.make_default()

@@ -118,11 +118,11 @@ def test_delete__receipts_name_it__is_refused_on_the_page(
 ) -> None:
     receipt(acme).save()
     page = admin_client.post(change("gpt-4o", "delete/"), {"post": "yes"}, follow=True)
-    assert "cannot be deleted: 1 receipts name it" in messages_of(page)[0]
+    assert "cannot be deleted: receipts name it" in messages_of(page)[0]
     chosen = [AIModel.objects.get(model_id=name).pk for name in ("gpt-4o", "gpt-4.1")]
     data = {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}
     page = admin_client.post(LIST, data, follow=True)
-    assert "cannot be deleted: 1 receipts name it" in messages_of(page)[0]
+    assert "cannot be deleted: receipts name it" in messages_of(page)[0]
     assert AIModel.objects.count() == 12
 
 
@@ -272,6 +272,7 @@ def test_global_settings__key_typed_kept_and_removed(admin_client: Client) -> No
         ("image_size", "big"),
         ("openai_api_key", "with space"),
         ("openai_base_url", "ftp://x"),
+        ("openai_base_url", "https://user:password@x.example"),
     ],
 )
 def test_global_settings__nonsense__is_refused_on_the_field(
@@ -311,6 +312,35 @@ def test_prompt__text_edited__is_a_new_version_and_the_old_one_stays(admin_clien
     note = form(admin_client, url, note="Kept for the record")
     admin_client.post(url, note)
     assert GlobalAIPrompt.objects.count() == 2
+
+
+def test_prompt__second_one_added__is_the_active_version(admin_client: Client) -> None:
+    add = reverse("admin:system_globalaiprompt_add")
+    for template in ("One.", "Two."):
+        data = {"task": "generate_ideas", "template": template, "placeholders": ""}
+        assert admin_client.post(add, {**data, "is_active": "on"}).status_code == 302
+    rows = GlobalAIPrompt.objects.order_by("version").values_list("version", "is_active")
+    assert list(rows) == [(1, False), (2, True)]
+
+
+def test_global_settings__changed_elsewhere_meanwhile__both_changes_stay(
+    admin_client: Client,
+) -> None:
+    url = "/admin/system/globalintegrationsettings/1/change/"
+    data = form(admin_client, url, openai_api_key="", temperature="0.5")
+    row = GlobalIntegrationSettings.locked(pk=1)
+    row.set_key("google", "planted-0123456789")
+    row.save()
+    admin_client.post(url, data)
+    kept = GlobalIntegrationSettings.load()
+    assert (kept.temperature, str(kept.key_of("google"))) == (0.5, "…6789")
+
+
+def test_toggle__of_the_default__warns(admin_client: Client) -> None:
+    page = admin_client.post(change("gpt-4o-mini", "toggle-active/"), follow=True)
+    assert messages_of(page) == [
+        "gpt-4o-mini is now inactive and the default. Accounts without another choice get no model."
+    ]
 
 
 def test_prompt__placeholder_not_declared__is_refused_on_the_field(

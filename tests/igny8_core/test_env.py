@@ -70,6 +70,13 @@ def test_database__nonsense__is_refused_without_its_password(
     assert "hidden" not in str(caught.value)
 
 
+def test_web_address__with_a_password__is_refused_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IGNY8_TEST", "https://user:hidden@x.example")
+    with pytest.raises(ImproperlyConfigured, match="IGNY8_TEST has a user") as caught:
+        env.web_address("IGNY8_TEST")
+    assert "hidden" not in str(caught.value)
+
+
 def test_redis__wrong_scheme__is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IGNY8_TEST", "http://127.0.0.1")
     with pytest.raises(ImproperlyConfigured, match="starts with 'http'; it may start with redis"):

@@ -199,6 +199,8 @@ class OpenAIProvider:
             raise ProviderUnreachable(NAME) from error
         except openai.APIStatusError as error:
             raise self._error_of(error) from None
+        except httpx2.DecodingError as error:
+            raise ProviderAnswerInvalid(NAME, "body: it cannot be decompressed") from error
         try:
             return body_type.model_validate_json(bytes(body))
         except ValidationError as error:

@@ -100,6 +100,8 @@ class Account(models.Model):
 
     def clean(self) -> None:
         super().clean()
+        if self.traits is None:
+            self.traits = {}
         try:
             check_traits(self.traits)
         except ValidationError as error:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 
 from igny8_core.ai import parameters, prompts
 from igny8_core.ai.exceptions import AIError, InvalidPlaceholders, PromptIsFixed, UnknownProvider
@@ -87,30 +87,38 @@ class ProviderKeys(models.Model):
     anthropic_api_key = SecretField("Anthropic API key")
     runware_api_key = SecretField("Runware API key")
     google_api_key = SecretField("Google AI API key")
+    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         abstract = True
 
     def key_of(self, provider: str) -> Secret | None:
         """The provider's key; raises UnknownProvider."""
-        secret: Secret | None = getattr(self, _key_field(provider))
+        secret: Secret | None = getattr(self, key_field(provider))
         return secret
 
     def set_key(self, provider: str, key: str) -> None:
         """Set the provider's key, or with "" remove it; raises UnknownProvider. Not saved yet."""
-        setattr(self, _key_field(provider), Secret.of(key) if key else None)
+        setattr(self, key_field(provider), Secret.of(key) if key else None)
+
+    @classmethod
+    def locked(cls, **which: Any) -> Self:
+        """The row, made where there is none, and held until the transaction ends."""
+        cls._default_manager.get_or_create(**which)
+        return cls._default_manager.select_for_update().get(**which)
 
     def rotate_keys(self) -> int:
         """Encrypt every key with the first of ENCRYPTION_KEYS, and save. How many there are."""
-        names = [_key_field(provider) for provider in PROVIDERS]
+        names = [key_field(provider) for provider in PROVIDERS]
         held = {name: secret for name in names if (secret := getattr(self, name))}
         for name, secret in held.items():
             setattr(self, name, secret.rotated())
-        self.save()
+        self.save(update_fields=[*held, "updated_at"])
         return len(held)
 
 
-def _key_field(provider: str) -> str:
+def key_field(provider: str) -> str:
+    """The name of the provider's key field; raises UnknownProvider."""
     if provider not in PROVIDERS:
         raise UnknownProvider(provider, PROVIDERS)
     return f"{provider}_api_key"
@@ -137,7 +145,7 @@ class Parameters(models.Model):
     def parameters(self) -> dict[str, Value]:
         """Those that are set."""
         values = {name: getattr(self, name) for name in PARAMETERS}
-        return {name: value for name, value in values.items() if value not in {None, ""}}
+        return {name: value for name, value in values.items() if value is not None and value != ""}
 
     def clean(self) -> None:
         super().clean()
@@ -198,13 +206,16 @@ class Prompt(models.Model):
     def check_content(self) -> None:
         """Raises UnknownTask, InvalidPlaceholders, UnknownPlaceholder, MissingPlaceholder."""
         get_task(self.task)
-        names = self.placeholders
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise InvalidPlaceholders(names)
-        prompts.check(self.template, names)
+        prompts.check(self.template, self.placeholders)
+
+    def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
+        """A form may add an active version while another one is: `save()` puts that aside first."""
+        super().validate_constraints({*(exclude or ()), "is_active"})
 
     def clean(self) -> None:
         super().clean()
+        if self.placeholders is None:
+            self.placeholders = []
         try:
             self.check_content()
         except AIError as error:
@@ -217,8 +228,14 @@ class Prompt(models.Model):
         Raises PromptIsFixed for a change to what a version says, and what check_content raises.
         """
         self.check_content()
+        try:
+            self._save_version(**options)
+        except IntegrityError:
+            # Somebody has just added a version of this prompt: it can be seen now, and counted.
+            self._save_version(**options)
+
+    def _save_version(self, **options: Any) -> None:
         with transaction.atomic(using=options.get("using")):
-            # Whoever adds a version of this prompt at the same time waits here.
             versions = {row.pk: row for row in self.siblings().select_for_update()}
             if self._state.adding:
                 self.version = 1 + max((row.version for row in versions.values()), default=0)

@@ -124,8 +124,7 @@ class AIModelAdmin(RefusalAsMessage, ModelAdmin):
     @admin.display(description="Price calculator")
     def price_calculator(self, _model: AIModel) -> SafeString:
         quantities = [
-            (meter, meter.replace("_", " ").capitalize(), quantity)
-            for meter, quantity in DEFAULT_QUANTITIES.items()
+            (meter, _label(meter), quantity) for meter, quantity in DEFAULT_QUANTITIES.items()
         ]
         context = {"quantities": quantities, "url": reverse("admin:system_aimodel_price_preview")}
         return render_to_string("system/price_calculator.html", context)
@@ -175,7 +174,10 @@ class AIModelAdmin(RefusalAsMessage, ModelAdmin):
         ]
         sentence = f"{model.model_id} is now {' and '.join(states)}."
         self.log_change(request, model, sentence)
-        messages.success(request, sentence)
+        if model.is_default and not model.is_active:
+            messages.warning(request, f"{sentence} Accounts without another choice get no model.")
+        else:
+            messages.success(request, sentence)
         back = request.headers.get("Referer", "")
         if url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):
             return redirect(back)
@@ -204,17 +206,36 @@ class AIModelAdmin(RefusalAsMessage, ModelAdmin):
             )
 
 
-PARAMETERS = ("Parameters", {"fields": ("temperature", "max_tokens", "image_size")})
+PARAMETER_FIELDS = ("Parameters", {"fields": ("temperature", "max_tokens", "image_size")})
 KEY_WIDGETS = {SecretField: {"form_class": KeyField, "widget": KeyWidget}}
 
 
-@admin.register(GlobalIntegrationSettings)
-class GlobalIntegrationSettingsAdmin(RefusalAsMessage, ModelAdmin):
-    """One row: the list leads straight to it."""
+class SettingsAdmin(RefusalAsMessage, ModelAdmin):
+    """Writes what was changed on the page, and nothing that somebody else changed meanwhile."""
 
     formfield_overrides: ClassVar = KEY_WIDGETS
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: GlobalIntegrationSettings | IntegrationSettings,
+        form: Any,
+        change: bool,  # noqa: FBT001 - Django's
+    ) -> None:
+        if change:
+            type(obj).objects.get_or_create(pk=obj.pk)
+            obj._state.adding = False
+            obj.save(update_fields=[*form.changed_data, "updated_at"])
+        else:
+            super().save_model(request, obj, form, change)
+
+
+@admin.register(GlobalIntegrationSettings)
+class GlobalIntegrationSettingsAdmin(SettingsAdmin):
+    """One row: the list leads straight to it."""
+
     fieldsets: ClassVar = (
-        PARAMETERS,
+        PARAMETER_FIELDS,
         *(
             (label, {"fields": (f"{provider}_api_key", f"{provider}_base_url")})
             for provider, label in PROVIDERS.items()
@@ -237,8 +258,7 @@ class GlobalIntegrationSettingsAdmin(RefusalAsMessage, ModelAdmin):
 
 
 @admin.register(IntegrationSettings)
-class IntegrationSettingsAdmin(RefusalAsMessage, ModelAdmin):
-    formfield_overrides: ClassVar = KEY_WIDGETS
+class IntegrationSettingsAdmin(SettingsAdmin):
     list_display: ClassVar = ["account", "text_model", "image_model", "embedding_model"]
     list_select_related: ClassVar = ["account", "text_model", "image_model", "embedding_model"]
     search_fields: ClassVar = ["account__key", "account__name"]
@@ -246,7 +266,7 @@ class IntegrationSettingsAdmin(RefusalAsMessage, ModelAdmin):
     fieldsets: ClassVar = (
         ("Account", {"fields": ("account",)}),
         ("Preferred models", {"fields": ("text_model", "image_model", "embedding_model")}),
-        PARAMETERS,
+        PARAMETER_FIELDS,
         ("Own keys", {"fields": tuple(f"{provider}_api_key" for provider in PROVIDERS)}),
     )
     list_per_page = 25

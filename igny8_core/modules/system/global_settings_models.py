@@ -6,6 +6,7 @@ from collections.abc import Collection
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, URLValidator
 from django.db import models, transaction
 
@@ -159,8 +160,11 @@ class AIModel(models.Model):
             other.save(using=using, update_fields=["is_default", "updated_at"])
 
     def toggle_active(self) -> None:
-        self.is_active = not self.is_active
-        self.save(update_fields=["is_active", "updated_at"])
+        """Switch it, as it is stored: two clicks at once are two switches."""
+        with transaction.atomic():
+            stored = AIModel.objects.select_for_update().get(pk=self.pk)
+            self.is_active = not stored.is_active
+            self.save(update_fields=["is_active", "updated_at"])
 
     def make_default(self) -> None:
         """Make it its type's default; a default is active."""
@@ -168,12 +172,18 @@ class AIModel(models.Model):
         self.save(update_fields=["is_default", "is_active", "updated_at"])
 
 
+def _refuse_userinfo(url: str) -> None:
+    if "@" in url:
+        message = "An address has no user and no password: the key goes into its own field."
+        raise ValidationError(message)
+
+
 def _base_url(name: str) -> models.CharField[str, str]:
     return models.CharField(
         name,
         max_length=300,
         blank=True,
-        validators=[URLValidator(schemes=["http", "https"])],
+        validators=[URLValidator(schemes=["http", "https"]), _refuse_userinfo],
         help_text="Empty for the provider's own address. It holds for the accounts' own keys too.",
     )
 
@@ -190,7 +200,6 @@ class GlobalIntegrationSettings(ProviderKeys, Parameters):
     anthropic_base_url = _base_url("Anthropic base URL")
     runware_base_url = _base_url("Runware base URL")
     google_base_url = _base_url("Google AI base URL")
-    updated_at = models.DateTimeField(auto_now=True)
 
     objects = SavedRowsQuerySet.as_manager()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 
+from igny8_core.ai.exceptions import AIError, InvalidParameter
 from igny8_core.ai.values import ModelType
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.abstract_models import (
@@ -53,7 +55,6 @@ class IntegrationSettings(ProviderKeys, Parameters):
     text_model = _preference(ModelType.TEXT)
     image_model = _preference(ModelType.IMAGE)
     embedding_model = _preference(ModelType.EMBEDDING)
-    updated_at = models.DateTimeField(auto_now=True)
 
     objects = SavedRowsQuerySet.as_manager()
 
@@ -70,6 +71,25 @@ class IntegrationSettings(ProviderKeys, Parameters):
         preferences = [f"{model_type}_model" for model_type in ModelType]
         rows = cls.objects.filter(account=account).select_related(*preferences)
         return rows.first() or cls(account=account)
+
+    def clean(self) -> None:
+        super().clean()
+        try:
+            self._check_preferences()
+        except AIError as error:
+            raise ValidationError(str(error), code=error.code) from None
+
+    def save(self, **options: Any) -> None:
+        """Raises InvalidParameter, for a preference of another type too."""
+        self._check_preferences()
+        super().save(**options)
+
+    def _check_preferences(self) -> None:
+        for model_type in ModelType:
+            model: AIModel | None = getattr(self, f"{model_type}_model")
+            if model and model.model_type != model_type:
+                rule = f"a model of type {model_type}"
+                raise InvalidParameter(f"{model_type}_model", model.model_id, rule)
 
     def preference(self, model_type: ModelType) -> str | None:
         """The id of the model that the account prefers for a type."""

@@ -10,8 +10,9 @@ from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
-from igny8_core.ai.exceptions import ModelInUse
-from igny8_core.modules.system.global_settings_models import AIModel
+from igny8_core.ai.exceptions import ModelInUse, PromptInUse
+from igny8_core.ai.values import PromptOrigin
+from igny8_core.modules.system.models import AIModel, AIPrompt, GlobalAIPrompt
 from igny8_core.modules.usage.fields import UsdField
 
 # A receipt's status, where it is not the code of a ProviderError.
@@ -90,7 +91,21 @@ class Receipt(models.Model):
 
 @receiver(pre_delete, sender=AIModel)
 def _keep_what_receipts_name(instance: AIModel, **_signal: object) -> None:
-    named = models.Q(model_asked=instance.model_id) | models.Q(model_served=instance.model_id)
-    receipts = Receipt.objects.filter(named).count()
-    if receipts:
-        raise ModelInUse(instance.model_id, f"{receipts} receipts")
+    names = ("model_asked", "model_served", "model_priced")
+    if any(Receipt.objects.filter(**{name: instance.model_id}).exists() for name in names):
+        raise ModelInUse(instance.model_id, "receipts")
+
+
+@receiver(pre_delete, sender=GlobalAIPrompt)
+@receiver(pre_delete, sender=AIPrompt)
+def _keep_the_versions_that_receipts_name(
+    instance: GlobalAIPrompt | AIPrompt, **_signal: object
+) -> None:
+    receipts = Receipt.objects.filter(task=instance.task, prompt_version=instance.version)
+    receipts = (
+        receipts.filter(prompt=PromptOrigin.ACCOUNT, account=instance.account)
+        if isinstance(instance, AIPrompt)
+        else receipts.filter(prompt=PromptOrigin.PLATFORM)
+    )
+    if receipts.exists():
+        raise PromptInUse(str(instance))

@@ -300,6 +300,13 @@ FAILURES: dict[str, tuple[Callable[[HTTPServer], None], type[exceptions.Provider
         exceptions.ProviderRateLimited,
         "too many requests (HTTP 429).",
     ),
+    "not decompressible": (
+        lambda server: server.expect_request(PATH).respond_with_data(
+            "garbage", headers={"Content-Encoding": "gzip"}
+        ),
+        exceptions.ProviderAnswerInvalid,
+        "makes no sense: body: it cannot be decompressed",
+    ),
     "tokens as text": (
         lambda server: server.expect_request(PATH).respond_with_json(
             completion(usage={"prompt_tokens": "12", "completion_tokens": 0})

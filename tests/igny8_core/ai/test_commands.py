@@ -263,6 +263,14 @@ def test_set_key__from_standard_input__is_kept_shown_masked_and_removed(manage: 
     assert done.stdout == "openai of acme: none\n"
 
 
+def test_set_key__nothing_given__is_bad_usage_and_the_key_stays(manage: Manage) -> None:
+    manage("set_key", "openai", stdin="sk-planted-0123456789")
+    done = manage("set_key", "openai", stdin="")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("No key was given")
+    assert json.loads(manage("rotate_keys", "--json").stdout) == {"rotated": 1}
+
+
 def test_rotate_keys__new_key_in_front__the_old_one_can_go(manage: Manage) -> None:
     old, new = ENCRYPTION_KEY, Fernet.generate_key().decode()
     manage("set_key", "openai", "--account=acme", stdin="sk-planted-0123456789")

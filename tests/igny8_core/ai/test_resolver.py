@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 
 from igny8_core.ai.exceptions import ModelNotAvailable, NoUsableModel, UnknownTask
 from igny8_core.ai.resolver import resolve
@@ -27,6 +28,20 @@ def test_resolve__pinned__is_that_model(acme: Account) -> None:
 def test_resolve__at_given__is_the_answers_moment(acme: Account) -> None:
     at = datetime(2026, 12, 1, tzinfo=UTC)
     assert resolve(acme, "generate_content", at=at).at == at
+
+
+def test_resolve__database_away__the_constants_serve(
+    acme: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_query: Any) -> Any:
+        raise OperationalError("gone")
+
+    with connection.execute_wrapper(away):
+        answer = resolve(acme, "generate_content", explain=True)
+    assert answer.model.model_id == "gpt-4o-mini"
+    assert answer.trail is not None
+    assert answer.trail[0] == Step(Reason.PREFERENCE, None, Refusal.PREFERENCE_UNREADABLE)
+    assert "The preference of acme cannot be read (gone)" in caplog.text
 
 
 def test_resolve__unknown_task__is_refused(acme: Account) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.test import Client
+from django.test import Client, RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from igny8_core.api.ai_models import AIModelSerializer
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel, IntegrationSettings
+from igny8_core.wsgi import application
 from tests.igny8_core.modules.test_usage import receipt
 
 pytestmark = pytest.mark.django_db
@@ -109,7 +111,7 @@ def test_delete__receipts_name_it__is_409(admin_client: Client, acme: Account, c
     assert answer.status_code == 409
     assert answer.json() == {
         "code": "model_in_use",
-        "message": "Model 'gpt-4o' cannot be deleted: 1 receipts name it. Deactivate it instead.",
+        "message": "Model 'gpt-4o' cannot be deleted: receipts name it. Deactivate it instead.",
     }
     assert AIModel.objects.filter(model_id="gpt-4o").exists()
 
@@ -210,10 +212,11 @@ def test_create__several_faults__are_all_in_details(admin_client: Client) -> Non
         ("GET", f"{URL}{10**17}/", "", 404),
         ("GET", f"{URL}?page=0", "", 404),
         ("GET", f"{URL}?page=x", "", 404),
-        ("GET", f"{URL}?is_active=maybe", "", 200),
+        ("GET", f"{URL}?is_active=maybe", "", 400),
         ("GET", f"{URL}?provider=nobody", "", 400),
         ("GET", f"{URL}?search=%00", "", 400),
-        ("GET", f"{URL}?ordering=password", "", 200),
+        ("GET", f"{URL}?ordering=password", "", 400),
+        ("POST", URL, "[" * 200_000, 400),
         ("POST", URL, "{", 400),
         ("POST", URL, "[]", 400),
         ("POST", URL, '"text"', 400),
@@ -256,3 +259,45 @@ def test_create__anything__is_created_or_refused(
     assert answer.status_code in {201, 400}
     if answer.status_code == 201:
         admin_client.delete(f"{URL}{answer.json()['id']}/")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_request__other_charset_than_utf_8__is_415(admin_client: Client, method: str) -> None:
+    content_type = "application/json; charset=utf-16"
+    answer = admin_client.generic(method, URL, b"{}", content_type)
+    assert answer.status_code == 415
+
+
+@pytest.mark.parametrize("charset", ["rot13", "hex", "nonsense"])
+def test_application__charset_that_is_none__is_no_500(charset: str) -> None:
+    started: list[str] = []
+    environ = RequestFactory()._base_environ(  # type: ignore[attr-defined]
+        PATH_INFO=URL,
+        QUERY_STRING="search=x",
+        CONTENT_TYPE=f"application/json; charset={charset}",
+    )
+    answer = application(environ, lambda status, _headers: started.append(status))  # type: ignore[arg-type]
+    answer.close()
+    assert started == ["403 Forbidden"]
+
+
+@pytest.mark.parametrize(("right", "status"), [("add_aimodel", 403), ("change_aimodel", 200)])
+@pytest.mark.parametrize("end", ["toggle-active/", "set-default/"])
+def test_action__needs_the_right_to_change(
+    client: Client, end: str, right: str, status: int
+) -> None:
+    user = User.objects.create(username="staff", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename=right))
+    client.force_login(user)
+    assert client.post(detail("gpt-4o", end)).status_code == status
+
+
+def test_patch__names_another_field__does_not_take_the_default_back() -> None:
+    stale = AIModel.objects.get(model_id="gpt-4o-mini")
+    AIModel.objects.get(model_id="gpt-4o").make_default()
+    serializer = AIModelSerializer(stale, data={"display_name": "Mini"}, partial=True)
+    serializer.is_valid(raise_exception=True)
+    serializer.save()
+    assert AIModel.objects.get(model_type="text", is_default=True).model_id == "gpt-4o"
+    stale.refresh_from_db()
+    assert stale.display_name == "Mini"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection, transaction
 
 from igny8_core.ai import exceptions, prompts
 from igny8_core.ai.account_settings import prompt_of
@@ -13,6 +15,7 @@ from igny8_core.ai.tasks import get_task
 from igny8_core.ai.values import PromptOrigin
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIPrompt, GlobalAIPrompt
+from tests.igny8_core.modules.test_usage import receipt
 
 TASK = "generate_content"
 
@@ -67,9 +70,28 @@ BAD = [
         "no placeholder 'name'",
         "template",
     ),
-    ({"placeholders": ["tone"]}, exceptions.MissingPlaceholder, "'tone' is not filled", "template"),
+    (
+        {"placeholders": ["tone"]},
+        exceptions.UnusedPlaceholder,
+        "'tone' is declared and not",
+        "template",
+    ),
     ({"placeholders": "tone"}, exceptions.InvalidPlaceholders, "are 'tone'", "placeholders"),
     ({"placeholders": [1]}, exceptions.InvalidPlaceholders, r"are \[1\]", "placeholders"),
+    (
+        {"template": "{{a}}", "placeholders": ["a", "a"]},
+        exceptions.InvalidPlaceholders,
+        r"are \['a', 'a'\]",
+        "placeholders",
+    ),
+    (
+        {"template": "{{brand-name}}", "placeholders": ["brand-name"]},
+        exceptions.InvalidPlaceholders,
+        "brand-name",
+        "placeholders",
+    ),
+    ({"template": "{{ user.name }}"}, exceptions.UnknownPlaceholder, "'user.name'", "template"),
+    ({"template": "a\0"}, exceptions.InvalidCharacter, "at position 1", "template"),
     ({"task": "write"}, exceptions.UnknownTask, "no task 'write'", "template"),
 ]
 
@@ -119,7 +141,7 @@ def test_ai_prompt__two_accounts__count_their_own_versions(acme: Account, bolt: 
 def test_render__all_filled_in__each_once_and_taken_as_it_is() -> None:
     text = prompts.render("{{a}} and {{ b }}, {{a}}", {"a": "{{b}}", "b": r"\1"})
     assert text == r"{{b}} and \1, {{b}}"
-    assert prompts.placeholders("{{a}} and {{ b }}, {{a}} {c} {{1}}") == ["a", "b"]
+    assert prompts.placeholders("{{a}} and {{ b }}, {{a}} {c} {{1}}") == ["a", "b", "1"]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +149,7 @@ def test_render__all_filled_in__each_once_and_taken_as_it_is() -> None:
     [
         ({}, exceptions.MissingPlaceholder, "tone"),
         ({"tone": "x", "length": "y"}, exceptions.UnknownPlaceholder, "length"),
+        ({"tone": 3}, exceptions.InvalidVariable, "tone"),
     ],
 )
 def test_render__missing_or_unknown__is_refused_with_its_name(
@@ -134,3 +157,46 @@ def test_render__missing_or_unknown__is_refused_with_its_name(
 ) -> None:
     with pytest.raises(error, match=f"'{name}'"):
         prompts.render("{{tone}}", values)
+
+
+@pytest.mark.parametrize("value", ["a\0", "\ud800"])
+def test_render__value_that_nothing_carries__is_refused(value: str) -> None:
+    with pytest.raises(exceptions.InvalidCharacter):
+        prompts.render("{{tone}}", {"tone": value})
+
+
+@pytest.mark.parametrize("origin", ["platform", "account"])
+def test_prompt__receipts_name_the_version__it_is_not_deleted(acme: Account, origin: str) -> None:
+    platform = add()
+    own = AIPrompt.objects.create(account=acme, task=TASK, template="x")
+    receipt(acme, prompt=origin, prompt_version=1).save()
+    named, other = (platform, own) if origin == "platform" else (own, platform)
+    refused = pytest.raises(exceptions.PromptInUse, match="version 1 cannot be deleted")
+    with refused, transaction.atomic():
+        type(named).objects.all().delete()
+    other.delete()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_prompt__versions_added_at_once__are_counted_one_by_one() -> None:
+    barrier = threading.Barrier(3)
+    faults: list[Exception] = []
+
+    def write(template: str) -> None:
+        try:
+            barrier.wait(timeout=10)
+            add(template)
+        except Exception as fault:  # noqa: BLE001 - reported below
+            faults.append(fault)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=write, args=[name]) for name in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    barrier.wait(timeout=10)
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    rows = GlobalAIPrompt.objects.order_by("version").values_list("version", "is_active")
+    assert list(rows) == [(1, False), (2, True)]

@@ -190,6 +190,14 @@ def test_preference__each_type__is_its_own(acme: Account) -> None:
     ]
 
 
+def test_preference__of_another_type__code_and_form_refuse(acme: Account) -> None:
+    row = IntegrationSettings(account=acme, text_model=AIModel.objects.get(model_id="dall-e-3"))
+    with pytest.raises(exceptions.InvalidParameter, match="'dall-e-3'; it must be a model of type"):
+        row.save()
+    with pytest.raises(ValidationError, match="a model of type text"):
+        row.clean()
+
+
 def test_preference__model_deleted__is_refused(acme: Account) -> None:
     model = AIModel.objects.get(model_id="gpt-4.1")
     IntegrationSettings(account=acme, text_model=model).save()

@@ -7,8 +7,11 @@ from argparse import ArgumentParser
 from getpass import getpass
 from typing import Any
 
+from django.db import transaction
+
 from igny8_core.ai.management import base
 from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.abstract_models import key_field
 from igny8_core.modules.system.models import GlobalIntegrationSettings, IntegrationSettings
 
 
@@ -22,21 +25,26 @@ class Command(base.PipelineCommand):
         parser.add_argument("--remove", action="store_true", help="remove the key")
 
     def handle(self, **options: Any) -> None:
-        key = options["account"]
-        row = (
-            IntegrationSettings.of(Account.objects.by_key(key))
-            if key
-            else GlobalIntegrationSettings.load()
-        )
-        row.key_of(options["provider"])  # an unknown provider is refused before a key is asked for
-        row.set_key(options["provider"], "" if options["remove"] else _read())
-        row.save()
-        kept = row.key_of(options["provider"])
+        provider, owner = options["provider"], options["account"]
+        field = key_field(provider)
+        account = Account.objects.by_key(owner) if owner else None
+        key = "" if options["remove"] else _read()
+        if not key and not options["remove"]:
+            raise base.BadUsage("No key was given on standard input. (--remove removes one.)")
+        with transaction.atomic():
+            row = (
+                IntegrationSettings.locked(account=account)
+                if account
+                else GlobalIntegrationSettings.locked(pk=GlobalIntegrationSettings.PK)
+            )
+            row.set_key(provider, key)
+            row.save(update_fields=[field, "updated_at"])
+        kept = row.key_of(provider)
         if options["json"]:
             shown = str(kept) if kept else None
-            self.print_json({"provider": options["provider"], "account": key, "key": shown})
+            self.print_json({"provider": provider, "account": owner, "key": shown})
         else:
-            self.stdout.write(f"{options['provider']} of {key or 'the platform'}: {kept or 'none'}")
+            self.stdout.write(f"{provider} of {owner or 'the platform'}: {kept or 'none'}")
 
 
 def _read() -> str:

@@ -1,0 +1,50 @@
+"""What every endpoint refuses before it looks: odd encodings, endless nesting, unknown orders."""
+
+from __future__ import annotations
+
+import codecs
+from typing import IO, Any
+
+from django.db.models import Model, QuerySet
+from rest_framework.exceptions import ParseError, UnsupportedMediaType, ValidationError
+from rest_framework.filters import OrderingFilter
+from rest_framework.parsers import JSONParser
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+
+class StrictJSONParser(JSONParser):
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Any = None,
+    ) -> Any:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError:
+            raise ParseError("The body is nested too deeply.") from None
+
+
+class StrictView(APIView):
+    """JSON in UTF-8, nothing else."""
+
+    parser_classes = (StrictJSONParser,)
+
+    def initial(self, request: Request, *args: Any, **options: Any) -> None:
+        encoding = request._request.encoding
+        if encoding and codecs.lookup(encoding).name != "utf-8":
+            raise UnsupportedMediaType(f"charset={encoding}")
+        super().initial(request, *args, **options)
+
+
+class StrictOrdering(OrderingFilter):
+    def remove_invalid_fields(
+        self, queryset: QuerySet[Model], fields: Any, view: APIView, request: Request
+    ) -> list[str]:
+        asked = list(fields)
+        valid: list[str] = super().remove_invalid_fields(queryset, asked, view, request)
+        for name in asked:
+            if name not in valid:
+                raise ValidationError({self.ordering_param: f"“{name}” is no field to sort by."})
+        return valid
