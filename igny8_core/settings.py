@@ -170,6 +170,11 @@ CONSTANCE_CONFIG_FIELDSETS = {
 ENCRYPTION_KEYS = env.names("ENCRYPTION_KEYS", [])
 
 REST_FRAMEWORK = {
+    # Basic first: it is what an answer of 401 asks for.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.BasicAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "igny8_core.api.errors.respond",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

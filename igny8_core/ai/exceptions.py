@@ -166,15 +166,15 @@ class UnreadableKey(AIError):
 
 
 class ModelInUse(AIError):
-    """A model that something still refers to is not deleted."""
+    """A model that receipts name is neither deleted nor given another id."""
 
     code = "model_in_use"
 
-    def __init__(self, model_id: str, users: str) -> None:
+    def __init__(self, model_id: str, change: str) -> None:
         self.model_id = model_id
-        self.users = users
+        self.change = change
         super().__init__(
-            f"Model {model_id!r} cannot be deleted: {users} name it. Deactivate it instead.",
+            f"Model {model_id!r} cannot be {change}: receipts name it. Deactivate it instead.",
         )
 
 

@@ -54,7 +54,8 @@ def _faults(details: Any, path: str) -> Iterator[dict[str, Any]]:
             yield from _faults(part, path)
     elif set(details) == {"message", "code"} and not isinstance(details["message"], dict | list):
         place = {"path": path} if path and path != "non_field_errors" else {}
-        yield {"code": details["code"], "message": str(details["message"]), **place}
+        message = str(details["message"]).encode(errors="backslashreplace").decode()
+        yield {"code": details["code"], "message": message, **place}
     else:
         for name, part in details.items():
             yield from _faults(part, f"{path}.{name}" if path else str(name))

@@ -220,7 +220,7 @@ def test_preview__rates_and_quantities__is_what_the_call_costs(admin_client: Cli
     assert "1,000 at 1.75 per 1M input tokens 0.00175" in text
     assert "500 at 14.00 per 1M output tokens 0.007" in text
     assert "This call, in USD 0.00875" in text
-    text = preview(admin_client, model_type="image", input_rate="0.04", images="3")
+    text = preview(admin_client, model_type="image", input_rate="0.04", images="3", input_tokens="")
     assert "3 at 0.04 per image 0.12" in text
 
 
@@ -231,6 +231,7 @@ def test_preview__rates_and_quantities__is_what_the_call_costs(admin_client: Cli
         ({"input_rate": "NaN"}, "Input rate: Enter a number."),
         ({"output_rate": ""}, "Output rate: This field is required."),
         ({"input_tokens": "-1"}, "Input tokens: Ensure this value is greater"),
+        ({"input_tokens": ""}, "Input tokens: This field is required."),
         ({"input_tokens": "1.5"}, "Input tokens: Enter a whole number."),
         ({"input_tokens": str(10**18)}, "Input tokens: Ensure this value is less"),
         ({"model_type": "video"}, "Model type: Select a valid choice."),

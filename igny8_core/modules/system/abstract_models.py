@@ -173,7 +173,7 @@ class Prompt(models.Model):
     """An instruction for a task. Receipts name its version, so a change is a new version."""
 
     # What a version is, and so what never changes in it.
-    FIXED: ClassVar[tuple[str, ...]] = ("task", "template", "placeholders")
+    FIXED: ClassVar[tuple[str, ...]] = ("task", "version", "template", "placeholders")
 
     task = models.CharField(max_length=100, choices=task_choices)
     version = models.PositiveIntegerField(editable=False)
@@ -241,7 +241,8 @@ class Prompt(models.Model):
                 self.version = 1 + max((row.version for row in versions.values()), default=0)
             elif changed := self.changed_content():
                 raise PromptIsFixed(str(self), changed)
-            if self.is_active:
+            written = options.get("update_fields")
+            if self.is_active and (written is None or "is_active" in written):
                 for other in versions.values():
                     if other.is_active and other.pk != self.pk:
                         other.is_active = False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models
+from django.db.models.query_utils import DeferredAttribute
 
 from igny8_core.ai.exceptions import EncryptionNotConfigured, InvalidKey, UnreadableKey
 
@@ -15,7 +17,7 @@ _SHOWN = 4
 # A key so short that its last four characters would give it away is not shown at all.
 _LEAST_TO_SHOW = 12
 # Marks a text in a fixture as encrypted already.
-_DUMPED = "fernet:"
+_DUMPED = re.compile(r"fernet:(gAAAA[A-Za-z0-9_-]+={0,2})")
 
 
 class Secret:
@@ -73,10 +75,18 @@ else:
     _Column = models.TextField
 
 
+class _EncryptedWhenSet(DeferredAttribute):
+    """A text that is assigned is a Secret from then on."""
+
+    def __set__(self, instance: models.Model, value: Any) -> None:
+        instance.__dict__[self.field.attname] = self.field.to_python(value)
+
+
 class SecretField(_Column):
     """Takes a text or a Secret, gives a Secret or None; nothing can be looked up by it."""
 
     description = "A secret, encrypted at rest"
+    descriptor_class = _EncryptedWhenSet
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{**options, "null": True, "blank": True, "default": None})
@@ -89,13 +99,10 @@ class SecretField(_Column):
             return None
         if isinstance(value, Secret):
             return value
-        text = str(value)
-        return Secret(text[len(_DUMPED) :]) if text.startswith(_DUMPED) else Secret.of(text)
-
-    def pre_save(self, model_instance: models.Model, add: bool) -> Any:  # noqa: FBT001 - Django's
-        secret = self.to_python(super().pre_save(model_instance, add))
-        setattr(model_instance, self.attname, secret)
-        return secret
+        if not isinstance(value, str):
+            raise InvalidKey
+        dumped = _DUMPED.fullmatch(value)
+        return Secret(dumped[1]) if dumped else Secret.of(value)
 
     def get_prep_value(self, value: Any) -> str | None:
         secret = self.to_python(value)
@@ -104,7 +111,7 @@ class SecretField(_Column):
     def value_to_string(self, obj: models.Model) -> str:
         """For fixtures: the encrypted text."""
         secret = self.to_python(self.value_from_object(obj))
-        return f"{_DUMPED}{secret.token}" if secret else ""
+        return f"fernet:{secret.token}" if secret else ""
 
     def get_lookup(self, lookup_name: str) -> type[models.Lookup[Any]] | None:
         return super().get_lookup(lookup_name) if lookup_name == "isnull" else None

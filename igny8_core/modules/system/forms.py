@@ -61,9 +61,18 @@ class PriceForm(forms.Form):
     model_type = forms.ChoiceField(choices=[(value, value) for value in ModelType])
     input_rate = forms.DecimalField(min_value=0, max_digits=10, decimal_places=4)
     output_rate = forms.DecimalField(min_value=0, max_digits=10, decimal_places=4)
-    input_tokens = forms.IntegerField(min_value=0, max_value=MAX_QUANTITY)
-    output_tokens = forms.IntegerField(min_value=0, max_value=MAX_QUANTITY)
-    images = forms.IntegerField(min_value=0, max_value=MAX_QUANTITY)
+    input_tokens = forms.IntegerField(min_value=0, max_value=MAX_QUANTITY, required=False)
+    output_tokens = forms.IntegerField(min_value=0, max_value=MAX_QUANTITY, required=False)
+    images = forms.IntegerField(min_value=0, max_value=MAX_QUANTITY, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Only the quantities of the type's meters are required: the others are not shown."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        model_type = cleaned.get("model_type")
+        for meter in pricing.METERS[ModelType(model_type)] if model_type else ():
+            if cleaned.get(meter) is None and meter not in self.errors:
+                self.add_error(meter, self.fields[meter].error_messages["required"])
+        return cleaned
 
     def quote(self) -> Quote:
         """What the quantities of the type's meters cost; raises MeterNotPriced."""

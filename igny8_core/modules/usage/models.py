@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models.signals import pre_delete
+from django.db.models.signals import pre_delete, pre_save
 from django.dispatch import receiver
 from django.utils import timezone
 
@@ -91,9 +91,20 @@ class Receipt(models.Model):
 
 @receiver(pre_delete, sender=AIModel)
 def _keep_what_receipts_name(instance: AIModel, **_signal: object) -> None:
+    if _receipts_name(instance.model_id):
+        raise ModelInUse(instance.model_id, "deleted")
+
+
+@receiver(pre_save, sender=AIModel)
+def _keep_the_id_that_receipts_name(instance: AIModel, **_signal: object) -> None:
+    kept = AIModel.objects.filter(pk=instance.pk).values_list("model_id", flat=True).first()
+    if kept not in {None, instance.model_id} and _receipts_name(kept):
+        raise ModelInUse(kept, "renamed")
+
+
+def _receipts_name(model_id: str) -> bool:
     names = ("model_asked", "model_served", "model_priced")
-    if any(Receipt.objects.filter(**{name: instance.model_id}).exists() for name in names):
-        raise ModelInUse(instance.model_id, "receipts")
+    return any(Receipt.objects.filter(**{name: model_id}).exists() for name in names)
 
 
 @receiver(pre_delete, sender=GlobalAIPrompt)

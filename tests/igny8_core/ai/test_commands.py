@@ -265,6 +265,8 @@ def test_set_key__from_standard_input__is_kept_shown_masked_and_removed(manage: 
 
 def test_set_key__nothing_given__is_bad_usage_and_the_key_stays(manage: Manage) -> None:
     manage("set_key", "openai", stdin="sk-planted-0123456789")
+    done = manage("set_key", "openai", "--account=", stdin="sk-other")
+    assert (done.returncode, done.stderr) == (1, "There is no account ''.\n")
     done = manage("set_key", "openai", stdin="")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("No key was given")

@@ -116,6 +116,15 @@ def test_delete__receipts_name_it__is_409(admin_client: Client, acme: Account, c
     assert AIModel.objects.filter(model_id="gpt-4o").exists()
 
 
+def test_rename__receipts_name_it__is_409(admin_client: Client, acme: Account) -> None:
+    answer = send(admin_client, "PATCH", detail("gpt-4o"), {"model_id": "other"})
+    assert answer.status_code == 200
+    receipt(acme, model_asked="gpt-4.1").save()
+    answer = send(admin_client, "PATCH", detail("gpt-4.1"), {"model_id": "new"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "model_in_use")
+    assert "cannot be renamed" in answer.json()["message"]
+
+
 def test_delete__an_account_prefers_it__is_409(admin_client: Client, acme: Account) -> None:
     model = AIModel.objects.get(model_id="gpt-4o")
     IntegrationSettings.objects.create(account=acme, text_model=model)
@@ -156,7 +165,7 @@ def clients(client: Client) -> dict[str, Client]:
 @pytest.mark.parametrize(
     ("who", "method", "status"),
     [
-        ("nobody", "GET", 403),
+        ("nobody", "GET", 401),
         ("user", "GET", 403),
         ("staff", "GET", 200),
         ("staff", "POST", 403),
@@ -187,6 +196,8 @@ def test_list__by_each__is_for_staff_and_writing_for_those_who_may(
         ({"model_id": "a\0"}, "model_id", "null_characters_not_allowed"),
         ({"display_name": None}, "display_name", "null"),
         ({"is_active": "maybe"}, "is_active", "invalid"),
+        ({"provider": "\ud800"}, "provider", "invalid_choice"),
+        ({"model_type": "\ud800"}, "model_type", "invalid_choice"),
     ],
 )
 def test_create__nonsense__is_400_with_the_path(
@@ -278,7 +289,7 @@ def test_application__charset_that_is_none__is_no_500(charset: str) -> None:
     )
     answer = application(environ, lambda status, _headers: started.append(status))  # type: ignore[arg-type]
     answer.close()
-    assert started == ["403 Forbidden"]
+    assert started == ["401 Unauthorized"]
 
 
 @pytest.mark.parametrize(("right", "status"), [("add_aimodel", 403), ("change_aimodel", 200)])

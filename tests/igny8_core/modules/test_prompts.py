@@ -52,8 +52,10 @@ def test_prompt__older_one_made_active__the_other_is_put_aside(how: str) -> None
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("change", [{"template": "Other."}, {"task": "generate_ideas"}])
-def test_prompt__a_version_edited__is_refused(change: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "change", [{"template": "Other."}, {"task": "generate_ideas"}, {"version": 77}]
+)
+def test_prompt__a_version_edited__is_refused(change: dict[str, Any]) -> None:
     prompt = add()
     for name, value in change.items():
         setattr(prompt, name, value)
@@ -106,6 +108,17 @@ def test_prompt__content_that_makes_no_sense__code_and_form_refuse(
     with pytest.raises(ValidationError, match=sentence) as form:
         GlobalAIPrompt(**{"task": TASK, "template": "Write.", "placeholders": [], **facts}).clean()
     assert list(form.value.message_dict) == [field]
+
+
+@pytest.mark.django_db
+def test_prompt__stale_row_saved_for_another_field__the_active_one_stays() -> None:
+    add()
+    add()
+    stale = GlobalAIPrompt.objects.get(is_active=True)
+    GlobalAIPrompt.objects.filter(version=1).update(is_active=True)
+    stale.note = "n"
+    stale.save(update_fields=["note"])
+    assert GlobalAIPrompt.objects.get(is_active=True).version == 1
 
 
 def test_prompt_of__nothing_set__is_the_tasks_own(acme: Account) -> None:

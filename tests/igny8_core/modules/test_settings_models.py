@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 from django.core import serializers
 from django.core.exceptions import FieldError, ValidationError
 from django.db import IntegrityError, connection
-from django.db.models import ProtectedError
+from django.db.models import F, ProtectedError
 from pytest_django import Settings
 
 from igny8_core.ai import exceptions
@@ -80,6 +80,26 @@ def test_key__printed_or_dumped__is_never_shown() -> None:
     dump = serializers.serialize("json", [row])
     assert KEY not in f"{row.openai_api_key} {row.openai_api_key!r} {vars(row)} {dump}"
     assert str(row.openai_api_key) == "sk-…6789"
+
+
+def test_key__assigned_and_not_saved__is_masked_already() -> None:
+    row = GlobalIntegrationSettings(openai_api_key=KEY)
+    assert KEY not in f"{row.openai_api_key} {vars(row)} {row.key_of('openai')}"
+
+
+@pytest.mark.parametrize("value", [b"sk-bytes", ["sk-list"], F("google_api_key"), 7])
+def test_key__that_is_no_text__is_refused(value: object) -> None:
+    GlobalIntegrationSettings.load().save()
+    with pytest.raises(exceptions.InvalidKey):
+        GlobalIntegrationSettings.objects.update(openai_api_key=value)
+
+
+def test_key__text_that_looks_like_a_dump__is_encrypted_all_the_same() -> None:
+    GlobalIntegrationSettings(openai_api_key="fernet:not-a-token").save()
+    assert "not-a-token" not in _raw()
+    kept = GlobalIntegrationSettings.load().key_of("openai")
+    assert kept is not None
+    assert kept.reveal() == "fernet:not-a-token"
 
 
 def test_key__dumped_and_loaded__is_the_same() -> None:

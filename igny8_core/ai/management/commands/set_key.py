@@ -27,7 +27,7 @@ class Command(base.PipelineCommand):
     def handle(self, **options: Any) -> None:
         provider, owner = options["provider"], options["account"]
         field = key_field(provider)
-        account = Account.objects.by_key(owner) if owner else None
+        account = None if owner is None else Account.objects.by_key(owner)
         key = "" if options["remove"] else _read()
         if not key and not options["remove"]:
             raise base.BadUsage("No key was given on standard input. (--remove removes one.)")
