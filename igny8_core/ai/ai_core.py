@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
@@ -47,7 +46,6 @@ from igny8_core.modules.usage.models import INTERRUPTED, OK, UNMETERED, Receipt
 
 MAX_IMAGES = 10
 JSON_INSTRUCTION = " Answer with a JSON object."
-_CHARACTERS_PER_TOKEN = 4
 
 Content = TypeVar("Content")
 
@@ -233,8 +231,8 @@ class AICore:
 
 
 def _check_length(text: str, model: CatalogueModel) -> None:
-    """Refuse what is over the model's context, at the usual four characters a token."""
-    tokens = math.ceil(len(text) / _CHARACTERS_PER_TOKEN)
+    """Refuse what is over the model's context."""
+    tokens = prompts.estimated_tokens(text)
     if tokens > model.max_tokens:
         raise PromptTooLong(model.model_id, tokens, model.max_tokens)
 

@@ -1,7 +1,8 @@
-"""Prompt templates: `{{name}}` placeholders, every one declared, filled in once. Pure."""
+"""Prompts: `{{name}}` placeholders, every one declared, filled in once; their length. Pure."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -15,6 +16,7 @@ from igny8_core.ai.exceptions import (
 )
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
+_CHARACTERS_PER_TOKEN = 4
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -47,6 +49,11 @@ def check_characters(text: str) -> None:
     for position, character in enumerate(text):
         if character == "\0" or "\ud800" <= character <= "\udfff":
             raise InvalidCharacter(position, character)
+
+
+def estimated_tokens(text: str) -> int:
+    """About what a tokenizer would count: four characters a token."""
+    return math.ceil(len(text) / _CHARACTERS_PER_TOKEN)
 
 
 def render(template: str, values: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ import math
 import struct
 import zlib
 
+from igny8_core.ai.prompts import estimated_tokens
 from igny8_core.ai.values import (
     EmbeddingRequest,
     Image,
@@ -23,7 +24,6 @@ NAME = "offline"
 LABEL = "[offline answer: no provider was called]"
 DIMENSIONS = 32
 
-_CHARACTERS_PER_TOKEN = 4
 _TOKENS_PER_MESSAGE = 4
 _SENTENCES = (
     "This sentence stands where the model's own words would be.",
@@ -108,4 +108,4 @@ def _png(digest: bytes) -> bytes:
 
 def _tokens(text: str) -> int:
     """About what a tokenizer would count, with the frame around each message."""
-    return math.ceil(len(text) / _CHARACTERS_PER_TOKEN) + _TOKENS_PER_MESSAGE
+    return estimated_tokens(text) + _TOKENS_PER_MESSAGE
