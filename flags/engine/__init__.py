@@ -1,0 +1,18 @@
+"""The rule language: pure Python, no I/O, no clock of its own, nothing of Django or of `flags`."""
+
+from flags.engine.compiler import Ruleset, compile  # noqa: A004  (the word for it)
+from flags.engine.decision import Decision, Reason, Subject
+from flags.engine.document import Document
+from flags.engine.parsing import parse
+from flags.engine.problems import DocumentError
+
+__all__ = [
+    "Decision",
+    "Document",
+    "DocumentError",
+    "Reason",
+    "Ruleset",
+    "Subject",
+    "compile",
+    "parse",
+]

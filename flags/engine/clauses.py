@@ -1,0 +1,315 @@
+"""Clauses -> predicates, in three-valued logic: True, False, or None where it cannot be known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from flags.engine.bucketing import bucket, ramped, seed_of
+from flags.engine.decision import Ask
+from flags.engine.document import Clause, CompareClause, Segment, ShareClause, named
+from flags.engine.traits import KEY, PARSERS, Type, moment, network
+
+# Of the account's key, its traits, the moment in epoch milliseconds, and other flags.
+Predicate = Callable[[str | None, Mapping[str, Any], int, Ask], bool | None]
+# Of a parsed value.
+Test = Callable[[Any], bool]
+
+
+class Operator(NamedTuple):
+    """Which types an operator is for, and what a test with its values is."""
+
+    types: frozenset[Type]
+    test: Callable[[Sequence[Any]], Test]
+    takes_one: bool = False
+    may_fold: bool = False
+
+    def parser(self, kind: Type) -> Callable[[object], Any]:
+        """What a clause's value must be: None for one that it is not."""
+        return network if self is OPERATORS["cidr"] else PARSERS[kind.element]
+
+
+def _is_in(values: Sequence[Any]) -> Test:
+    return frozenset(values).__contains__
+
+
+def _prefix(values: Sequence[str]) -> Test:
+    prefixes = tuple(values)
+    return lambda value: value.startswith(prefixes)
+
+
+def _suffix(values: Sequence[str]) -> Test:
+    suffixes = tuple(values)
+    return lambda value: value.endswith(suffixes)
+
+
+def _contains(values: Sequence[str]) -> Test:
+    return lambda value: any(part in value for part in values)
+
+
+def _glob(values: Sequence[str]) -> Test:
+    patterns = [pattern.split("*") for pattern in values]
+    return lambda value: any(_fits(value, parts) for parts in patterns)
+
+
+def _fits(value: str, parts: Sequence[str]) -> bool:
+    """Whether the parts follow one another with anything between; one pass over the value."""
+    first, last = parts[0], parts[-1]
+    if len(parts) == 1:
+        return value == first
+    end = len(value) - len(last)
+    at = len(first)
+    if at > end or not (value.startswith(first) and value.endswith(last)):
+        return False
+    for part in parts[1:-1]:
+        found = value.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
+
+
+def _cidr(values: Sequence[Any]) -> Test:
+    return lambda value: any(value in network for network in values)
+
+
+_ORDERED: Final = frozenset({Type.NUM, Type.VER, Type.TIME})
+_TEXT: Final = frozenset({Type.STR, Type.STRS})
+
+OPERATORS: Final = {
+    "in": Operator(frozenset(Type), _is_in, may_fold=True),
+    "lt": Operator(_ORDERED, lambda values: lambda value: value < values[0], takes_one=True),
+    "le": Operator(_ORDERED, lambda values: lambda value: value <= values[0], takes_one=True),
+    "gt": Operator(_ORDERED, lambda values: lambda value: value > values[0], takes_one=True),
+    "ge": Operator(_ORDERED, lambda values: lambda value: value >= values[0], takes_one=True),
+    "prefix": Operator(_TEXT, _prefix, may_fold=True),
+    "suffix": Operator(_TEXT, _suffix, may_fold=True),
+    "contains": Operator(_TEXT, _contains, may_fold=True),
+    "glob": Operator(_TEXT, _glob, may_fold=True),
+    "cidr": Operator(frozenset({Type.IP}), _cidr),
+}
+
+
+def may_fold(op: str, kind: Type) -> bool:
+    return OPERATORS[op].may_fold and kind in _TEXT
+
+
+class Condition(NamedTuple):
+    """A compiled clause; `groups` are those of an `any`."""
+
+    clause: Clause
+    holds: Predicate
+    groups: tuple[tuple[Condition, ...], ...] = ()
+
+
+class Members(NamedTuple):
+    """A compiled segment; `listed` has True for an included key, False for an excluded one."""
+
+    listed: Mapping[str | None, bool]
+    groups: tuple[tuple[Condition, ...], ...]
+    holds: Predicate
+    asks: bool
+
+
+def compile_clause(
+    clause: Clause, types: Mapping[str, Type], segments: Mapping[str, Members]
+) -> Condition:
+    """`segments` has every one that the clause names."""
+    if clause["op"] == "any":
+        groups = compile_groups(clause["values"], types, segments)
+        return Condition(clause, _negated(clause, any_of(groups)), groups)
+    if clause["op"] == "segment":
+        members = [segments[key].holds for key in clause["values"]]
+        return Condition(clause, _negated(clause, _any_holds(members)))
+    if clause["op"] == "flag":
+        asked = [_asked(value) for value in clause["values"]]
+        return Condition(clause, _negated(clause, _any_holds(asked)))
+    if clause["op"] == "share":
+        return Condition(clause, _share(clause))
+    if clause["op"] == "exists":
+        return Condition(clause, _exists(clause["trait"], is_negated=clause.get("not", False)))
+    kind = types[clause["trait"]]
+    return Condition(clause, (_in_list if kind.is_list else _in_value)(clause, kind))
+
+
+def compile_segment(
+    segment: Segment, types: Mapping[str, Type], segments: Mapping[str, Members]
+) -> Members:
+    """Excluded, else included, else any of its groups."""
+    listed = {**dict.fromkeys(segment["include"], True), **dict.fromkeys(segment["exclude"], False)}
+    groups = compile_groups(segment["rules"], types, segments)
+    matches = any_of(groups)
+
+    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+        verdict = listed.get(key)  # type: ignore[arg-type]
+        return matches(key, traits, now, ask) if verdict is None else verdict
+
+    nested = [segments[key] for key in named("segment", segment["rules"])]
+    asks = bool(named("flag", segment["rules"])) or any(each.asks for each in nested)
+    return Members(listed, groups, holds if listed else matches, asks)
+
+
+def compile_groups(
+    groups: Sequence[Sequence[Clause]], types: Mapping[str, Type], segments: Mapping[str, Members]
+) -> tuple[tuple[Condition, ...], ...]:
+    return tuple(
+        tuple(compile_clause(clause, types, segments) for clause in group) for group in groups
+    )
+
+
+def all_of(conditions: Sequence[Condition]) -> Predicate:
+    """False if any is false, else unknown if any is unknown."""
+    predicates = tuple(condition.holds for condition in conditions)
+    if len(predicates) == 1:
+        return predicates[0]
+    if len(predicates) == 2:  # noqa: PLR2004  (most often; a loop costs half as much again)
+        return _both(*predicates)
+
+    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+        result: bool | None = True
+        for predicate in predicates:
+            answer = predicate(key, traits, now, ask)
+            if answer is False:
+                return False
+            if answer is None:
+                result = None
+        return result
+
+    return holds
+
+
+def _both(one: Predicate, other: Predicate) -> Predicate:
+    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+        first = one(key, traits, now, ask)
+        if first is False:
+            return False
+        second = other(key, traits, now, ask)
+        return None if first is None and second is not False else second
+
+    return holds
+
+
+def any_of(groups: Sequence[Sequence[Condition]]) -> Predicate:
+    """True if any group is true, else unknown if any is unknown."""
+    return _any_holds([all_of(group) for group in groups])
+
+
+def _any_holds(predicates: Sequence[Predicate]) -> Predicate:
+    if len(predicates) == 1:
+        return predicates[0]
+    each = tuple(predicates)
+
+    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+        result: bool | None = False
+        for predicate in each:
+            answer = predicate(key, traits, now, ask)
+            if answer:
+                return True
+            if answer is None:
+                result = None
+        return result
+
+    return holds
+
+
+def _negated(clause: Clause, holds: Predicate) -> Predicate:
+    if not clause.get("not", False):
+        return holds
+
+    def negated(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+        answer = holds(key, traits, now, ask)
+        return None if answer is None else not answer
+
+    return negated
+
+
+def _in_value(clause: CompareClause, kind: Type) -> Predicate:
+    trait, missing, is_negated = clause["trait"], clause.get("absent"), clause.get("not", False)
+    parse, test = _parser_and_test(clause, kind)
+    is_key = trait == KEY
+
+    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+        value = key if is_key else traits.get(trait)
+        if value is None:
+            return missing
+        parsed = parse(value)
+        return None if parsed is None else test(parsed) is not is_negated
+
+    def holds_for_text(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+        value = key if is_key else traits.get(trait)
+        if isinstance(value, str):
+            return test(value) is not is_negated
+        return missing if value is None else None
+
+    return holds_for_text if kind is Type.STR else holds
+
+
+def _in_list(clause: CompareClause, kind: Type) -> Predicate:
+    """Any element; a list with one of another type is of another type as a whole."""
+    trait, missing, is_negated = clause["trait"], clause.get("absent"), clause.get("not", False)
+    parse, test = _parser_and_test(clause, kind)
+
+    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+        value = traits.get(trait)
+        if value is None:
+            return missing
+        if not isinstance(value, list | tuple):
+            return None
+        parsed = [parse(element) for element in value]
+        return None if None in parsed else any(map(test, parsed)) is not is_negated
+
+    return holds
+
+
+def _parser_and_test(clause: CompareClause, kind: Type) -> tuple[Callable[[object], Any], Test]:
+    compared = OPERATORS[clause["op"]]
+    values = [compared.parser(kind)(value) for value in clause["values"]]
+    parse = PARSERS[kind.element]
+    if not clause.get("fold", False):
+        return parse, compared.test(values)
+    folded = compared.test([value.casefold() for value in values])
+    return parse, lambda value: folded(value.casefold())
+
+
+def _exists(trait: str, *, is_negated: bool) -> Predicate:
+    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool:
+        value = key if trait == KEY else traits.get(trait)
+        return (value is None) is is_negated
+
+    return holds
+
+
+def _asked(value: str) -> Predicate:
+    """Whether the flag was decided, and with this variant where one is named."""
+    flag, _, variant = value.partition("=")
+
+    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool:
+        decision = ask(flag)
+        return decision.is_decided and (not variant or decision.variant == variant)
+
+    return holds
+
+
+def share_range(clause: ShareClause, now: int) -> tuple[int, int]:
+    """The share's buckets at this moment, in ppm: from the first up to, not with, the second."""
+    ramp = clause.get("ramp")
+    return clause.get("from", 0), ramped(ramp_points(ramp), now) if ramp else clause["to"]
+
+
+def ramp_points(ramp: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
+    return [(moment(at) or 0, ppm) for at, ppm in ramp]
+
+
+def _share(clause: ShareClause) -> Predicate:
+    by, seed, is_negated = clause.get("by", KEY), seed_of(clause["salt"]), clause.get("not", False)
+    start, end = clause.get("from", 0), clause["to"]
+    points = ramp_points(clause["ramp"]) if "ramp" in clause else None
+
+    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+        value = key if by == KEY else traits.get(by)
+        if not isinstance(value, str):
+            return None
+        upper = end if points is None else ramped(points, now)
+        return (start <= bucket(seed, value) < upper) is not is_negated
+
+    return holds

@@ -1,0 +1,198 @@
+"""Document -> Ruleset: immutable, indexed, every decision built beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from flags.engine import index
+from flags.engine.bucketing import next_ramp_step
+from flags.engine.checks import trait_types
+from flags.engine.clauses import (
+    Condition,
+    Members,
+    Predicate,
+    all_of,
+    compile_clause,
+    compile_segment,
+    ramp_points,
+)
+from flags.engine.decider import CompiledRule, Plan, decider
+from flags.engine.decision import Ask, Decision, ErrorCode, Override, Reason, Subject, Usable
+from flags.engine.document import Document, Flag, named, walk
+from flags.engine.trail import Question, explain
+from flags.engine.traits import Type, moment
+
+
+class Ruleset:
+    """A compiled document. Threads may share it."""
+
+    __slots__ = ("_deciders", "_plans", "_segments", "document", "number")
+
+    def __init__(
+        self, document: Document, plans: Mapping[str, Plan], segments: Mapping[str, Members]
+    ) -> None:
+        self.document = document
+        self.number = document["number"]
+        self._plans = plans
+        self._segments = segments
+        self._deciders = {
+            key: (decider(plan, self.number), plan.asks) for key, plan in plans.items()
+        }
+
+    def evaluate(
+        self,
+        flag: str,
+        subject: Subject,
+        *,
+        now: int | datetime,
+        override: Override | None = None,
+        usable: Usable | None = None,
+        trail: bool = False,
+    ) -> Decision:
+        """The flag's answer for the subject; `now` is epoch milliseconds or an aware datetime.
+
+        A key that is not text is no key. Raises TypeError for a `now` that is neither.
+        """
+        found = self._deciders.get(flag)
+        if found is None:
+            code = ErrorCode.FLAG_NOT_FOUND
+            return Decision(None, None, Reason.ERROR, flag, None, None, code, self.number)
+        decide, asks = found
+        key, traits = subject
+        if type(now) is not int:
+            now = _milliseconds(now)
+        if not isinstance(key, str):
+            key = None
+        ask = self._ask(key, traits, now, override) if asks else _unasked
+        decision = decide(key, traits, now, ask, override, usable)
+        if not trail:
+            return decision
+        question = Question(key, traits, now, ask, usable, self._segments)
+        return decision._replace(trail=tuple(explain(self._plans[flag], question, override)))
+
+    def next_boundary(self, now: int | datetime) -> int | None:
+        """The first moment after `now`, in epoch milliseconds, at which time may change an answer.
+
+        Reads the whole document.
+        """
+        at = now if type(now) is int else _milliseconds(now)
+        later = (moment for moment in _boundaries(self.document, at) if moment > at)
+        return min(later, default=None)
+
+    def _ask(
+        self, key: str | None, traits: Mapping[str, Any], now: int, override: Override | None
+    ) -> Ask:
+        deciders = self._deciders
+
+        def ask(flag: str) -> Decision:
+            return deciders[flag][0](key, traits, now, ask, override, None)
+
+        return ask
+
+
+def compile(document: Document, previous: Ruleset | None = None) -> Ruleset:  # noqa: A001  (the word for it)
+    """The document, ready to evaluate; what did not change since `previous` is taken from there."""
+    if previous is not None and previous.document["traits"] != document["traits"]:
+        previous = None
+    types = trait_types(document)
+    segments: dict[str, Members] = {}
+    for key in document["segments"]:
+        _add_segment(key, document, types, segments, previous)
+    plans = {
+        key: _kept_plan(key, flag, segments, previous) or _plan(key, flag, types, segments)
+        for key, flag in document["flags"].items()
+    }
+    return Ruleset(document, plans, segments)
+
+
+def _add_segment(
+    key: str,
+    document: Document,
+    types: Mapping[str, Type],
+    segments: dict[str, Members],
+    previous: Ruleset | None,
+) -> None:
+    """The segment, after those that it names."""
+    if key in segments:
+        return
+    segment = document["segments"][key]
+    nested = named("segment", segment["rules"])
+    for other in nested:
+        _add_segment(other, document, types, segments, previous)
+    if previous is not None and previous.document["segments"].get(key) == segment:
+        kept = previous._segments
+        if all(segments[other] is kept.get(other) for other in nested):
+            segments[key] = kept[key]
+            return
+    segments[key] = compile_segment(segment, types, segments)
+
+
+def _kept_plan(
+    key: str, flag: Flag, segments: Mapping[str, Members], previous: Ruleset | None
+) -> Plan | None:
+    plan = None if previous is None else previous._plans.get(key)
+    if plan is None or plan.flag != flag:
+        return None
+    is_same = all(segments[other] is members for other, members in plan.segments.items())
+    return plan if is_same else None
+
+
+def _plan(key: str, flag: Flag, types: Mapping[str, Type], segments: Mapping[str, Members]) -> Plan:
+    rules, entries = [], []
+    for rule in flag["rules"]:
+        conditions = tuple(compile_clause(clause, types, segments) for clause in rule["when"])
+        entry = index.entry(conditions, types, segments)
+        entries.append(entry)
+        start, end = moment(rule.get("from")), moment(rule.get("until"))
+        left = [each for each in conditions if each is not entry.proves]
+        rules.append(CompiledRule(rule, conditions, start, end, _matches(left, start, end)))
+    groups = [rule["when"] for rule in flag["rules"]]
+    used = {name: segments[name] for name in named("segment", groups)}
+    asks = bool(flag["requires"] or named("flag", groups)) or any(
+        each.asks for each in used.values()
+    )
+    return Plan(key, flag, tuple(rules), index.candidates(entries, types), used, asks)
+
+
+def _matches(
+    conditions: Sequence[Condition], start: int | None, end: int | None
+) -> Predicate | None:
+    if start is None and end is None:
+        return all_of(conditions) if conditions else None
+    holds = all_of(conditions)
+
+    def matches(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+        if (start is not None and now < start) or (end is not None and now >= end):
+            return False
+        return holds(key, traits, now, ask)
+
+    return matches
+
+
+def _milliseconds(now: datetime | object) -> int:
+    at = moment(now) if isinstance(now, datetime) else None
+    if at is None:
+        raise TypeError(f"now is {now!r}; it must be an aware datetime or epoch milliseconds")
+    return at
+
+
+def _unasked(flag: str) -> Decision:
+    raise AssertionError(flag)  # only a plan that asks gets the real one
+
+
+def _boundaries(document: Document, now: int) -> Iterator[int]:
+    """When windows begin and end, and when each ramp takes its next step."""
+    groups = [group for segment in document["segments"].values() for group in segment["rules"]]
+    for flag in document["flags"].values():
+        for rule in flag["rules"]:
+            groups.append(rule["when"])
+            yield from (
+                at for at in (moment(rule.get("from")), moment(rule.get("until"))) if at is not None
+            )
+    for clause in walk(groups):
+        if clause["op"] == "share" and "ramp" in clause:
+            step = next_ramp_step(ramp_points(clause["ramp"]), now)
+            if step is not None:
+                yield step

@@ -1,0 +1,203 @@
+"""One flag's order of questions, over decisions that are built once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from flags.engine.bucketing import draw, variant_seed
+from flags.engine.clauses import Condition, Members, Predicate
+from flags.engine.decision import Ask, Decision, Override, Reason, Usable
+from flags.engine.document import Flag, Requirement, Rule, Serve
+from flags.engine.index import Candidates
+from flags.engine.traits import KEY
+
+Decide = Callable[
+    [str | None, Mapping[str, Any], int, Ask, Override | None, Usable | None], Decision
+]
+# What a rule or default draws for a subject; None where it has nothing for it.
+Draw = Callable[[str | None, Mapping[str, Any], int, Ask, Usable | None], Decision | None]
+
+
+class CompiledRule(NamedTuple):
+    """`start` and `end` are its window; `matches` includes it, and is None for every candidate."""
+
+    rule: Rule
+    conditions: tuple[Condition, ...]
+    start: int | None
+    end: int | None
+    matches: Predicate | None
+
+
+class Plan(NamedTuple):
+    """What of a compiled flag does not depend on the document's number."""
+
+    key: str
+    flag: Flag
+    rules: tuple[CompiledRule, ...]
+    find: Candidates
+    segments: Mapping[str, Members]
+    asks: bool
+
+
+def decider(plan: Plan, number: int | None) -> Decide:
+    flag = plan.flag
+    decide = _in_order(plan, number)
+    if flag["force"] is not None:
+        decide = _always(_decision(plan, number, flag["force"], Reason.FORCED))
+    elif not flag.get("on", True):
+        decide = _always(_decision(plan, number, flag["off"], Reason.OFF))
+    return _with_fresh_values(decide, flag["variants"]) if flag["kind"] == "json" else decide
+
+
+def _always(decision: Decision) -> Decide:
+    return lambda key, traits, now, ask, override, usable: taken(decision, usable)
+
+
+def _with_fresh_values(decide: Decide, variants: Mapping[str, Any]) -> Decide:
+    """What a caller does to a JSON value must not reach the next caller."""
+    texts = {variant: json.dumps(value) for variant, value in variants.items()}
+
+    def decide_fresh(*question: Any) -> Decision:
+        answer = decide(*question)
+        variant = answer.variant
+        return answer if variant is None else answer._replace(value=json.loads(texts[variant]))
+
+    return decide_fresh
+
+
+def _in_order(plan: Plan, number: int | None) -> Decide:
+    flag_key, requires, find = plan.key, plan.flag["requires"], plan.find
+    off, variants = plan.flag["off"], plan.flag["variants"]
+    unmet = _decision(plan, number, off, Reason.PREREQUISITE)
+    no_override = _decision(plan, number, None, Reason.OVERRIDE)
+    overrides = {each: _decision(plan, number, each, Reason.OVERRIDE) for each in variants}
+    rules = tuple((rule.matches, _rule_serve(plan, number, rule)) for rule in plan.rules)
+    default, no_default = _default(plan, number)
+
+    def decide(
+        key: str | None,
+        traits: Mapping[str, Any],
+        now: int,
+        ask: Ask,
+        override: Override | None,
+        usable: Usable | None,
+    ) -> Decision:
+        if requires and not all(is_met(each, ask(each["flag"])) for each in requires):
+            return taken(unmet, usable)
+        if override is not None:
+            variant = override(flag_key)
+            if variant is not None:
+                return taken(overrides.get(variant, no_override), usable)
+        for position in find(key, traits):
+            matches, serve = rules[position]
+            if matches is None or matches(key, traits, now, ask):
+                if type(serve) is not Decision:
+                    drawn = serve(key, traits, now, ask, usable)  # type: ignore[operator]
+                    if drawn is not None:
+                        return drawn
+                elif usable is None or usable(serve.value) is None:
+                    return serve
+        if type(default) is Decision:
+            return taken(default, usable)
+        return default(key, traits, now, ask, usable) or no_default  # type: ignore[operator]
+
+    return decide
+
+
+def is_met(required: Requirement, answer: Decision) -> bool:
+    variants = required.get("variants")
+    return answer.is_decided and (variants is None or answer.variant in variants)
+
+
+def taken(decision: Decision, usable: Usable | None) -> Decision:
+    """The decision, or the same without a variant where the caller cannot use it."""
+    if usable is None or decision.variant is None or usable(decision.value) is None:
+        return decision
+    return decision._replace(value=None, variant=None)
+
+
+def _decision(
+    plan: Plan,
+    number: int | None,
+    variant: str | None,
+    reason: Reason,
+    rule: str | None = None,
+    segment: str | None = None,
+) -> Decision:
+    value = None if variant is None else plan.flag["variants"][variant]
+    return Decision(value, variant, reason, plan.key, rule, segment, None, number)
+
+
+def _default(plan: Plan, number: int | None) -> tuple[Decision | Draw, Decision]:
+    """What the default serves, and what is answered where a split has nothing to draw."""
+    default = plan.flag["default"]
+    nothing = _decision(plan, number, None, Reason.SPLIT)
+    if default is None:
+        return _decision(plan, number, None, Reason.ABSTAINED), nothing
+    return _serve(plan, number, default, Reason.DEFAULT), nothing
+
+
+def _rule_serve(plan: Plan, number: int | None, compiled: CompiledRule) -> Decision | Draw:
+    """Of several segments, the first that has the account is the one that is named."""
+    rule = compiled.rule
+    named = next(
+        (
+            clause["values"]
+            for clause in rule["when"]
+            if clause["op"] == "segment" and not clause.get("not", False)
+        ),
+        [None],
+    )
+    serves = [
+        (each, _serve(plan, number, rule["serve"], Reason.RULE, rule["id"], each)) for each in named
+    ]
+    if len(serves) == 1:
+        return serves[0][1]
+    members = [(plan.segments[each].holds, serve) for each, serve in serves if each is not None]
+
+    def draw_by_segment(
+        key: str | None, traits: Mapping[str, Any], now: int, ask: Ask, usable: Usable | None
+    ) -> Decision | None:
+        serve = next(serve for holds, serve in members if holds(key, traits, now, ask))
+        if not isinstance(serve, Decision):
+            return serve(key, traits, now, ask, usable)
+        return serve if usable is None or usable(serve.value) is None else None
+
+    return draw_by_segment
+
+
+def _serve(
+    plan: Plan,
+    number: int | None,
+    serve: Serve,
+    reason: Reason,
+    rule: str | None = None,
+    segment: str | None = None,
+) -> Decision | Draw:
+    if "variant" in serve:
+        return _decision(plan, number, serve["variant"], reason, rule, segment)
+    salt = serve.get("salt", plan.flag.get("salt", plan.key))
+    by = serve.get("by", KEY)
+    choices = [
+        (
+            variant_seed(salt, variant),
+            weight,
+            _decision(plan, number, variant, Reason.SPLIT, rule, segment),
+        )
+        for variant, weight in sorted(serve["split"].items())
+    ]
+
+    def draw_split(
+        key: str | None, traits: Mapping[str, Any], now: int, ask: Ask, usable: Usable | None
+    ) -> Decision | None:
+        bucketed = key if by == KEY else traits.get(by)
+        if not isinstance(bucketed, str):
+            return None
+        if usable is None:
+            return draw(bucketed, choices)
+        left = [choice for choice in choices if usable(choice[2].value) is None]
+        return draw(bucketed, left) if left else None
+
+    return draw_split

@@ -1,0 +1,193 @@
+"""The document, typed in JSON's own types: what operators publish, and operators edit as rows.
+
+A Document is what `parse` answered, or was stored after it did; it is never changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import ConfigDict, Discriminator, FailFast, Field, Strict, Tag, WithJsonSchema
+from typing_extensions import NotRequired, TypedDict
+
+from flags.engine.bucketing import PPM
+
+MAX_WEIGHT: Final = 10**9
+
+Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=200)]
+TraitName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Ppm = Annotated[int, Field(ge=0, le=PPM)]
+Weight = Annotated[float, Field(gt=0, le=MAX_WEIGHT)]
+Scalar = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean"]})]
+Moment = Annotated[Any, WithJsonSchema({"type": ["string", "integer"]})]
+MaybeMoment = Annotated[Any, WithJsonSchema({"type": ["string", "integer", "null"]})]
+RampPoint = Annotated[tuple[Moment, Ppm], Strict(strict=False)]
+# Lists stop at their first misshapen item: a hostile document must not cost an error for each.
+Group = Annotated[list["Clause"], Field(min_length=1), FailFast()]
+
+CompareOp = Literal["in", "lt", "le", "gt", "ge", "prefix", "suffix", "contains", "glob", "cidr"]
+
+_STRICT: Final = ConfigDict(extra="forbid", strict=True)
+_Negatable = TypedDict("_Negatable", {"not": NotRequired[bool]})
+_Range = TypedDict("_Range", {"from": NotRequired[Ppm], "to": Ppm})
+_Window = TypedDict("_Window", {"from": NotRequired[MaybeMoment]})
+
+
+class CompareClause(_Negatable):
+    """A trait against values: true when any of them fits."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    op: CompareOp
+    trait: TraitName
+    values: Annotated[list[Scalar], Field(min_length=1)]
+    absent: NotRequired[bool | None]
+    fold: NotRequired[bool]
+
+
+class ExistsClause(_Negatable):
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    op: Literal["exists"]
+    trait: TraitName
+
+
+class NamesClause(_Negatable):
+    """Whether any of the segments has the account, or any of the flags was decided so."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    op: Literal["segment", "flag"]
+    values: Annotated[list[str], Field(min_length=1), FailFast()]
+
+
+class AnyClause(_Negatable):
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    op: Literal["any"]
+    values: Annotated[list[Group], Field(min_length=1), FailFast()]
+
+
+class ShareClause(_Negatable, _Range):
+    """Accounts by their bucket, in ppm; a ramp moves the end with time."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    op: Literal["share"]
+    salt: Name
+    by: NotRequired[TraitName]
+    ramp: NotRequired[Annotated[list[RampPoint], Field(min_length=1), FailFast()]]
+
+
+def _clause_tag(clause: object) -> str | None:
+    op = clause.get("op") if isinstance(clause, dict) else "in"
+    return _CLAUSE_TAGS.get(op) if isinstance(op, str) else None
+
+
+Clause = Annotated[
+    Annotated[CompareClause, Tag("<compare>")]
+    | Annotated[ExistsClause, Tag("<exists>")]
+    | Annotated[NamesClause, Tag("<names>")]
+    | Annotated[AnyClause, Tag("<any>")]
+    | Annotated[ShareClause, Tag("<share>")],
+    Discriminator(_clause_tag),
+]
+_CLAUSE_TAGS: Final = {
+    **dict.fromkeys(get_args(CompareOp), "<compare>"),
+    "exists": "<exists>",
+    "segment": "<names>",
+    "flag": "<names>",
+    "any": "<any>",
+    "share": "<share>",
+}
+
+
+class VariantServe(TypedDict):
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    variant: str
+
+
+class SplitServe(TypedDict):
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    split: Annotated[dict[str, Weight], Field(min_length=1)]
+    salt: NotRequired[Name]
+    by: NotRequired[TraitName]
+
+
+def _serve_tag(serve: object) -> str:
+    return "<split>" if isinstance(serve, dict) and "split" in serve else "<variant>"
+
+
+Serve = Annotated[
+    Annotated[VariantServe, Tag("<variant>")] | Annotated[SplitServe, Tag("<split>")],
+    Discriminator(_serve_tag),
+]
+TAGS: Final = {*_CLAUSE_TAGS.values(), "<variant>", "<split>"}
+
+
+class Rule(_Window):
+    """Served while `from` <= now < `until` to accounts for which every clause is true."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    id: Name
+    name: NotRequired[str | None]
+    when: Annotated[list[Clause], FailFast()]
+    until: NotRequired[MaybeMoment]
+    group: NotRequired[Name | None]
+    serve: Serve
+
+
+class Requirement(TypedDict):
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    flag: str
+    variants: NotRequired[Annotated[list[str], Field(min_length=1), FailFast()]]
+
+
+class Flag(TypedDict):
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    kind: Literal["bool", "str", "int", "num", "json"]
+    on: NotRequired[bool]
+    force: str | None
+    salt: NotRequired[Name]
+    vocabulary: NotRequired[Name | None]
+    variants: Annotated[dict[Key, Any], Field(min_length=1)]
+    off: str | None
+    requires: Annotated[list[Requirement], FailFast()]
+    rules: Annotated[list[Rule], FailFast()]
+    default: Serve | None
+
+
+class Segment(TypedDict):
+    """Excluded, else included, else any group of clauses."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    include: Annotated[list[str], FailFast()]
+    exclude: Annotated[list[str], FailFast()]
+    rules: Annotated[list[Group], FailFast()]
+
+
+class Document(TypedDict):
+    """`number` is None where the document is not published."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    schema: Literal[1]
+    hash: Literal["r1"]
+    number: Annotated[int, Field(ge=0)] | None
+    traits: dict[TraitName, Literal["str", "num", "bool", "time", "ver", "ip", "[str]", "[num]"]]
+    segments: dict[Key, Segment]
+    flags: dict[Key, Flag]
+    switches: dict[Name, bool]
+    sections: dict[Key, dict[str, Any]]
+
+
+def walk(groups: Iterable[Iterable[Clause]]) -> Iterator[Clause]:
+    """Every clause, those inside `any` too."""
+    for group in groups:
+        for clause in group:
+            yield clause
+            if clause["op"] == "any":
+                yield from walk(clause["values"])
+
+
+def named(op: Literal["segment", "flag"], groups: Iterable[Iterable[Clause]]) -> list[str]:
+    """What the clauses with this operator name, each once."""
+    return list(
+        dict.fromkeys(name for each in walk(groups) if each["op"] == op for name in each["values"])
+    )

@@ -1,0 +1,34 @@
+"""Anything -> a Document, or one DocumentError."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import cast
+
+from flags.engine.checks import check_meaning
+from flags.engine.document import Document
+from flags.engine.plain import check_plain, load
+from flags.engine.problems import Problems
+from flags.engine.shape import check_shape
+
+Vocabularies = Mapping[str, Collection[str]]
+
+
+def parse(source: object, *, vocabularies: Vocabularies | None = None) -> Document:
+    """The checked document of JSON text (str or bytes) or of an object; DocumentError otherwise.
+
+    `vocabularies` are the host's, by name; without them the names are taken as they are.
+    """
+    problems = Problems()
+    is_text = isinstance(source, str | bytes | bytearray)
+    value = load(source, problems) if is_text else source
+    check_plain(value, problems)
+    problems.raise_if_any()
+    check_shape(value, problems)
+    problems.raise_if_any()
+    # What the caller goes on changing is not the document.
+    document = cast(Document, value if is_text else json.loads(json.dumps(value)))
+    check_meaning(document, vocabularies, problems)
+    problems.raise_if_any()
+    return document

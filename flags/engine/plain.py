@@ -1,0 +1,113 @@
+"""JSON text, or an object that JSON can hold, within the document's limits."""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+from typing import Any, Final
+
+from flags.engine.problems import MAX_INTEGER, Code, Path, Problems
+
+MAX_BYTES: Final = 32 * 1024 * 1024
+MAX_VALUES: Final = 2_000_000
+MAX_ITEMS: Final = 10_000
+MAX_DEPTH: Final = 100
+
+
+class _Twice:
+    """Stands where a JSON object has the same key twice."""
+
+
+def load(text: str | bytes | bytearray, problems: Problems) -> object:
+    """What the JSON text says; a key that is there twice is marked for `check_plain`."""
+    if len(text) > MAX_BYTES:
+        problems.stop(Code.TOO_BIG, (), None, limit=f"{MAX_BYTES} bytes")
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except RecursionError:
+        problems.stop(Code.TOO_DEEP, (), None, limit=MAX_DEPTH)
+    except UnicodeDecodeError as error:
+        problems.stop(Code.NOT_JSON, (), None, why=f"{error.reason} at byte {error.start}")
+    except json.JSONDecodeError as error:
+        at = f"{error.msg} at line {error.lineno}, column {error.colno}"
+        problems.stop(Code.NOT_JSON, (), None, why=at)
+    except ValueError:  # more digits than Python reads
+        problems.stop(Code.INTEGER_TOO_BIG, (), "an integer of thousands of digits")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                found[key] = _Twice()
+            seen.add(key)
+    return found
+
+
+def check_plain(value: object, problems: Problems) -> None:
+    """Only plain JSON values, and no more of them than a document may have."""
+    _Walk(problems).check(value, ())
+
+
+class _Walk:
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._values_left = MAX_VALUES
+        self._bytes_left = MAX_BYTES
+
+    def check(self, value: object, path: Path) -> None:
+        kind = type(value)
+        self._values_left -= 1
+        if self._values_left < 0:
+            self._problems.stop(Code.TOO_BIG, path, None, limit=f"{MAX_VALUES} values")
+        if kind is str:
+            self._text(value, path)  # type: ignore[arg-type]
+        elif kind is list or kind is dict:
+            self._container(value, path)  # type: ignore[arg-type]
+        elif kind is int:
+            if not -MAX_INTEGER <= value <= MAX_INTEGER:  # type: ignore[operator]
+                self._problems.add(Code.INTEGER_TOO_BIG, path, value)
+        elif kind is float:
+            if not isfinite(value):  # type: ignore[arg-type]
+                self._problems.add(Code.NOT_FINITE, path, value)
+        elif kind is _Twice:
+            self._problems.add(Code.DUPLICATE_KEY, path, path[-1])
+        elif value is not None and kind is not bool:
+            self._problems.add(Code.NOT_PLAIN, path, value)
+
+    def _text(self, value: str, path: Path) -> None:
+        self._bytes_left -= len(value)
+        if self._bytes_left < 0:
+            self._problems.stop(Code.TOO_BIG, path, None, limit=f"{MAX_BYTES} bytes")
+        if "\0" in value or not (value.isascii() or _is_encodable(value)):
+            self._problems.add(Code.BAD_CHARACTER, path, value)
+
+    def _container(self, value: list[Any] | dict[Any, Any], path: Path) -> None:
+        if len(path) == MAX_DEPTH:
+            self._problems.add(Code.TOO_DEEP, path, value, limit=MAX_DEPTH)
+        elif len(value) > MAX_ITEMS and not _may_be_long(path):
+            self._problems.add(Code.TOO_LONG, path, value, limit=MAX_ITEMS)
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                self.check(item, (*path, index))
+        else:
+            for key, item in value.items():
+                if type(key) is not str:
+                    self._problems.add(Code.NOT_PLAIN, path, key)
+                    continue
+                self._text(key, (*path, key))
+                self.check(item, (*path, key))
+
+
+def _may_be_long(path: Path) -> bool:
+    return path in {("flags",), ("segments",)} or path[:1] == ("sections",)
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

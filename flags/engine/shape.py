@@ -1,0 +1,70 @@
+"""Whether a plain value has the document's shape."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from flags.engine.document import TAGS, Document, Flag, Key, Segment
+from flags.engine.problems import Code, Path, Problems
+
+_DOCUMENT: Final = TypeAdapter[Document](Document)
+_KEY: Final = TypeAdapter[str](Key)
+_ENTRIES: Final[dict[str, TypeAdapter[Any]]] = {
+    "segments": TypeAdapter(Segment),
+    "flags": TypeAdapter(Flag),
+}
+_CODES: Final = {
+    "missing": Code.MISSING,
+    "extra_forbidden": Code.UNKNOWN_KEY,
+    "literal_error": Code.NOT_SUPPORTED,
+    "string_pattern_mismatch": Code.MALFORMED,
+    "string_too_short": Code.EMPTY,
+    "too_short": Code.EMPTY,
+    "string_too_long": Code.TOO_LONG,
+    "greater_than": Code.OUT_OF_RANGE,
+    "greater_than_equal": Code.OUT_OF_RANGE,
+    "less_than_equal": Code.OUT_OF_RANGE,
+    "union_tag_not_found": Code.UNKNOWN_OPERATOR,
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """The document's JSON Schema."""
+    return _DOCUMENT.json_schema()
+
+
+def check_shape(value: object, problems: Problems) -> None:
+    """Entry by entry, so that a hostile document is left at its hundredth problem."""
+    if not isinstance(value, dict):
+        _check(_DOCUMENT, value, (), problems)
+        return
+    entries = {name: value[name] for name in _ENTRIES if isinstance(value.get(name), dict)}
+    _check(_DOCUMENT, {**value, **dict.fromkeys(entries, {})}, (), problems)
+    for name, section in entries.items():
+        for key, entry in section.items():
+            _check(_KEY, key, (name, key), problems)
+            _check(_ENTRIES[name], entry, (name, key), problems)
+
+
+def _check(adapter: TypeAdapter[Any], value: object, at: Path, problems: Problems) -> None:
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            _add(fault, at, problems)
+
+
+def _add(fault: ErrorDetails, at: Path, problems: Problems) -> None:
+    code = _CODES.get(fault["type"], Code.WRONG_TYPE)
+    path = (*at, *(part for part in fault["loc"] if part not in TAGS and part != "[key]"))
+    value = fault["input"]
+    if code is Code.UNKNOWN_OPERATOR:
+        path = (*path, "op")
+        code, value = (code, value["op"]) if "op" in value else (Code.MISSING, None)
+    elif code is Code.MISSING:
+        value = None
+    limit = fault.get("ctx", {}).get("max_length")
+    problems.add(code, path, value, key=path[-1] if path else "", why=fault["msg"], limit=limit)
