@@ -14,7 +14,6 @@ from typing import TypeVar
 from xxhash import xxh3_64_intdigest
 
 PPM = 1_000_000
-_UNIT = 2.0**-53
 
 T = TypeVar("T")
 
@@ -42,13 +41,29 @@ def draw(key: str, choices: Sequence[tuple[int, float, T]]) -> T:
     Each variant has its own u for the account, so a change of one moves nobody between the others.
     """
     data = key.encode("utf-8", "surrogatepass")
-    best = None
-    for seed, weight, what in choices:
-        score = log(((xxh3_64_intdigest(data, seed) >> 11) + 0.5) * _UNIT) / weight
-        if best is None or score > best:
-            best = score
-            drawn = what
+    each = iter(choices)
+    seed, best_weight, drawn = next(each)
+    best = xxh3_64_intdigest(data, seed)
+    for seed, weight, what in each:
+        hashed = xxh3_64_intdigest(data, seed)
+        # The first byte alone decides most pairs, at half the cost of two logarithms.
+        if _LEAST[best >> 56] * weight > _MOST[hashed >> 56] * best_weight:
+            continue
+        if (
+            _LEAST[hashed >> 56] * best_weight > _MOST[best >> 56] * weight
+            or _ln(hashed) / weight > _ln(best) / best_weight
+        ):
+            best, best_weight, drawn = hashed, weight, what
     return drawn
+
+
+def _ln(hashed: int) -> float:
+    return log(((hashed >> 11) + 0.5) * 2.0**-53)
+
+
+# What ln(u) is at least and at most for each first byte of a hash, with room for rounding.
+_LEAST = tuple(_ln(byte << 56) * (1 + 1e-12) for byte in range(256))
+_MOST = tuple(_ln((byte << 56) + (1 << 56) - 1) * (1 - 1e-12) for byte in range(256))
 
 
 def ramped(points: Sequence[tuple[int, int]], now: int) -> int:
@@ -66,7 +81,7 @@ def ramped(points: Sequence[tuple[int, int]], now: int) -> int:
 
 
 def next_ramp_step(points: Sequence[tuple[int, int]], now: int) -> int | None:
-    """The first moment after `now` at which the ramp's ppm is another; None when it is at its end."""
+    """The first moment after `now` with another ppm; None where the ramp is at its end."""
     current = ramped(points, now)
     before = points[0]
     for point in points:

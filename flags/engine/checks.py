@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from flags.engine.clauses import OPERATORS, may_fold
@@ -83,9 +84,9 @@ class _Check:
 
     def _flag(self, key: str, flag: Flag, at: Path) -> None:
         self._variants(flag, at)
-        for name in ("force", "off"):
-            if flag[name] is not None:
-                self._variant(key, flag[name], (*at, name))
+        for name, variant in (("force", flag["force"]), ("off", flag["off"])):
+            if variant is not None:
+                self._variant(key, variant, (*at, name))
         for index, required in enumerate(flag["requires"]):
             path = (*at, "requires", index)
             self._named_flag(required["flag"], (*path, "flag"), 0)
@@ -162,7 +163,7 @@ class _Check:
                     self.add(Code.GROUP_SALT, path, share["salt"], group=group, salt=salt, by=by)
             filled = [each for each in shares if each[1].get("from", 0) < each[1]["to"]]
             filled.sort(key=lambda each: each[1].get("from", 0))
-            for (before, earlier), (path, later) in zip(filled, filled[1:], strict=False):
+            for (before, earlier), (path, later) in pairwise(filled):
                 if later.get("from", 0) < earlier["to"]:
                     other = f"the rule {before[3]} of the flag {before[1]!r}"
                     self.add(Code.GROUP_OVERLAP, path, group, group=group, other=other)

@@ -136,12 +136,15 @@ def compile_segment(
     segment: Segment, types: Mapping[str, Type], segments: Mapping[str, Members]
 ) -> Members:
     """Excluded, else included, else any of its groups."""
-    listed = {**dict.fromkeys(segment["include"], True), **dict.fromkeys(segment["exclude"], False)}
+    listed: dict[str | None, bool] = {
+        **dict.fromkeys(segment["include"], True),
+        **dict.fromkeys(segment["exclude"], False),
+    }
     groups = compile_groups(segment["rules"], types, segments)
     matches = any_of(groups)
 
     def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
-        verdict = listed.get(key)  # type: ignore[arg-type]
+        verdict = listed.get(key)
         return matches(key, traits, now, ask) if verdict is None else verdict
 
     nested = [segments[key] for key in named("segment", segment["rules"])]
@@ -235,7 +238,9 @@ def _in_value(clause: CompareClause, kind: Type) -> Predicate:
         parsed = parse(value)
         return None if parsed is None else test(parsed) is not is_negated
 
-    def holds_for_text(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+    def holds_for_text(
+        key: str | None, traits: Mapping[str, Any], now: int, ask: Ask
+    ) -> bool | None:
         value = key if is_key else traits.get(trait)
         if isinstance(value, str):
             return test(value) is not is_negated

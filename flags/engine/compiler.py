@@ -18,7 +18,7 @@ from flags.engine.clauses import (
     compile_segment,
     ramp_points,
 )
-from flags.engine.decider import CompiledRule, Plan, decider
+from flags.engine.decider import CompiledRule, Decide, Plan, asking, decider
 from flags.engine.decision import Ask, Decision, ErrorCode, Override, Reason, Subject, Usable
 from flags.engine.document import Document, Flag, named, walk
 from flags.engine.trail import Question, explain
@@ -37,11 +37,11 @@ class Ruleset:
         self.number = document["number"]
         self._plans = plans
         self._segments = segments
-        self._deciders = {
-            key: (decider(plan, self.number), plan.asks) for key, plan in plans.items()
-        }
+        self._deciders: dict[str, Decide] = {}
+        for key, plan in plans.items():
+            self._deciders[key] = decider(plan, self.number, self._deciders)
 
-    def evaluate(
+    def evaluate(  # noqa: PLR0913  (keywords, each by itself)
         self,
         flag: str,
         subject: Subject,
@@ -55,21 +55,26 @@ class Ruleset:
 
         A key that is not text is no key. Raises TypeError for a `now` that is neither.
         """
-        found = self._deciders.get(flag)
-        if found is None:
+        decide = self._deciders.get(flag)
+        if decide is None:
             code = ErrorCode.FLAG_NOT_FOUND
             return Decision(None, None, Reason.ERROR, flag, None, None, code, self.number)
-        decide, asks = found
         key, traits = subject
+        if type(key) is not str and not isinstance(key, str):
+            key = None
         if type(now) is not int:
             now = _milliseconds(now)
-        if not isinstance(key, str):
-            key = None
-        ask = self._ask(key, traits, now, override) if asks else _unasked
-        decision = decide(key, traits, now, ask, override, usable)
+        decision = decide(key, traits, now, override, usable)
         if not trail:
             return decision
-        question = Question(key, traits, now, ask, usable, self._segments)
+        question = Question(
+            key,
+            traits,
+            now,
+            asking(self._deciders, key, traits, now, override),
+            usable,
+            self._segments,
+        )
         return decision._replace(trail=tuple(explain(self._plans[flag], question, override)))
 
     def next_boundary(self, now: int | datetime) -> int | None:
@@ -80,16 +85,6 @@ class Ruleset:
         at = now if type(now) is int else _milliseconds(now)
         later = (moment for moment in _boundaries(self.document, at) if moment > at)
         return min(later, default=None)
-
-    def _ask(
-        self, key: str | None, traits: Mapping[str, Any], now: int, override: Override | None
-    ) -> Ask:
-        deciders = self._deciders
-
-        def ask(flag: str) -> Decision:
-            return deciders[flag][0](key, traits, now, ask, override, None)
-
-        return ask
 
 
 def compile(document: Document, previous: Ruleset | None = None) -> Ruleset:  # noqa: A001  (the word for it)
@@ -153,7 +148,7 @@ def _plan(key: str, flag: Flag, types: Mapping[str, Type], segments: Mapping[str
     asks = bool(flag["requires"] or named("flag", groups)) or any(
         each.asks for each in used.values()
     )
-    return Plan(key, flag, tuple(rules), index.candidates(entries, types), used, asks)
+    return Plan(key, flag, tuple(rules), index.build(entries, types), used, asks)
 
 
 def _matches(
@@ -176,10 +171,6 @@ def _milliseconds(now: datetime | object) -> int:
     if at is None:
         raise TypeError(f"now is {now!r}; it must be an aware datetime or epoch milliseconds")
     return at
-
-
-def _unasked(flag: str) -> Decision:
-    raise AssertionError(flag)  # only a plan that asks gets the real one
 
 
 def _boundaries(document: Document, now: int) -> Iterator[int]:

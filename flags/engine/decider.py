@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from flags.engine.bucketing import draw, variant_seed
 from flags.engine.clauses import Condition, Members, Predicate
 from flags.engine.decision import Ask, Decision, Override, Reason, Usable
 from flags.engine.document import Flag, Requirement, Rule, Serve
-from flags.engine.index import Candidates
+from flags.engine.index import Index, found
 from flags.engine.traits import KEY
 
-Decide = Callable[
-    [str | None, Mapping[str, Any], int, Ask, Override | None, Usable | None], Decision
-]
+Decide = Callable[[str | None, Mapping[str, Any], int, Override | None, Usable | None], Decision]
 # What a rule or default draws for a subject; None where it has nothing for it.
 Draw = Callable[[str | None, Mapping[str, Any], int, Ask, Usable | None], Decision | None]
 
@@ -36,14 +34,15 @@ class Plan(NamedTuple):
     key: str
     flag: Flag
     rules: tuple[CompiledRule, ...]
-    find: Candidates
+    lookup: Index
     segments: Mapping[str, Members]
     asks: bool
 
 
-def decider(plan: Plan, number: int | None) -> Decide:
+def decider(plan: Plan, number: int | None, deciders: Mapping[str, Decide]) -> Decide:
+    """`deciders` are those of all flags, by key; they may be filled in later."""
     flag = plan.flag
-    decide = _in_order(plan, number)
+    decide = _in_order(plan, number, deciders)
     if flag["force"] is not None:
         decide = _always(_decision(plan, number, flag["force"], Reason.FORCED))
     elif not flag.get("on", True):
@@ -52,7 +51,7 @@ def decider(plan: Plan, number: int | None) -> Decide:
 
 
 def _always(decision: Decision) -> Decide:
-    return lambda key, traits, now, ask, override, usable: taken(decision, usable)
+    return lambda key, traits, now, override, usable: taken(decision, usable)
 
 
 def _with_fresh_values(decide: Decide, variants: Mapping[str, Any]) -> Decide:
@@ -67,8 +66,11 @@ def _with_fresh_values(decide: Decide, variants: Mapping[str, Any]) -> Decide:
     return decide_fresh
 
 
-def _in_order(plan: Plan, number: int | None) -> Decide:
-    flag_key, requires, find = plan.key, plan.flag["requires"], plan.find
+def _in_order(  # noqa: C901  (the order is one piece, and calls cost)
+    plan: Plan, number: int | None, deciders: Mapping[str, Decide]
+) -> Decide:
+    flag_key, asks, requires = plan.key, plan.asks, plan.flag["requires"]
+    always, by_key, by_trait = plan.lookup
     off, variants = plan.flag["off"], plan.flag["variants"]
     unmet = _decision(plan, number, off, Reason.PREREQUISITE)
     no_override = _decision(plan, number, None, Reason.OVERRIDE)
@@ -76,21 +78,28 @@ def _in_order(plan: Plan, number: int | None) -> Decide:
     rules = tuple((rule.matches, _rule_serve(plan, number, rule)) for rule in plan.rules)
     default, no_default = _default(plan, number)
 
-    def decide(
+    def decide(  # noqa: C901
         key: str | None,
         traits: Mapping[str, Any],
         now: int,
-        ask: Ask,
         override: Override | None,
         usable: Usable | None,
     ) -> Decision:
+        ask = asking(deciders, key, traits, now, override) if asks else _unasked
         if requires and not all(is_met(each, ask(each["flag"])) for each in requires):
             return taken(unmet, usable)
         if override is not None:
             variant = override(flag_key)
             if variant is not None:
                 return taken(overrides.get(variant, no_override), usable)
-        for position in find(key, traits):
+        positions: Sequence[int] = by_key.get(key, ())
+        if by_trait:
+            positions = (*positions, *found(by_trait, traits))
+        if not positions:
+            positions = always
+        elif always or len(positions) > 1:
+            positions = sorted({*positions, *always})
+        for position in positions:
             matches, serve = rules[position]
             if matches is None or matches(key, traits, now, ask):
                 if type(serve) is not Decision:
@@ -106,6 +115,20 @@ def _in_order(plan: Plan, number: int | None) -> Decide:
     return decide
 
 
+def asking(
+    deciders: Mapping[str, Decide],
+    key: str | None,
+    traits: Mapping[str, Any],
+    now: int,
+    override: Override | None,
+) -> Ask:
+    return lambda flag: deciders[flag](key, traits, now, override, None)
+
+
+def _unasked(flag: str) -> Decision:
+    raise AssertionError(flag)  # a plan that asks says so
+
+
 def is_met(required: Requirement, answer: Decision) -> bool:
     variants = required.get("variants")
     return answer.is_decided and (variants is None or answer.variant in variants)
@@ -118,7 +141,7 @@ def taken(decision: Decision, usable: Usable | None) -> Decision:
     return decision._replace(value=None, variant=None)
 
 
-def _decision(
+def _decision(  # noqa: PLR0913
     plan: Plan,
     number: int | None,
     variant: str | None,
@@ -168,7 +191,7 @@ def _rule_serve(plan: Plan, number: int | None, compiled: CompiledRule) -> Decis
     return draw_by_segment
 
 
-def _serve(
+def _serve(  # noqa: PLR0913
     plan: Plan,
     number: int | None,
     serve: Serve,

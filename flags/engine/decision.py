@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Subject(NamedTuple):
-    """Whom a flag is asked about: the account's key, which is also its trait `key`, and its traits."""
+    """Whom a flag is asked about: its key, which is also the trait `key`, and its traits."""
 
     key: str | None
     traits: Mapping[str, object] = MappingProxyType({})

@@ -6,10 +6,10 @@ A Document is what `parse` answered, or was stored after it did; it is never cha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, NotRequired, final, get_args
 
 from pydantic import ConfigDict, Discriminator, FailFast, Field, Strict, Tag, WithJsonSchema
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from flags.engine.bucketing import PPM
 
@@ -35,6 +35,7 @@ _Range = TypedDict("_Range", {"from": NotRequired[Ppm], "to": Ppm})
 _Window = TypedDict("_Window", {"from": NotRequired[MaybeMoment]})
 
 
+@final
 class CompareClause(_Negatable):
     """A trait against values: true when any of them fits."""
 
@@ -46,12 +47,14 @@ class CompareClause(_Negatable):
     fold: NotRequired[bool]
 
 
+@final
 class ExistsClause(_Negatable):
     __pydantic_config__ = _STRICT  # type: ignore[misc]
     op: Literal["exists"]
     trait: TraitName
 
 
+@final
 class NamesClause(_Negatable):
     """Whether any of the segments has the account, or any of the flags was decided so."""
 
@@ -60,12 +63,14 @@ class NamesClause(_Negatable):
     values: Annotated[list[str], Field(min_length=1), FailFast()]
 
 
+@final
 class AnyClause(_Negatable):
     __pydantic_config__ = _STRICT  # type: ignore[misc]
     op: Literal["any"]
     values: Annotated[list[Group], Field(min_length=1), FailFast()]
 
 
+@final
 class ShareClause(_Negatable, _Range):
     """Accounts by their bucket, in ppm; a ramp moves the end with time."""
 
@@ -99,11 +104,13 @@ _CLAUSE_TAGS: Final = {
 }
 
 
+@final
 class VariantServe(TypedDict):
     __pydantic_config__ = _STRICT  # type: ignore[misc]
     variant: str
 
 
+@final
 class SplitServe(TypedDict):
     __pydantic_config__ = _STRICT  # type: ignore[misc]
     split: Annotated[dict[str, Weight], Field(min_length=1)]

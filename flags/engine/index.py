@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from flags.engine.clauses import Condition, Members
@@ -18,8 +18,13 @@ _HASHED: Final[Mapping[Type, tuple[type, ...]]] = {
 
 # A condition can only hold where one of these traits has one of its values.
 Keys = dict[str, frozenset[Any]]
-# Positions, in order, of the rules that can match the subject with this key and these traits.
-Candidates = Callable[[str | None, Mapping[str, Any]], Sequence[int]]
+
+
+class Table(NamedTuple):
+    trait: str
+    hashed: tuple[type, ...]
+    is_list: bool
+    positions: Mapping[Any, tuple[int, ...]]
 
 
 class Entry(NamedTuple):
@@ -42,40 +47,44 @@ def entry(
     return Entry(keys, best if is_proof else None)
 
 
-def candidates(entries: Sequence[Entry], types: Mapping[str, Type]) -> Candidates:
-    tables: dict[str, dict[Any, list[int]]] = {}
-    scanned: list[int] = []
+class Index(NamedTuple):
+    """Positions of rules: those of no index, by the account's key, and by the values of traits."""
+
+    always: tuple[int, ...]
+    by_key: Mapping[str | None, tuple[int, ...]]
+    by_trait: tuple[Table, ...]
+
+
+def build(entries: Sequence[Entry], types: Mapping[str, Type]) -> Index:
+    tables: dict[str, dict[Any, list[int]]] = {KEY: {}}
+    always: list[int] = []
     for position, each in enumerate(entries):
         if each.keys is None:
-            scanned.append(position)
+            always.append(position)
             continue
         for trait, values in each.keys.items():
             for value in values:
                 tables.setdefault(trait, {}).setdefault(value, []).append(position)
-    always = tuple(scanned)
-    if not tables:
-        return lambda key, traits: always
-    by_key = _frozen(tables.pop(KEY, {}))
-    by_trait = tuple(
-        (trait, _HASHED[types[trait].element], types[trait].is_list, _frozen(table))
+    by_key = _frozen(tables.pop(KEY))
+    by_trait = [
+        Table(trait, _HASHED[types[trait].element], types[trait].is_list, _frozen(table))
         for trait, table in tables.items()
-    )
+    ]
+    return Index(tuple(always), by_key, tuple(by_trait))
 
-    def find(key: str | None, traits: Mapping[str, Any]) -> Sequence[int]:
-        found = by_key.get(key, ())
-        for trait, hashed, is_list, table in by_trait:
-            value = traits.get(trait)
-            if isinstance(value, hashed):
-                found += table.get(value, ())
-            elif is_list and isinstance(value, list | tuple):
-                for element in value:
-                    if isinstance(element, hashed):
-                        found += table.get(element, ())
-        if not found:
-            return always
-        return sorted({*found, *always}) if len(found) > 1 or always else found
 
-    return find
+def found(tables: Iterable[Table], traits: Mapping[str, Any]) -> tuple[int, ...]:
+    """The rules that the traits' values point to, in no order, perhaps twice."""
+    positions: tuple[int, ...] = ()
+    for trait, hashed, is_list, table in tables:
+        value = traits.get(trait)
+        if isinstance(value, hashed):
+            positions += table.get(value, ())
+        elif is_list and isinstance(value, list | tuple):
+            for element in value:
+                if isinstance(element, hashed):
+                    positions += table.get(element, ())
+    return positions
 
 
 def _frozen(table: Mapping[Any, Sequence[int]]) -> Mapping[Any, tuple[int, ...]]:

@@ -21,14 +21,13 @@ def parse(source: object, *, vocabularies: Vocabularies | None = None) -> Docume
     `vocabularies` are the host's, by name; without them the names are taken as they are.
     """
     problems = Problems()
-    is_text = isinstance(source, str | bytes | bytearray)
-    value = load(source, problems) if is_text else source
+    value = load(source, problems) if isinstance(source, str | bytes | bytearray) else source
     check_plain(value, problems)
     problems.raise_if_any()
     check_shape(value, problems)
     problems.raise_if_any()
     # What the caller goes on changing is not the document.
-    document = cast(Document, value if is_text else json.loads(json.dumps(value)))
+    document = cast(Document, value if value is not source else json.loads(json.dumps(value)))
     check_meaning(document, vocabularies, problems)
     problems.raise_if_any()
     return document

@@ -6,12 +6,16 @@ import json
 from math import isfinite
 from typing import Any, Final
 
+from flags.engine.bucketing import encoded
 from flags.engine.problems import MAX_INTEGER, Code, Path, Problems
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_VALUES: Final = 2_000_000
 MAX_ITEMS: Final = 10_000
+MAX_ENTRIES: Final = 100_000
+MAX_OBJECTS: Final = 500_000
 MAX_DEPTH: Final = 100
+_MANY: Final = {("flags",), ("segments",)}
 
 
 class _Twice:
@@ -20,8 +24,13 @@ class _Twice:
 
 def load(text: str | bytes | bytearray, problems: Problems) -> object:
     """What the JSON text says; a key that is there twice is marked for `check_plain`."""
-    if len(text) > MAX_BYTES:
+    data = encoded(text) if isinstance(text, str) else text
+    if len(data) > MAX_BYTES:
         problems.stop(Code.TOO_BIG, (), None, limit=f"{MAX_BYTES} bytes")
+    if data.count(b"{") > MAX_OBJECTS:
+        problems.stop(Code.TOO_BIG, (), None, limit=f"{MAX_OBJECTS} opening braces")
+    if data.count(b",") > MAX_VALUES:
+        problems.stop(Code.TOO_BIG, (), None, limit=f"{MAX_VALUES} commas")
     try:
         return json.loads(text, object_pairs_hook=_object)
     except RecursionError:
@@ -57,52 +66,55 @@ class _Walk:
         self._values_left = MAX_VALUES
         self._bytes_left = MAX_BYTES
 
-    def check(self, value: object, path: Path) -> None:
+    def check(self, value: Any, path: Path) -> None:
         kind = type(value)
-        self._values_left -= 1
-        if self._values_left < 0:
-            self._problems.stop(Code.TOO_BIG, path, None, limit=f"{MAX_VALUES} values")
         if kind is str:
-            self._text(value, path)  # type: ignore[arg-type]
+            self._text(value, path)
         elif kind is list or kind is dict:
-            self._container(value, path)  # type: ignore[arg-type]
+            self._container(value, path)
         elif kind is int:
-            if not -MAX_INTEGER <= value <= MAX_INTEGER:  # type: ignore[operator]
+            if not -MAX_INTEGER <= value <= MAX_INTEGER:
                 self._problems.add(Code.INTEGER_TOO_BIG, path, value)
         elif kind is float:
-            if not isfinite(value):  # type: ignore[arg-type]
+            if not isfinite(value):
                 self._problems.add(Code.NOT_FINITE, path, value)
         elif kind is _Twice:
             self._problems.add(Code.DUPLICATE_KEY, path, path[-1])
         elif value is not None and kind is not bool:
             self._problems.add(Code.NOT_PLAIN, path, value)
 
-    def _text(self, value: str, path: Path) -> None:
+    def _text(self, value: str, path: Path, *last: str | int) -> None:
         self._bytes_left -= len(value)
         if self._bytes_left < 0:
-            self._problems.stop(Code.TOO_BIG, path, None, limit=f"{MAX_BYTES} bytes")
+            self._problems.stop(Code.TOO_BIG, (*path, *last), None, limit=f"{MAX_BYTES} bytes")
         if "\0" in value or not (value.isascii() or _is_encodable(value)):
-            self._problems.add(Code.BAD_CHARACTER, path, value)
+            self._problems.add(Code.BAD_CHARACTER, (*path, *last), value)
 
-    def _container(self, value: list[Any] | dict[Any, Any], path: Path) -> None:
-        if len(path) == MAX_DEPTH:
+    def _container(self, value: Any, path: Path) -> None:
+        self._values_left -= len(value)
+        if self._values_left < 0:
+            self._problems.stop(Code.TOO_BIG, path, None, limit=f"{MAX_VALUES} values")
+        elif len(path) == MAX_DEPTH:
             self._problems.add(Code.TOO_DEEP, path, value, limit=MAX_DEPTH)
-        elif len(value) > MAX_ITEMS and not _may_be_long(path):
-            self._problems.add(Code.TOO_LONG, path, value, limit=MAX_ITEMS)
-        elif isinstance(value, list):
+        elif len(value) > _most_items(path):
+            self._problems.add(Code.TOO_LONG, path, value, limit=_most_items(path))
+        elif type(value) is list:
             for index, item in enumerate(value):
-                self.check(item, (*path, index))
+                if type(item) is str:
+                    self._text(item, path, index)
+                else:
+                    self.check(item, (*path, index))
         else:
             for key, item in value.items():
-                if type(key) is not str:
+                if type(key) is str:
+                    self._text(key, path, key)
+                    self.check(item, (*path, key))
+                else:
                     self._problems.add(Code.NOT_PLAIN, path, key)
-                    continue
-                self._text(key, (*path, key))
-                self.check(item, (*path, key))
 
 
-def _may_be_long(path: Path) -> bool:
-    return path in {("flags",), ("segments",)} or path[:1] == ("sections",)
+def _most_items(path: Path) -> int:
+    return MAX_ENTRIES if path in _MANY or path[:1] == ("sections",) else MAX_ITEMS
 
 
 def _is_encodable(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Why a document is refused: every problem with its path, value, sentence and code, in one error."""
+"""Why a document is refused: every problem with its path, value, sentence and code."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def pointer(path: Path) -> str:
     return "".join(f"/{_clean(str(part)).replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
-def shown(value: object) -> str | float | bool | None:
+def shown(value: object) -> str | float | bool | None:  # noqa: PLR0911
     """The value, or what it is where it is too big or no plain value."""
     if value is None or isinstance(value, bool):
         return value

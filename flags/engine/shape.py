@@ -42,7 +42,7 @@ def check_shape(value: object, problems: Problems) -> None:
         _check(_DOCUMENT, value, (), problems)
         return
     entries = {name: value[name] for name in _ENTRIES if isinstance(value.get(name), dict)}
-    _check(_DOCUMENT, {**value, **dict.fromkeys(entries, {})}, (), problems)
+    _check(_DOCUMENT, {**value, **{name: {} for name in entries}}, (), problems)
     for name, section in entries.items():
         for key, entry in section.items():
             _check(_KEY, key, (name, key), problems)

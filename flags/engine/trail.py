@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from flags.engine.bucketing import bucket, seed_of
-from flags.engine.clauses import Condition, Members, all_of, share_range
+from flags.engine.clauses import Condition, Members, share_range
 from flags.engine.decider import CompiledRule, Plan, is_met
 from flags.engine.decision import Ask, Look, Override, Reason, Step, Usable, Verdict
-from flags.engine.document import Serve
+from flags.engine.document import Serve, VariantServe
 from flags.engine.traits import KEY
 
 
@@ -64,7 +64,8 @@ def explain(plan: Plan, question: Question, override: Override | None) -> Iterat
 def _fixed(plan: Plan, question: Question, reason: Reason, variant: str | None) -> Step:
     if variant is None:
         return Step(reason, Verdict.NO_VARIANT)
-    return _served(plan, question, {"variant": variant}, reason)
+    serve: VariantServe = {"variant": variant}
+    return _served(plan, question, serve, reason)
 
 
 def _rule(plan: Plan, question: Question, compiled: CompiledRule) -> Step:
