@@ -5,6 +5,7 @@ from flags.engine.decision import Decision, Reason, Subject
 from flags.engine.document import Document
 from flags.engine.parsing import parse
 from flags.engine.problems import DocumentError
+from flags.engine.shape import json_schema
 
 __all__ = [
     "Decision",
@@ -14,5 +15,6 @@ __all__ = [
     "Ruleset",
     "Subject",
     "compile",
+    "json_schema",
     "parse",
 ]

@@ -8,18 +8,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final, Literal, NotRequired, final, get_args
 
-from pydantic import ConfigDict, Discriminator, FailFast, Field, Strict, Tag, WithJsonSchema
+from pydantic import (
+    ConfigDict,
+    Discriminator,
+    FailFast,
+    Field,
+    Strict,
+    Tag,
+    WithJsonSchema,
+    with_config,
+)
 from typing_extensions import TypedDict
 
 from flags.engine.bucketing import PPM
 
+MIN_WEIGHT: Final = 1e-6
 MAX_WEIGHT: Final = 10**9
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=200)]
 TraitName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Ppm = Annotated[int, Field(ge=0, le=PPM)]
-Weight = Annotated[float, Field(gt=0, le=MAX_WEIGHT)]
+Weight = Annotated[float, Field(ge=MIN_WEIGHT, le=MAX_WEIGHT)]
 Scalar = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean"]})]
 Moment = Annotated[Any, WithJsonSchema({"type": ["string", "integer"]})]
 MaybeMoment = Annotated[Any, WithJsonSchema({"type": ["string", "integer", "null"]})]
@@ -36,10 +46,10 @@ _Window = TypedDict("_Window", {"from": NotRequired[MaybeMoment]})
 
 
 @final
+@with_config(_STRICT)
 class CompareClause(_Negatable):
     """A trait against values: true when any of them fits."""
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     op: CompareOp
     trait: TraitName
     values: Annotated[list[Scalar], Field(min_length=1)]
@@ -48,33 +58,33 @@ class CompareClause(_Negatable):
 
 
 @final
+@with_config(_STRICT)
 class ExistsClause(_Negatable):
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     op: Literal["exists"]
     trait: TraitName
 
 
 @final
+@with_config(_STRICT)
 class NamesClause(_Negatable):
     """Whether any of the segments has the account, or any of the flags was decided so."""
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     op: Literal["segment", "flag"]
     values: Annotated[list[str], Field(min_length=1), FailFast()]
 
 
 @final
+@with_config(_STRICT)
 class AnyClause(_Negatable):
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     op: Literal["any"]
     values: Annotated[list[Group], Field(min_length=1), FailFast()]
 
 
 @final
+@with_config(_STRICT)
 class ShareClause(_Negatable, _Range):
     """Accounts by their bucket, in ppm; a ramp moves the end with time."""
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     op: Literal["share"]
     salt: Name
     by: NotRequired[TraitName]
@@ -105,14 +115,14 @@ _CLAUSE_TAGS: Final = {
 
 
 @final
+@with_config(_STRICT)
 class VariantServe(TypedDict):
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     variant: str
 
 
 @final
+@with_config(_STRICT)
 class SplitServe(TypedDict):
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     split: Annotated[dict[str, Weight], Field(min_length=1)]
     salt: NotRequired[Name]
     by: NotRequired[TraitName]
@@ -129,10 +139,10 @@ Serve = Annotated[
 TAGS: Final = {*_CLAUSE_TAGS.values(), "<variant>", "<split>"}
 
 
+@with_config(_STRICT)
 class Rule(_Window):
     """Served while `from` <= now < `until` to accounts for which every clause is true."""
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     id: Name
     name: NotRequired[str | None]
     when: Annotated[list[Clause], FailFast()]
@@ -141,14 +151,14 @@ class Rule(_Window):
     serve: Serve
 
 
+@with_config(_STRICT)
 class Requirement(TypedDict):
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     flag: str
     variants: NotRequired[Annotated[list[str], Field(min_length=1), FailFast()]]
 
 
+@with_config(_STRICT)
 class Flag(TypedDict):
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     kind: Literal["bool", "str", "int", "num", "json"]
     on: NotRequired[bool]
     force: str | None
@@ -161,19 +171,19 @@ class Flag(TypedDict):
     default: Serve | None
 
 
+@with_config(_STRICT)
 class Segment(TypedDict):
     """Excluded, else included, else any group of clauses."""
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     include: Annotated[list[str], FailFast()]
     exclude: Annotated[list[str], FailFast()]
     rules: Annotated[list[Group], FailFast()]
 
 
+@with_config(_STRICT)
 class Document(TypedDict):
     """`number` is None where the document is not published."""
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
     schema: Literal[1]
     hash: Literal["r1"]
     number: Annotated[int, Field(ge=0)] | None

@@ -48,7 +48,6 @@ class Code(Enum):
     TYPE_MISMATCH = "{value!r} is not a {type}."
     ONE_VALUE = "The operator {op!r} takes one value, not {count}."
     NO_FOLD = "fold is for text operators and for `in` on text, not for {op!r} on a {type}."
-    NO_ABSENT = "exists answers for a missing trait itself; absent is not for it."
     NOT_A_TIME = "{value!r} is neither RFC 3339 with a zone nor epoch milliseconds."
     NOT_TEXT = "Accounts are bucketed by text; the trait {value!r} is a {type}."
     NOT_OF_KIND = "{value!r} is not a {kind}, which this flag answers."

@@ -24,7 +24,6 @@ _CODES: Final = {
     "string_too_short": Code.EMPTY,
     "too_short": Code.EMPTY,
     "string_too_long": Code.TOO_LONG,
-    "greater_than": Code.OUT_OF_RANGE,
     "greater_than_equal": Code.OUT_OF_RANGE,
     "less_than_equal": Code.OUT_OF_RANGE,
     "union_tag_not_found": Code.UNKNOWN_OPERATOR,
