@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from flags.engine.bucketing import bucket, ramped, seed_of
 from flags.engine.decision import Ask
-from flags.engine.document import Clause, CompareClause, Segment, ShareClause, named
+from flags.engine.document import Clause, CompareClause, ExistsClause, Segment, ShareClause, named
 from flags.engine.traits import KEY, PARSERS, Type, moment, network
 
 # Of the account's key, its traits, the moment in epoch milliseconds, and other flags.
@@ -126,9 +126,9 @@ def compile_clause(
         return Condition(clause, _negated(clause, _any_holds(asked)))
     if clause["op"] == "share":
         return Condition(clause, _share(clause))
-    if clause["op"] == "exists":
-        return Condition(clause, _exists(clause["trait"], is_negated=clause.get("not", False)))
     kind = types[clause["trait"]]
+    if clause["op"] == "exists":
+        return Condition(clause, _exists(clause, kind))
     return Condition(clause, (_in_list if kind.is_list else _in_value)(clause, kind))
 
 
@@ -276,10 +276,19 @@ def _parser_and_test(clause: CompareClause, kind: Type) -> tuple[Callable[[objec
     return parse, lambda value: folded(value.casefold())
 
 
-def _exists(trait: str, *, is_negated: bool) -> Predicate:
-    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool:
+def _exists(clause: ExistsClause, kind: Type) -> Predicate:
+    trait, is_negated = clause["trait"], clause.get("not", False)
+    parse = PARSERS[kind.element]
+
+    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
         value = key if trait == KEY else traits.get(trait)
-        return (value is None) is is_negated
+        if value is None:
+            return is_negated
+        if kind.is_list:
+            is_typed = isinstance(value, list | tuple) and None not in map(parse, value)
+        else:
+            is_typed = parse(value) is not None
+        return not is_negated if is_typed else None
 
     return holds
 

@@ -24,6 +24,7 @@ TEXTS: dict[str, tuple[object, str, Code]] = {
     "not a number": ('{"number": NaN}', "/number", Code.NOT_FINITE),
     "infinity": ('{"number": 1e999}', "/number", Code.NOT_FINITE),
     "an integer of 5,000 digits": ("1" * 5_000, "", Code.INTEGER_TOO_BIG),
+    "a Python integer of 5,000 digits": ({"number": 10**5_000}, "/number", Code.INTEGER_TOO_BIG),
     "lists 100,000 deep": ("[" * 100_000, "", Code.TOO_DEEP),
     "objects 5,000 deep": ('{"a":' * 5_000 + "1" + "}" * 5_000, "", Code.TOO_DEEP),
     "more than 32 MB": (" " * (32 * 1024 * 1024 + 1), "", Code.TOO_BIG),
