@@ -32,7 +32,8 @@ _CODES: Final = {
 
 def json_schema() -> dict[str, Any]:
     """The document's JSON Schema."""
-    return _DOCUMENT.json_schema()
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, **_DOCUMENT.json_schema()}
 
 
 def check_shape(value: object, problems: Problems) -> None:

@@ -131,7 +131,7 @@ def serves(draw: st.DrawFn) -> Json:
 
 @st.composite
 def rules(draw: st.DrawFn, rule_id: str, each: st.SearchStrategy[Json]) -> Json:
-    made = {"id": rule_id, "when": draw(st.lists(each, min_size=1, max_size=3))}
+    made: Json = {"id": rule_id, "when": draw(st.lists(each, min_size=1, max_size=3))}
     if draw(st.integers(0, 3)) == 0:
         start, end = sorted(draw(st.tuples(st.integers(0, 2_000), st.integers(2_001, 4_000))))
         made |= {"from": start, "until": end}

@@ -38,8 +38,10 @@ def test_draw__equal_scores__takes_the_first_by_key() -> None:
 
 @pytest.mark.parametrize(
     ("now", "ppm"),
-    [(999, 0), (1_000, 0), (1_009, 0), (1_010, 1), (1_999, 99), (2_000, 100), (3_000, 100)]
-    + [(3_001, 1_099), (3_999, 999_000), (4_000, 1_000_000), (10**15, 1_000_000)],
+    [
+        *[(999, 0), (1_000, 0), (1_009, 0), (1_010, 1), (1_999, 99), (2_000, 100), (3_000, 100)],
+        *[(3_001, 1_099), (3_999, 999_000), (4_000, 1_000_000), (10**15, 1_000_000)],
+    ],
 )  # fmt: skip
 def test_ramped__around_its_points__is_linear_between_them(now: int, ppm: int) -> None:
     assert ramped(RAMP, now) == ppm

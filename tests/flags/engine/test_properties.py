@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import jsonschema
@@ -21,7 +22,7 @@ from flags.engine import (
     Reason,
     Ruleset,
     Subject,
-    compile,
+    compile,  # noqa: A004  (the word for it)
     json_schema,
     parse,
 )
@@ -54,7 +55,7 @@ def ruleset(document: Json) -> Ruleset:
 
 
 def short(decision: Decision) -> tuple[object, ...]:
-    return decision[:3] + (decision.rule, decision.segment)
+    return (*decision[:3], decision.rule, decision.segment)
 
 
 def split(weights: dict[str, float], **parts: Any) -> Json:
@@ -214,7 +215,7 @@ def test_share__of_nothing_and_all__is_nobody_and_everybody(end: int, count: int
 
 def test_shares__disjoint__have_nobody_in_common_and_together_all() -> None:
     edges = [0, 100_000, 350_000, 350_000, 1_000_000]
-    parts = [drawn(shared(low, high)) for low, high in zip(edges, edges[1:], strict=False)]
+    parts = [drawn(shared(low, high)) for low, high in pairwise(edges)]
     assert all(sum(part[key] == "a" for part in parts) == 1 for key in MANY)
 
 
@@ -292,7 +293,8 @@ def test_evaluate__in_other_processes_with_other_hash_seeds__is_sticky() -> None
         "import json, sys; from flags.engine import *; "
         "compiled = compile(parse(sys.stdin.read())); "
         "keys = [f'account-{number}' for number in range(2000)]; "
-        "print(json.dumps({key: compiled.evaluate('f', Subject(key), now=0).variant for key in keys}))"
+        "found = {key: compiled.evaluate('f', Subject(key), now=0).variant for key in keys}; "
+        "print(json.dumps(found))"
     )
     document = split({"a": 1, "b": 2, "c": 3})
     here = drawn(document)

@@ -20,7 +20,7 @@ TEXTS: dict[str, tuple[object, str, Code]] = {
     "no JSON": ("{", "", Code.NOT_JSON),
     "two documents": ("{} {}", "", Code.NOT_JSON),
     "bytes that are no UTF-8": (b'"\xff"', "", Code.NOT_JSON),
-    "a key twice": ('{"traits": {"plan": "str", "plan": "num"}}', "/traits/plan", Code.DUPLICATE_KEY),
+    "a key twice": ('{"traits": {"a": "str", "a": "num"}}', "/traits/a", Code.DUPLICATE_KEY),
     "not a number": ('{"number": NaN}', "/number", Code.NOT_FINITE),
     "infinity": ('{"number": 1e999}', "/number", Code.NOT_FINITE),
     "an integer of 5,000 digits": ("1" * 5_000, "", Code.INTEGER_TOO_BIG),
