@@ -22,12 +22,14 @@ Override = Callable[[str], str | None]
 Usable = Callable[[Any], Any]
 
 TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?"
-    r"(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))",
-    re.ASCII,
+    r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII | re.IGNORECASE,
 )
-IDENTIFIERS = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
-VERSION = re.compile(rf"([0-9]+(?:\.[0-9]+){{0,2}})(?:-({IDENTIFIERS}))?(?:\+{IDENTIFIERS})?")
+NUMBER = r"(?:0|[1-9]\d{0,17})"
+WORD = r"\d*[A-Za-z-][0-9A-Za-z-]*"
+BUILD = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
+PRE = rf"(?:{NUMBER}|{WORD})(?:\.(?:{NUMBER}|{WORD}))*"
+VERSION = re.compile(rf"({NUMBER}(?:\.{NUMBER}){{0,2}})(?:-({PRE}))?(?:\+{BUILD})?", re.ASCII)
 
 
 def negate(truth: Truth) -> Truth:
@@ -60,7 +62,8 @@ def read(type_: str, raw: Any) -> Any:
 
 
 def read_num(raw: Any) -> Any:
-    require(type(raw) is int or (type(raw) is float and math.isfinite(raw)))
+    require(isinstance(raw, int | float) and not isinstance(raw, bool))
+    require(isinstance(raw, int) or math.isfinite(raw))
     return raw
 
 
@@ -70,37 +73,33 @@ def read_time(raw: Any) -> int:
         require(raw.utcoffset() is not None)
         return int((raw - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1))
     if not isinstance(raw, str):
-        return int(read_num(raw) // 1)
-    match = TIME.fullmatch(raw)
-    require(match is not None)
-    *local, fraction, sign, hours, minutes = match.groups()  # type: ignore[union-attr]
-    offset_min = 0 if sign is None else int(sign + "1") * (int(hours) * 60 + int(minutes))
-    at_second = read_time(datetime(*map(int, local), tzinfo=UTC))  # type: ignore[arg-type,misc]
-    return at_second + int(((fraction or "") + "000")[:3]) - offset_min * 60_000
+        require(isinstance(raw, int) and not isinstance(raw, bool))
+        return int(raw)
+    require(TIME.fullmatch(raw) is not None)
+    return read_time(datetime.fromisoformat(raw.upper()))
 
 
 def read_ver(raw: Any) -> Any:
     """SemVer's precedence: numbers, then a pre-release before its release; the build is ignored."""
     match = VERSION.fullmatch(read("str", raw))
-    require(match is not None)
+    require(match is not None and len(raw) <= 256)
     numbers, pre = match.groups()  # type: ignore[union-attr]
-    release = [by_number(digits) for digits in [*numbers.split("."), "0", "0"][:3]]
+    release = [int(digits) for digits in [*numbers.split("."), "0", "0"][:3]]
     if pre is None:
         return release, 1, []
-    return release, 0, [(0, by_number(i)) if i.isdigit() else (1, i) for i in pre.split(".")]
+    return release, 0, [(0, int(i)) if i.isdigit() else (1, i) for i in pre.split(".")]
 
 
-def by_number(digits: str) -> tuple[int, str]:
-    """Orders digits as their number is ordered, at any length."""
-    digits = digits.lstrip("0")
-    return len(digits), digits
+def read_ip(raw: Any) -> Any:
+    require(isinstance(raw, str) and "%" not in raw)
+    return ipaddress.ip_address(raw)
 
 
 READERS: dict[str, Callable[[Any], Any]] = {
     "num": read_num,
     "time": read_time,
     "ver": read_ver,
-    "ip": lambda raw: ipaddress.ip_address(read("str", raw)),
+    "ip": read_ip,
 }
 
 
