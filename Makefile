@@ -35,7 +35,7 @@ lint: .venv/development .env
 	@$(BIN)/python manage.py check --fail-level WARNING
 	@$(BIN)/python manage.py makemigrations --check
 
-bench: .venv/development .env
+bench: .venv/bench .env
 	@$(BIN)/python -m tests.benchmarks
 
 .venv/bin/python:
@@ -51,6 +51,11 @@ bench: .venv/development .env
 .venv/development: requirements-dev.txt .venv/runtime
 	@echo "installing requirements-dev.txt"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt || { echo "installing requirements-dev.txt failed (above: why)" >&2; exit 1; }
+	@touch $@
+
+.venv/bench: requirements-bench.txt .venv/development
+	@echo "installing requirements-bench.txt"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt || { echo "installing requirements-bench.txt failed (above: why)" >&2; exit 1; }
 	@touch $@
 
 .env:

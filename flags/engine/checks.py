@@ -19,7 +19,7 @@ from flags.engine.document import (
     ShareClause,
 )
 from flags.engine.problems import Code, Path, Problems
-from flags.engine.traits import KEY, Type, moment
+from flags.engine.traits import ELEMENTS, KEY, Type, moment
 
 MAX_NESTING: Final = 20
 MAX_WORK: Final = 1_000_000
@@ -249,7 +249,7 @@ class _Check:
         if clause.get("fold", False) and not may_fold(op, kind):
             self.add(Code.NO_FOLD, (*at, "fold"), True, op=op, type=kind)  # noqa: FBT003
         parse = compared.parser(kind)
-        wanted = "network" if op == "cidr" else kind.element
+        wanted = "network" if op == "cidr" else ELEMENTS[kind]
         for index, value in enumerate(values):
             if parse(value) is None:
                 self.add(Code.TYPE_MISMATCH, (*at, "values", index), value, type=wanted)

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from flags.engine.bucketing import bucket, ramped, seed_of
 from flags.engine.decision import Ask
 from flags.engine.document import Clause, CompareClause, ExistsClause, Segment, ShareClause, named
-from flags.engine.traits import KEY, PARSERS, Type, moment, network
+from flags.engine.traits import ELEMENTS, KEY, LISTS, PARSERS, Type, moment, network
 
 # Of the account's key, its traits, the moment in epoch milliseconds, and other flags.
 Predicate = Callable[[str | None, Mapping[str, Any], int, Ask], bool | None]
@@ -26,7 +26,7 @@ class Operator(NamedTuple):
 
     def parser(self, kind: Type) -> Callable[[object], Any]:
         """What a clause's value must be: None for one that it is not."""
-        return network if self is OPERATORS["cidr"] else PARSERS[kind.element]
+        return network if self is OPERATORS["cidr"] else PARSERS[ELEMENTS[kind]]
 
 
 def _is_in(values: Sequence[Any]) -> Test:
@@ -44,6 +44,9 @@ def _suffix(values: Sequence[str]) -> Test:
 
 
 def _contains(values: Sequence[str]) -> Test:
+    if len(values) == 1:
+        one = values[0]
+        return lambda value: one in value
     return lambda value: any(part in value for part in values)
 
 
@@ -129,7 +132,7 @@ def compile_clause(
     kind = types[clause["trait"]]
     if clause["op"] == "exists":
         return Condition(clause, _exists(clause, kind))
-    return Condition(clause, (_in_list if kind.is_list else _in_value)(clause, kind))
+    return Condition(clause, (_in_list if kind in LISTS else _in_value)(clause, kind))
 
 
 def compile_segment(
@@ -269,7 +272,7 @@ def _in_list(clause: CompareClause, kind: Type) -> Predicate:
 def _parser_and_test(clause: CompareClause, kind: Type) -> tuple[Callable[[object], Any], Test]:
     compared = OPERATORS[clause["op"]]
     values = [compared.parser(kind)(value) for value in clause["values"]]
-    parse = PARSERS[kind.element]
+    parse = PARSERS[ELEMENTS[kind]]
     if not clause.get("fold", False):
         return parse, compared.test(values)
     folded = compared.test([value.casefold() for value in values])
@@ -278,13 +281,13 @@ def _parser_and_test(clause: CompareClause, kind: Type) -> tuple[Callable[[objec
 
 def _exists(clause: ExistsClause, kind: Type) -> Predicate:
     trait, is_negated = clause["trait"], clause.get("not", False)
-    parse = PARSERS[kind.element]
+    parse = PARSERS[ELEMENTS[kind]]
 
     def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
         value = key if trait == KEY else traits.get(trait)
         if value is None:
             return is_negated
-        if kind.is_list:
+        if kind in LISTS:
             is_typed = isinstance(value, list | tuple) and None not in map(parse, value)
         else:
             is_typed = parse(value) is not None

@@ -135,11 +135,13 @@ def _kept_plan(
 
 
 def _plan(key: str, flag: Flag, types: Mapping[str, Type], segments: Mapping[str, Members]) -> Plan:
-    rules, entries = [], []
-    for rule in flag["rules"]:
-        conditions = tuple(compile_clause(clause, types, segments) for clause in rule["when"])
-        entry = index.entry(conditions, types, segments)
-        entries.append(entry)
+    compiled = [
+        tuple(compile_clause(clause, types, segments) for clause in rule["when"])
+        for rule in flag["rules"]
+    ]
+    entries = index.worthwhile([index.entry(each, types, segments) for each in compiled])
+    rules = []
+    for rule, conditions, entry in zip(flag["rules"], compiled, entries, strict=True):
         start, end = moment(rule.get("from")), moment(rule.get("until"))
         left = [each for each in conditions if each is not entry.proves]
         rules.append(CompiledRule(rule, conditions, start, end, _matches(left, start, end)))

@@ -70,7 +70,7 @@ def _in_order(  # noqa: C901  (the order is one piece, and calls cost)
     plan: Plan, number: int | None, deciders: Mapping[str, Decide]
 ) -> Decide:
     flag_key, asks, requires = plan.key, plan.asks, plan.flag["requires"]
-    always, by_key, by_trait = plan.lookup
+    by_key, always, tables = plan.lookup
     off, variants = plan.flag["off"], plan.flag["variants"]
     unmet = _decision(plan, number, off, Reason.PREREQUISITE)
     no_override = _decision(plan, number, None, Reason.OVERRIDE)
@@ -92,13 +92,11 @@ def _in_order(  # noqa: C901  (the order is one piece, and calls cost)
             variant = override(flag_key)
             if variant is not None:
                 return taken(overrides.get(variant, no_override), usable)
-        positions: Sequence[int] = by_key.get(key, ())
-        if by_trait:
-            positions = (*positions, *found(by_trait, traits))
-        if not positions:
-            positions = always
-        elif always or len(positions) > 1:
-            positions = sorted({*positions, *always})
+        positions: Sequence[int] = by_key.get(key, always)
+        if tables:
+            more = found(tables, key, traits)
+            if more:
+                positions = sorted({*positions, *more})
         for position in positions:
             matches, serve = rules[position]
             if matches is None or matches(key, traits, now, ask):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from flags.engine.clauses import Condition, Members
-from flags.engine.traits import KEY, Type
+from flags.engine.traits import ELEMENTS, KEY, LISTS, Type
 
 # Segments with more than this are scanned, not copied into the index of each flag that names them.
 _MAX_COPIED: Final = 100
+# With more rules than this that no index finds, the others are merged with them when asked.
+_MAX_MERGED: Final = 100
+# Fewer rules than this on a trait are scanned sooner than found.
+_MIN_RULES: Final = 4
 _HASHED: Final[Mapping[Type, tuple[type, ...]]] = {
     Type.STR: (str,),
     Type.NUM: (int, float),
@@ -48,36 +53,47 @@ def entry(
 
 
 class Index(NamedTuple):
-    """Positions of rules: those of no index, by the account's key, and by the values of traits."""
+    """Positions of rules, in order: by the account's key, for every other key, and by traits."""
 
-    always: tuple[int, ...]
     by_key: Mapping[str | None, tuple[int, ...]]
-    by_trait: tuple[Table, ...]
+    always: tuple[int, ...]
+    tables: tuple[Table, ...]
+
+
+def worthwhile(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries, but those scanned whose trait finds so few rules that asking costs more."""
+    counts = Counter(trait for each in entries for trait in each.keys or ())
+    return [
+        each
+        if each.keys is not None
+        and all(trait == KEY or counts[trait] >= _MIN_RULES for trait in each.keys)
+        else Entry()
+        for each in entries
+    ]
 
 
 def build(entries: Sequence[Entry], types: Mapping[str, Type]) -> Index:
-    tables: dict[str, dict[Any, list[int]]] = {KEY: {}}
-    always: list[int] = []
+    positions: dict[str, dict[Any, list[int]]] = {}
     for position, each in enumerate(entries):
-        if each.keys is None:
-            always.append(position)
-            continue
-        for trait, values in each.keys.items():
+        for trait, values in (each.keys or {}).items():
             for value in values:
-                tables.setdefault(trait, {}).setdefault(value, []).append(position)
-    by_key = _frozen(tables.pop(KEY))
-    by_trait = [
-        Table(trait, _HASHED[types[trait].element], types[trait].is_list, _frozen(table))
-        for trait, table in tables.items()
+                positions.setdefault(trait, {}).setdefault(value, []).append(position)
+    always = tuple(at for at, each in enumerate(entries) if each.keys is None)
+    by_key: dict[Any, tuple[int, ...]] = {}
+    if len(always) <= _MAX_MERGED:
+        by_key = _frozen(positions.pop(KEY, {}), always)
+    tables = [
+        Table(trait, _HASHED[ELEMENTS[types[trait]]], types[trait] in LISTS, _frozen(table))
+        for trait, table in positions.items()
     ]
-    return Index(tuple(always), by_key, tuple(by_trait))
+    return Index(by_key, always, tuple(tables))
 
 
-def found(tables: Iterable[Table], traits: Mapping[str, Any]) -> tuple[int, ...]:
-    """The rules that the traits' values point to, in no order, perhaps twice."""
+def found(tables: Iterable[Table], key: str | None, traits: Mapping[str, Any]) -> tuple[int, ...]:
+    """The rules that the tables have for this subject, in no order, perhaps twice."""
     positions: tuple[int, ...] = ()
     for trait, hashed, is_list, table in tables:
-        value = traits.get(trait)
+        value = key if trait == KEY else traits.get(trait)
         if isinstance(value, hashed):
             positions += table.get(value, ())
         elif is_list and isinstance(value, list | tuple):
@@ -87,8 +103,18 @@ def found(tables: Iterable[Table], traits: Mapping[str, Any]) -> tuple[int, ...]
     return positions
 
 
-def _frozen(table: Mapping[Any, Sequence[int]]) -> Mapping[Any, tuple[int, ...]]:
-    return {value: tuple(positions) for value, positions in table.items()}
+def _frozen(
+    table: Mapping[Any, Sequence[int]], always: tuple[int, ...] = ()
+) -> dict[Any, tuple[int, ...]]:
+    """Equal positions are one object, so a list of many accounts costs one entry each."""
+    shared: dict[tuple[int, ...], tuple[int, ...]] = {}
+    frozen = {}
+    for value, positions in table.items():
+        own = tuple(positions)
+        if own not in shared:
+            shared[own] = tuple(sorted((*own, *always)))
+        frozen[value] = shared[own]
+    return frozen
 
 
 def _keys(
@@ -99,7 +125,7 @@ def _keys(
         return None
     if clause["op"] == "in":
         is_plain = not clause.get("absent") and not clause.get("fold", False)
-        is_hashed = types[clause["trait"]].element in _HASHED
+        is_hashed = ELEMENTS[types[clause["trait"]]] in _HASHED
         return {clause["trait"]: frozenset(clause["values"])} if is_plain and is_hashed else None
     if clause["op"] == "any":
         return _union(_best(group, types, segments) for group in condition.groups)

@@ -43,14 +43,10 @@ class Type(StrEnum):
     STRS = "[str]"
     NUMS = "[num]"
 
-    @property
-    def is_list(self) -> bool:
-        return self in {Type.STRS, Type.NUMS}
 
-    @property
-    def element(self) -> Type:
-        """What one value of a clause is compared with."""
-        return {Type.STRS: Type.STR, Type.NUMS: Type.NUM}.get(self, self)
+LISTS = frozenset({Type.STRS, Type.NUMS})
+# What one value of a clause is compared with.
+ELEMENTS = {**{kind: kind for kind in Type}, Type.STRS: Type.STR, Type.NUMS: Type.NUM}
 
 
 def text(value: object) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import django
 from django.core.management import call_command
 
-from tests.benchmarks.measure import medians_us
+from tests.benchmarks.measure import decisions_us, medians_us
 
 Contenders = dict[str, Callable[[], object]]
 OUTPUT = Path("bench.json")
@@ -22,17 +22,79 @@ OUTPUT = Path("bench.json")
 def main() -> None:
     with TemporaryDirectory() as folder:
         os.environ["DATABASE_URL"] = f"sqlite:///{folder}/bench.sqlite3"
+        os.environ["REDIS_URL"] = ""
         os.environ["DJANGO_SETTINGS_MODULE"] = "igny8_core.settings"
         django.setup()
         call_command("migrate", verbosity=0)
-        tables = {"choose": medians_us(choose()), "price": medians_us(price())}
-    for title, rows in tables.items():
-        print(f"\n{title:<42}{'median µs':>12}")
-        for name, median in rows.items():
-            print(f"  {name:<40}{median:>12.2f}")
+        figures = measure()
     machine = {"python": platform.python_version(), "machine": platform.machine()}
-    OUTPUT.write_text(json.dumps({**machine, "medians_us": tables}, indent=2) + "\n")
+    OUTPUT.write_text(json.dumps({**machine, **figures}, indent=2) + "\n")
     print(f"\nwritten to {OUTPUT}")
+
+
+def measure() -> dict[str, object]:
+    """Every table, printed as soon as it is there."""
+    from tests.benchmarks.growth import documents_s, growth, kept_by_threads
+
+    medians = {}
+    for title, measured in (("choose", choose), ("price", price)):
+        medians[title] = medians_us(measured())
+        show(title, "median µs", medians[title])
+    medians["decide"] = decide()
+    show("decide", "median µs", medians["decide"])
+    grown = growth()
+    for title, rows in grown.items():
+        show_growth(title, rows)
+    kept = kept_by_threads()
+    show("16 threads", "% kept", kept)
+    documents = documents_s()
+    show("whole documents", "seconds", documents)
+    return {
+        "medians_us": medians,
+        "growth_us": grown,
+        "kept_by_16_threads_percent": kept,
+        "documents_s": documents,
+    }
+
+
+def show(title: str, unit: str, rows: Mapping[str, float]) -> None:
+    print(f"\n{title:<48}{unit:>12}")
+    for name, figure in rows.items():
+        print(f"  {name:<46}{figure:>12.2f}", flush=True)
+
+
+def show_growth(title: str, rows: Mapping[str, Mapping[int, float]]) -> None:
+    """The last column is what one more of them costs."""
+    sizes = next(iter(rows.values()))
+    print(f"\n{title:<48}" + "".join(f"{size:>12,}" for size in sizes) + f"{'ns for one':>12}")
+    for name, row in rows.items():
+        (first, least), *_, (last, most) = row.items()
+        each = 1_000 * (most - least) / (last - first)
+        figures = "".join(f"{figure:>12.2f}" for figure in row.values())
+        print(f"  {name:<46}{figures}{each:>12.1f}", flush=True)
+
+
+def decide() -> dict[str, float]:
+    """Which of three models each of 10,000 accounts gets, in all engines' own terms."""
+    from tests.benchmarks import workload
+    from tests.benchmarks.engine import ours, ours_with_trail
+    from tests.benchmarks.growth import ENGINES
+    from tests.benchmarks.peers.flagsmith import flagsmith_lists
+    from tests.benchmarks.peers.litellm import litellm
+    from tests.benchmarks.peers.waffle import waffle
+
+    asked = workload.decide()
+    engines = {
+        "ours": ours,
+        "ours, with trail": ours_with_trail,
+        **ENGINES,
+        "Flagsmith, targets as a list": flagsmith_lists,
+        "waffle, two flags for a user, locmem": waffle,
+    }
+    contenders = {name: setup(asked) for name, setup in engines.items()}
+    for name, contender in contenders.items():
+        workload.check(name, contender, asked)
+    return decisions_us({**contenders, "LiteLLM router, weights alone": litellm(asked)})
 
 
 def choose() -> Contenders:
