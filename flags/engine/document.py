@@ -97,20 +97,20 @@ def _clause_tag(clause: object) -> str | None:
 
 
 Clause = Annotated[
-    Annotated[CompareClause, Tag("<compare>")]
-    | Annotated[ExistsClause, Tag("<exists>")]
-    | Annotated[NamesClause, Tag("<names>")]
-    | Annotated[AnyClause, Tag("<any>")]
-    | Annotated[ShareClause, Tag("<share>")],
+    Annotated[CompareClause, Tag("\0compare")]
+    | Annotated[ExistsClause, Tag("\0exists")]
+    | Annotated[NamesClause, Tag("\0names")]
+    | Annotated[AnyClause, Tag("\0any")]
+    | Annotated[ShareClause, Tag("\0share")],
     Discriminator(_clause_tag),
 ]
 _CLAUSE_TAGS: Final = {
-    **dict.fromkeys(get_args(CompareOp), "<compare>"),
-    "exists": "<exists>",
-    "segment": "<names>",
-    "flag": "<names>",
-    "any": "<any>",
-    "share": "<share>",
+    **dict.fromkeys(get_args(CompareOp), "\0compare"),
+    "exists": "\0exists",
+    "segment": "\0names",
+    "flag": "\0names",
+    "any": "\0any",
+    "share": "\0share",
 }
 
 
@@ -129,14 +129,15 @@ class SplitServe(TypedDict):
 
 
 def _serve_tag(serve: object) -> str:
-    return "<split>" if isinstance(serve, dict) and "split" in serve else "<variant>"
+    return "\0split" if isinstance(serve, dict) and "split" in serve else "\0variant"
 
 
 Serve = Annotated[
-    Annotated[VariantServe, Tag("<variant>")] | Annotated[SplitServe, Tag("<split>")],
+    Annotated[VariantServe, Tag("\0variant")] | Annotated[SplitServe, Tag("\0split")],
     Discriminator(_serve_tag),
 ]
-TAGS: Final = {*_CLAUSE_TAGS.values(), "<variant>", "<split>"}
+# With a NUL, which no key of a document has.
+TAGS: Final = {*_CLAUSE_TAGS.values(), "\0variant", "\0split"}
 
 
 @with_config(_STRICT)

@@ -13,9 +13,8 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_VALUES: Final = 2_000_000
 MAX_ITEMS: Final = 10_000
 MAX_ENTRIES: Final = 100_000
-MAX_OBJECTS: Final = 500_000
+MAX_CONTAINERS: Final = 300_000
 MAX_DEPTH: Final = 100
-_MANY: Final = {("flags",), ("segments",)}
 
 
 class _Twice:
@@ -27,12 +26,14 @@ def load(text: str | bytes | bytearray, problems: Problems) -> object:
     data = encoded(text) if isinstance(text, str) else text
     if len(data) > MAX_BYTES:
         problems.stop(Code.TOO_BIG, (), None, limit=f"{MAX_BYTES} bytes")
-    if data.count(b"{") > MAX_OBJECTS:
-        problems.stop(Code.TOO_BIG, (), None, limit=f"{MAX_OBJECTS} opening braces")
+    if data.count(b"{") + data.count(b"[") > MAX_CONTAINERS:
+        problems.stop(Code.TOO_BIG, (), None, limit=f"{MAX_CONTAINERS} opening brackets")
     if data.count(b",") > MAX_VALUES:
         problems.stop(Code.TOO_BIG, (), None, limit=f"{MAX_VALUES} commas")
     try:
-        return json.loads(text, object_pairs_hook=_object)
+        return json.loads(
+            text if isinstance(text, str) else text.decode(), object_pairs_hook=_object
+        )
     except RecursionError:
         problems.stop(Code.TOO_DEEP, (), None, limit=MAX_DEPTH)
     except UnicodeDecodeError as error:
@@ -114,7 +115,7 @@ class _Walk:
 
 
 def _most_items(path: Path) -> int:
-    return MAX_ENTRIES if path in _MANY or path[:1] == ("sections",) else MAX_ITEMS
+    return MAX_ENTRIES if path[:1] == ("sections",) else MAX_ITEMS
 
 
 def _is_encodable(text: str) -> bool:

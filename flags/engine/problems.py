@@ -45,7 +45,7 @@ class Code(Enum):
     DUPLICATE_RULE = "Another rule of this flag has the id {value!r}."
     # The meaning
     WRONG_OPERATOR = "The operator {value!r} is not for the trait {trait!r}, a {type}."
-    TYPE_MISMATCH = "{value!r} is not a {type}."
+    TYPE_MISMATCH = "{value!r} is not of the type {type}."
     ONE_VALUE = "The operator {op!r} takes one value, not {count}."
     NO_FOLD = "fold is for text operators and for `in` on text, not for {op!r} on a {type}."
     NOT_A_TIME = "{value!r} is neither RFC 3339 with a zone nor epoch milliseconds."
@@ -112,8 +112,9 @@ class Problems:
 
 
 def pointer(path: Path) -> str:
-    """RFC 6901."""
-    return "".join(f"/{_clean(str(part)).replace('~', '~0').replace('/', '~1')}" for part in path)
+    """RFC 6901; a key over 200 characters is cut."""
+    parts = (_clean(_short(str(part))) for part in path)
+    return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
 def shown(value: object) -> str | float | bool | None:  # noqa: PLR0911
@@ -121,7 +122,7 @@ def shown(value: object) -> str | float | bool | None:  # noqa: PLR0911
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return _clean(value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…")
+        return _clean(_short(value))
     if isinstance(value, int):
         is_small = abs(value) <= MAX_INTEGER
         return int(value) if is_small else f"an integer of {value.bit_length()} bits"
@@ -132,6 +133,10 @@ def shown(value: object) -> str | float | bool | None:  # noqa: PLR0911
     if isinstance(value, dict):
         return f"an object of {len(value)}"
     return f"a Python {type(value).__name__}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _clean(text: str) -> str:

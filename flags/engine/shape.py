@@ -59,8 +59,10 @@ def _check(adapter: TypeAdapter[Any], value: object, at: Path, problems: Problem
 
 def _add(fault: ErrorDetails, at: Path, problems: Problems) -> None:
     code = _CODES.get(fault["type"], Code.WRONG_TYPE)
-    path = (*at, *(part for part in fault["loc"] if part not in TAGS and part != "[key]"))
-    value = fault["input"]
+    value, loc = fault["input"], fault["loc"]
+    if loc[-1:] == ("[key]",) and loc[-2] == value:
+        loc = loc[:-1]
+    path = (*at, *(part for part in loc if part not in TAGS))
     if code is Code.UNKNOWN_OPERATOR:
         path = (*path, "op")
         code, value = (code, value["op"]) if "op" in value else (Code.MISSING, None)
