@@ -1,4 +1,4 @@
-"""The app's name for Django."""
+"""The app's name for Django, and its signals."""
 
 from __future__ import annotations
 
@@ -8,3 +8,8 @@ from django.apps import AppConfig
 class FlagsConfig(AppConfig):
     name = "flags"
     verbose_name = "Flags"
+
+    def ready(self) -> None:
+        from flags import signals
+
+        signals.connect()

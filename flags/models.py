@@ -1,12 +1,108 @@
-"""The rows that operators edit: a flag is waffle's flag, extended."""
+"""waffle's flag, answering by the engine, and beside it every other row of the app."""
 
 from __future__ import annotations
 
-from waffle.models import AbstractUserFlag
+from copy import copy
+from typing import Any, Self
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from waffle.utils import get_setting
+
+from flags import live
+from flags.decisions import decide, decide_for_user, is_active
+from flags.rows import (
+    AbstractFlag,
+    AccountOverride,
+    Head,
+    Kind,
+    Rule,
+    Segment,
+    SegmentMember,
+    Trait,
+    Variant,
+)
+
+__all__ = [
+    "AccountOverride",
+    "Flag",
+    "Head",
+    "Rule",
+    "Segment",
+    "SegmentMember",
+    "Trait",
+    "Variant",
+]
 
 
-class Flag(AbstractUserFlag):
-    """A named question asked about an account."""
+class Flag(AbstractFlag):
+    """What waffle's calls ask: what a request decides, and else the engine, for its account.
 
-    class Meta(AbstractUserFlag.Meta):
+    A request's account is its attribute `account`, falsy or missing where there is none.
+    """
+
+    class Meta(AbstractFlag.Meta):
         abstract = False
+
+    # What a snapshot has read already.
+    user_ids: set[Any] | None = None
+    group_ids: set[Any] | None = None
+
+    def clean(self) -> None:
+        super().clean()
+        if self.kind != Kind.BOOL and (self.everyone or self.percent) and not self.active_variant:
+            message = "Name the variant that Everyone: Yes and Percent serve."
+            raise ValidationError({"active_variant": message})
+
+    @classmethod
+    def get(cls, name: str) -> Self:
+        """The flag; one that is not in the database where there is none with this name."""
+        row = live.current().flags.get(name)
+        return cls(name=name) if row is None else copy(row)  # type: ignore[return-value]
+
+    @classmethod
+    def get_all(cls) -> list[Self]:
+        return [copy(row) for row in live.current().flags.values()]  # type: ignore[misc]
+
+    def is_active_for_account(self, account: Any) -> bool:
+        """Whether the account has it, as the engine decides; no request is asked."""
+        if not self.pk:
+            return bool(get_setting("FLAG_DEFAULT"))
+        return is_active(decide(self.name, account))
+
+    def is_active_for_user(self, user: AbstractBaseUser) -> bool | None:
+        fixed = self._for_everyone()
+        return super().is_active_for_user(user) if fixed is None else fixed
+
+    def is_active(self, request: HttpRequest, read_only: bool = False) -> bool | None:  # noqa: FBT001, FBT002 - waffle's
+        by_address = get_setting("OVERRIDE") and self.name in request.GET
+        if self.pk and self.everyone is None and not by_address:
+            fixed = self._for_everyone()
+            if fixed is not None:
+                return fixed
+        answer: bool | None = super().is_active(request, read_only)
+        return answer
+
+    def _for_everyone(self) -> bool | None:
+        if self.everyone is not None:
+            return bool(self.everyone)
+        return None if self.is_on else self.values().get(self.off_variant) is True
+
+    def _is_active_for_percent(self, request: HttpRequest, read_only: bool) -> bool:  # noqa: ARG002, FBT001 - waffle's
+        """Waffle's last question: rules and percentage, by account, and by user without one."""
+        account = getattr(request, "account", None)
+        user = getattr(request, "user", None)
+        if account or user is None or not user.is_authenticated:
+            return is_active(decide(self.name, account))
+        return is_active(decide_for_user(self.name, user.pk))
+
+    def _get_user_ids(self) -> set[Any]:
+        if self.user_ids is not None:
+            return self.user_ids
+        return set(self.users.values_list("pk", flat=True))
+
+    def _get_group_ids(self) -> set[Any]:
+        if self.group_ids is not None:
+            return self.group_ids
+        return set(self.groups.values_list("pk", flat=True))

@@ -1,55 +1,22 @@
-"""What the pipeline's commands share: how they read arguments, print and fail."""
+"""What the pipeline's commands share: how they read arguments and fail."""
 
 from __future__ import annotations
 
-import json
-import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import datetime
-from typing import Any
+from typing import ClassVar
 
-from django.core.management.base import BaseCommand
-from django.core.serializers.json import DjangoJSONEncoder
-from django.db import Error as DatabaseFault
-
+from flags.management import base
 from igny8_core.ai.arguments import parse_moment, parse_needs
 from igny8_core.ai.exceptions import AIError, InvalidMoment, InvalidNeed
 from igny8_core.ai.parameters import Value
 from igny8_core.ai.values import Needs
 
 
-class BadUsage(Exception):
-    """Arguments that do not go together."""
+class PipelineCommand(base.Command):
+    """A command of the pipeline: what the pipeline refuses is a sentence too."""
 
-
-class PipelineCommand(BaseCommand):
-    """A command whose errors are one sentence on stderr: exit status 1, bad usage 2."""
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-    def run_from_argv(self, argv: list[str]) -> None:
-        try:
-            super().run_from_argv(argv)
-        except AIError as error:
-            self._fail(str(error))
-        except BadUsage as error:
-            self._fail(str(error), status=2)
-        except DatabaseFault as fault:
-            first_line = str(fault).strip().partition("\n")[0]
-            self._fail(f"The database cannot be used: {first_line}")
-
-    def _fail(self, sentence: str, status: int = 1) -> None:
-        self.stderr.write(sentence)
-        sys.exit(status)
-
-    def print_json(self, value: dict[str, Any]) -> None:
-        self.stdout.write(json.dumps(value, indent=2, cls=DjangoJSONEncoder, ensure_ascii=False))
-
-    def print_rows(self, rows: list[tuple[str, str]]) -> None:
-        width = max(len(name) for name, _ in rows)
-        for name, value in rows:
-            self.stdout.write(f"{name:<{width}}  {value}")
+    refusals: ClassVar = (*base.Command.refusals, AIError)
 
 
 def moment(text: str) -> datetime:

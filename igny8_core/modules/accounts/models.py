@@ -14,6 +14,8 @@ from django.utils import timezone
 from igny8_core.ai.exceptions import AccountKeyIsFixed, UnknownAccount
 
 KEY = re.compile(r"[a-z0-9][a-z0-9._-]*")
+# The columns that rules may ask for, by the trait's name.
+COLUMN_TRAITS = ("plan", "country", "status", "is_internal", "created_at")
 
 
 class AccountStatus(models.TextChoices):
@@ -32,6 +34,10 @@ def check_traits(traits: object) -> None:
     if not isinstance(traits, dict):
         message = f"Traits are a JSON object, not {traits!r}."
         raise ValidationError(message)
+    for name in COLUMN_TRAITS:
+        if name in traits:
+            message = f"The trait “{name}” is a column of its own; set it there."
+            raise ValidationError(message)
 
 
 class AccountManager(models.Manager["Account"]):
@@ -115,6 +121,11 @@ class Account(models.Model):
         check_traits(self.traits)
         super().save(**options)
         self._stored_key = self.key
+
+    def flag_traits(self) -> dict[str, Any]:
+        """What rules may ask of the account; a country that is not known is no trait."""
+        columns = {name: getattr(self, name) for name in COLUMN_TRAITS}
+        return {**self.traits, **columns, "country": self.country or None}
 
 
 class MembershipQuerySet(models.QuerySet["Membership"]):

@@ -6,7 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.management import call_command
 
-from igny8_core.ai.management.base import BadUsage
+from flags.management.base import BadUsage
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.global_settings_models import AIModel
 from igny8_core.modules.usage.models import Receipt

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
+from flags.management.base import BadUsage
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.management.base import BadUsage, PipelineCommand
+from igny8_core.ai.management.base import PipelineCommand
 from igny8_core.ai.pricing import money_text, price_of
 from igny8_core.ai.values import Meter
 from igny8_core.modules.accounts.models import Account, Membership, Role
@@ -77,8 +77,7 @@ class Command(PipelineCommand):
         if not _is_loaded():
             load()
         if not options["load_only"]:
-            for line in _table([HEADING, *map(_run, JOBS)]):
-                self.stdout.write(line)
+            self.print_table(HEADING, [_run(job) for job in JOBS])
             self.stdout.write(NEXT_STEPS)
 
 
@@ -124,10 +123,3 @@ def _run(job: Job) -> tuple[str, ...]:
         " / ".join(str(count) for count in (answer.meters or {}).values()),
         "?" if answer.cost is None else money_text(answer.cost),
     )
-
-
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Columns as wide as their longest cell, the heading underlined."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in [rows[0], ["-" * width for width in widths], *rows[1:]]:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

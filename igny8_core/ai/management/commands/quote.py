@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from flags.management.base import BadUsage
 from igny8_core.ai import explain, pricing
 from igny8_core.ai.exceptions import UnknownModel
 from igny8_core.ai.management import base
@@ -40,7 +41,7 @@ class Command(base.PipelineCommand):
             raise UnknownModel(options["model"], ModelRegistry.catalogue().models)
         meters = dict(options["meter"])
         if len(meters) < len(options["meter"]):
-            raise base.BadUsage("A meter is given twice; add its quantities up.")
+            raise BadUsage("A meter is given twice; add its quantities up.")
         quote = pricing.quote(pricing.price_of(model), meters)
         at = options["at"] or timezone.now()
         if options["json"]:

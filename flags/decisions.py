@@ -1,0 +1,34 @@
+"""A flag's decision for an account, by what is in force now."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from flags import live
+from flags.account_facts import facts_of
+from flags.engine import Decision, Subject
+
+
+def decide(flag: str, account: Any, *, at: datetime | None = None, trail: bool = False) -> Decision:
+    """`account` is a row of the account model; falsy, the flag is asked about nobody."""
+    now = at or timezone.now()
+    ruleset = live.current().ruleset
+    subject, override = facts_of(account, ruleset.document, now)
+    return ruleset.evaluate(flag, subject, now=now, override=override, trail=trail)
+
+
+def decide_for_user(flag: str, user_id: object) -> Decision:
+    """For a user without an account: shares and splits deal users as they deal accounts."""
+    # No account's key has a colon.
+    subject = Subject(f"user:{user_id}")
+    return live.current().ruleset.evaluate(flag, subject, now=timezone.now())
+
+
+def is_active(decision: Decision) -> bool:
+    """Waffle's yes or no: the value of a boolean flag; another is active when it was decided."""
+    if isinstance(decision.value, bool):
+        return decision.value
+    return decision.is_decided

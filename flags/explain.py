@@ -1,0 +1,206 @@
+"""A decision, a rule and a clause in plain words, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from flags.engine import Decision, Document, Reason
+from flags.engine.decision import Look, Step, Verdict
+
+_WHY: Final = {
+    Reason.FORCED: "it is forced for everyone",
+    Reason.OFF: "the flag is off",
+    Reason.PREREQUISITE: "a flag that it requires was not decided so",
+    Reason.OVERRIDE: "an operator's override",
+    Reason.RULE: "its rule {rule} matches",
+    Reason.DEFAULT: "no rule matches, so its default serves",
+    Reason.ABSTAINED: "no rule matches, and it has no default",
+    Reason.ERROR: "there is no such flag",
+}
+_VERDICTS: Final = {
+    Verdict.TAKEN: "taken",
+    Verdict.NOT_MATCHED: "does not match",
+    Verdict.UNKNOWN: "cannot be known",
+    Verdict.NOT_YET: "has not begun",
+    Verdict.OVER: "is over",
+    Verdict.UNUSABLE: "serves what cannot be used",
+    Verdict.NO_BUCKET: "there is nothing to deal the account by",
+    Verdict.NO_VARIANT: "nothing to serve",
+}
+_OPERATORS: Final = {
+    "in": "is",
+    "lt": "<",
+    "le": "≤",
+    "gt": ">",
+    "ge": "≥",
+    "prefix": "starts with",
+    "suffix": "ends with",
+    "contains": "contains",
+    "glob": "looks like",
+    "cidr": "is in the network",
+}
+_SHOWN: Final = 5
+
+Json = Mapping[str, Any]
+
+
+def why(decision: Decision) -> str:
+    """The reason, and what it means."""
+    if decision.reason is Reason.SPLIT:
+        whose = f"its rule {decision.rule}" if decision.rule else "its default"
+        meaning = f"the split of {whose}"
+    else:
+        meaning = _WHY[decision.reason].format(rule=decision.rule)
+    through = f", through the segment {decision.segment}" if decision.segment else ""
+    return f"{decision.reason}: {meaning}{through}"
+
+
+def answer(decision: Decision) -> str:
+    """What is served: the variant and its value."""
+    if decision.variant is None:
+        return "nothing"
+    return f"{decision.variant} = {value_text(decision.value)}"
+
+
+def value_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def steps(decision: Decision, document: Document) -> Iterator[str]:
+    """The trail, a line a step, and below it the clauses that were looked at."""
+    flag = document["flags"].get(decision.flag)
+    rules: dict[str | None, Any] = {rule["id"]: rule for rule in flag["rules"]} if flag else {}
+    for step in decision.trail:
+        rule = rules.get(step.rule, {})
+        yield _step(step, rule)
+        for look in step.looks:
+            yield from _looks(look, {**rule, "segments": document["segments"]}, "  ")
+
+
+def _step(step: Step, rule: Json) -> str:
+    name = f" “{rule['name']}”" if rule.get("name") else ""
+    what = {
+        Reason.RULE: f"rule {step.rule}{name}",
+        Reason.SPLIT: f"rule {step.rule}{name}" if step.rule else "default",
+        Reason.PREREQUISITE: f"requires {step.detail}",
+    }.get(step.reason, step.reason.lower())
+    served = f", serves {step.variant}" if step.variant else ""
+    if step.reason is Reason.PREREQUISITE and step.verdict is Verdict.NOT_MATCHED:
+        return f"{what}: met"
+    removed = "".join(f"; without {variant}: {reason}" for variant, reason in step.removed)
+    detail = f": {step.detail}" if step.verdict is Verdict.UNUSABLE and step.detail else ""
+    return f"{what}: {_VERDICTS[step.verdict]}{detail}{served}{removed}"
+
+
+def _looks(look: Look, root: Json, indent: str) -> Iterator[str]:
+    if look.op == "segment" and len(look.inside) == 1 and look.inside[0].holds is look.holds:
+        look = look.inside[0]
+    truth = {True: "true", False: "false", None: "unknown"}[look.holds]
+    yield f"{indent}{_look(look, root)}: {truth}"
+    for each in look.inside:
+        yield from _looks(each, root, indent + "  ")
+
+
+def _look(look: Look, root: Json) -> str:
+    if look.path.startswith("/requires"):
+        return f"it was {_seen(look.seen)}"
+    if look.op == "segment" and look.trait is not None:
+        return f"segment {look.trait}" + (f", {look.seen}" if look.seen else "")
+    words = clause_text(_at(look.path, root))
+    if look.bucket is not None and look.range is not None:
+        return f"{words}: bucket {look.bucket:,}, share {look.range[0]:,} to {look.range[1]:,}"
+    return words if look.inside else f"{words}, saw {_seen(look.seen)}"
+
+
+def _seen(value: object) -> str:
+    if value is None:
+        return "nothing"
+    return value_text(value) if isinstance(value, _PLAIN) else str(value)
+
+
+_PLAIN: Final = (str, int, float, bool, list, dict)
+
+
+def _at(path: str, root: Json) -> Any:
+    """What a trail's pointer points at: in its rule, or in the document's segments."""
+    found: Any = root
+    for part in path.split("/")[1:]:
+        found = found[int(part)] if isinstance(found, list) else found[part]
+    return found
+
+
+def rule_text(rule: Json) -> str:
+    """`when … serve …`."""
+    when = " and ".join(clause_text(clause) for clause in rule["when"]) or "always"
+    window = "".join(
+        f", {word} {rule[key]}" for word, key in (("from", "from"), ("until", "until")) if rule[key]
+    )
+    return f"{when}{window} → {serve_text(rule['serve'])}"
+
+
+def serve_text(serve: Json | None) -> str:
+    if serve is None:
+        return "nothing"
+    if "variant" in serve:
+        return str(serve["variant"])
+    weights = serve["split"]
+    return ", ".join(
+        f"{_share(weight / sum(weights.values()))} {variant}" for variant, weight in weights.items()
+    )
+
+
+def clause_text(clause: Json) -> str:
+    words = _clause(clause)
+    return f"not ({words})" if clause.get("not") else words
+
+
+def _clause(clause: Json) -> str:
+    op = clause["op"]
+    if op == "exists":
+        return f"{clause['trait']} is given"
+    if op == "any":
+        groups = (" and ".join(map(clause_text, group)) for group in clause["values"])
+        return " or ".join(f"({group})" for group in groups)
+    if op in {"segment", "flag"}:
+        return f"{op} {_some(clause['values'])}"
+    if op == "share":
+        return _share_text(clause)
+    folded = ", in any case" if clause.get("fold") else ""
+    return f"{clause['trait']} {_OPERATORS[op]} {_some(clause['values'])}{folded}"
+
+
+def _share_text(clause: Json) -> str:
+    start, end = clause.get("from", 0), clause["to"]
+    size = _share((end - start) / 1_000_000)
+    first = f" from {_share(start / 1_000_000)}" if start else ""
+    ramp = ", rising" if clause.get("ramp") else ""
+    by = f" by {clause['by']}" if clause.get("by") else ""
+    return f"{size} of {clause['salt']}{first}{by}{ramp}"
+
+
+def _share(part: float) -> str:
+    return f"{part * 100:.4f}".rstrip("0").rstrip(".") + " %"
+
+
+def _some(values: list[Any]) -> str:
+    shown = [value_text(value) for value in values[:_SHOWN]]
+    more = len(values) - _SHOWN
+    return " or ".join(shown) + (f" or {more:,} more" if more > 0 else "")
+
+
+def facts(decision: Decision) -> dict[str, Any]:
+    """The decision for `--json`, its trail where it has one."""
+    found = decision._asdict()
+    trail = found.pop("trail")
+    if trail:
+        found["trail"] = [
+            {**step._asdict(), "looks": [_look_facts(look) for look in step.looks]}
+            for step in trail
+        ]
+    return found
+
+
+def _look_facts(look: Look) -> dict[str, Any]:
+    return {**look._asdict(), "inside": [_look_facts(each) for each in look.inside]}

@@ -1,0 +1,327 @@
+"""Rows -> document, and back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, cast
+
+from django.db import transaction
+from waffle import get_waffle_switch_model
+
+from flags.engine import Document, DocumentError, parse
+from flags.engine.problems import pointer
+from flags.engine.traits import Type, moment
+from flags.rows import (
+    EXCLUDED,
+    INCLUDED,
+    ON_OFF,
+    AbstractFlag,
+    Kind,
+    Rule,
+    Segment,
+    Trait,
+    Variant,
+    flag_model,
+)
+from flags.sections import vocabularies
+
+PERCENT: Final = "percent"  # the id of the rule that waffle's percentage becomes
+_PPM_OF_PERCENT: Final = 10_000
+_PPM_OF_TENTH: Final = 1_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+Json = dict[str, Any]
+
+
+def check() -> Document:
+    """What the tables say, checked; raises DocumentError."""
+    return checked(document())
+
+
+def checked(exported: Json) -> Document:
+    named = {flag["vocabulary"] for flag in exported["flags"].values()} - {None}
+    return parse(exported, vocabularies=vocabularies(named))
+
+
+def document() -> Json:
+    """What the tables say, unchecked and without a number. Six queries."""
+    flags = flag_model().objects.prefetch_related("variants", "rules")
+    return document_of(list(flags))
+
+
+def document_of(flags: list[AbstractFlag]) -> Json:
+    """The same, of flags that were read already."""
+    segments = list(Segment.objects.all())
+    traits = {trait.name: trait.type for trait in Trait.objects.all()}
+    if any(segment.is_long for segment in segments):
+        traits |= {INCLUDED: Type.STRS.value, EXCLUDED: Type.STRS.value}
+    return {
+        "schema": 1,
+        "hash": "r1",
+        "number": None,
+        "traits": traits,
+        "segments": {segment.key: _segment(segment) for segment in segments},
+        "flags": {flag.name: _flag(flag) for flag in flags},
+        "switches": dict(
+            get_waffle_switch_model().objects.order_by("name").values_list("name", "active")
+        ),
+        "sections": {},
+    }
+
+
+def _segment(row: Segment) -> Json:
+    rules = row.rules
+    if row.is_long and isinstance(rules, list):
+        out = _not_excluded(row.key)
+        groups = [_included(row.key), *rules]
+        rules = [[*group, out] if isinstance(group, list) else group for group in groups]
+    return {"include": row.include, "exclude": row.exclude, "rules": rules}
+
+
+def _included(key: str) -> list[Json]:
+    return [{"trait": INCLUDED, "op": "in", "values": [key]}]
+
+
+def _not_excluded(key: str) -> Json:
+    return {"trait": EXCLUDED, "op": "in", "values": [key], "not": True, "absent": True}
+
+
+def _flag(row: AbstractFlag) -> Json:
+    values = row.values()
+    rules = [_rule(rule) for rule in row.rules.all()]
+    if row.percent:
+        rules.append(_percent_rule(row, values))
+    is_no = row.everyone is False and row.kind != Kind.BOOL
+    return {
+        "kind": row.kind,
+        "on": row.is_on and not is_no,
+        "force": _force(row, values),
+        "salt": row.salt or row.name,
+        "vocabulary": row.vocabulary or None,
+        "variants": values,
+        "off": row.off_variant or None,
+        "requires": row.requires,
+        "rules": rules,
+        "default": row.default,
+    }
+
+
+def _force(row: AbstractFlag, values: Mapping[str, Any]) -> str | None:
+    if row.everyone is None or (row.kind != Kind.BOOL and not row.everyone):
+        return None
+    return _active(row, values) if row.everyone else _inactive(row, values)
+
+
+def _active(row: AbstractFlag, values: Mapping[str, Any]) -> str:
+    """What Everyone: Yes and Percent serve."""
+    if row.active_variant or row.kind != Kind.BOOL:
+        return row.active_variant
+    return next((key for key, value in values.items() if value is True), "on")
+
+
+def _inactive(row: AbstractFlag, values: Mapping[str, Any]) -> str:
+    """What Everyone: No serves of a boolean flag."""
+    if values.get(row.off_variant) is False:
+        return row.off_variant
+    return next((key for key, value in values.items() if value is False), "off")
+
+
+def _percent_rule(row: AbstractFlag, values: Mapping[str, Any]) -> Json:
+    to = int(Decimal(str(row.percent)) * _PPM_OF_PERCENT)
+    return _percent_rule_of(row.salt or row.name, to, _active(row, values))
+
+
+def _percent_rule_of(salt: str, to: int, variant: str) -> Json:
+    return {
+        "id": PERCENT,
+        "name": None,
+        "when": [{"op": "share", "salt": salt, "to": to}],
+        "from": None,
+        "until": None,
+        "group": None,
+        "serve": {"variant": variant},
+    }
+
+
+def _rule(row: Rule) -> Json:
+    return {
+        "id": row.rule_id,
+        "name": row.name or None,
+        "when": row.when,
+        "from": _text(row.starts_at),
+        "until": _text(row.ends_at),
+        "group": row.group or None,
+        "serve": row.serve,
+    }
+
+
+def _text(at: datetime | None) -> str | None:
+    if at is None:
+        return None
+    spec = "milliseconds" if at.microsecond else "seconds"
+    return at.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")
+
+
+@transaction.atomic
+def restore(wanted: Document) -> None:
+    """Make the tables say what the document says.
+
+    Facts about accounts stay, and of each flag that stays what only a request decides. Raises
+    DocumentError, with nothing changed, for what no row can hold: a moment outside the years 1 to
+    9999, and a boolean flag forced to a false variant other than the one that it serves when off.
+    """
+    _restore_traits(wanted)
+    _restore_segments(wanted)
+    _restore_flags(wanted)
+    _restore_switches(wanted)
+
+
+def _restore_traits(wanted: Document) -> None:
+    types = {name: kind for name, kind in wanted["traits"].items() if name not in _OF_LISTS}
+    Trait.objects.exclude(name__in=types).delete()
+    there = {trait.name: trait for trait in Trait.objects.all()}
+    for name, kind in types.items():
+        trait = there.get(name) or Trait(name=name)
+        if trait.type != kind:
+            trait.type = kind
+            trait.save()
+
+
+_OF_LISTS: Final = {INCLUDED, EXCLUDED}
+
+
+def _restore_segments(wanted: Document) -> None:
+    Segment.objects.exclude(key__in=wanted["segments"]).delete()
+    there = {segment.key: segment for segment in Segment.objects.all()}
+    for key, segment in wanted["segments"].items():
+        row = there.get(key) or Segment(key=key)
+        row.is_long, row.rules = _without_lists(key, segment["rules"])
+        row.include, row.exclude = segment["include"], segment["exclude"]
+        row.save()
+
+
+def _without_lists(key: str, rules: Any) -> tuple[bool, Any]:
+    """Whether the export added the segment's long lists to its rules, and the rules without."""
+    out = _not_excluded(key)
+    if rules[:1] != [[*_included(key), out]] or any(group[-1] != out for group in rules):
+        return False, rules
+    return True, [group[:-1] for group in rules[1:]]
+
+
+def _restore_flags(wanted: Document) -> None:
+    model = flag_model()
+    model.objects.exclude(name__in=wanted["flags"]).delete()
+    there = {flag.name: flag for flag in model.objects.all()}
+    variants: list[Variant] = []
+    rules: list[Rule] = []
+    for name, flag in wanted["flags"].items():
+        row = there.get(name) or model(name=name)
+        rest = _restore_flag(row, cast(Json, flag))
+        row.save()
+        values = flag["variants"]
+        if not (row.kind == Kind.BOOL and values == ON_OFF and not row.off_variant):
+            variants += [Variant(flag=row, key=key, value=value) for key, value in values.items()]
+        rules += [_rule_row(row, position, rule) for position, rule in enumerate(rest)]
+    Variant.objects.all().delete()
+    Rule.objects.all().delete()
+    Variant.objects.bulk_create(variants, batch_size=500)
+    Rule.objects.bulk_create(rules, batch_size=500)
+
+
+def _restore_flag(row: AbstractFlag, flag: Json) -> list[Json]:
+    """Set the row's columns; the rules that are left for rows of their own."""
+    values, force = flag["variants"], flag["force"]
+    row.kind, row.is_on = flag["kind"], flag.get("on", True)
+    row.salt, row.vocabulary = flag.get("salt", row.name), flag.get("vocabulary") or ""
+    row.off_variant, row.default = flag["off"] or "", flag["default"]
+    row.requires = flag["requires"]
+    row.everyone = None if force is None else values[force] is not False
+    if row.kind != Kind.BOOL and force is not None:
+        row.everyone = True
+    row.percent = None
+    if row.everyone:
+        row.active_variant = force
+    elif row.active_variant not in values:
+        row.active_variant = ""
+    if row.everyone is False and _inactive(row, values) != force:
+        raise _refused(("flags", row.name, "force"), force, "No row holds this forced variant.")
+    return _restore_percent(row, flag["rules"])
+
+
+def _restore_percent(row: AbstractFlag, rules: list[Json]) -> list[Json]:
+    """Take a last rule that says what waffle's percentage says into its column."""
+    last = rules[-1] if rules else {}
+    if last.get("id") != PERCENT:
+        return rules
+    variant, when = last["serve"].get("variant"), last["when"]
+    to = when[0].get("to", 0) if when else 0
+    is_percent = (
+        last == _percent_rule_of(row.salt, to, variant)
+        and 0 < to < 100 * _PPM_OF_PERCENT
+        and to % _PPM_OF_TENTH == 0
+        and not (row.everyone and row.active_variant != variant)
+    )
+    if not is_percent:
+        return rules
+    row.active_variant = variant
+    row.percent = Decimal(to) / _PPM_OF_PERCENT
+    return rules[:-1]
+
+
+def _rule_row(flag: Any, position: int, rule: Json) -> Rule:
+    path = ("flags", flag.name, "rules", position)
+    return Rule(
+        flag=flag,
+        position=position,
+        rule_id=rule["id"],
+        name=rule.get("name") or "",
+        when=rule["when"],
+        serve=rule["serve"],
+        starts_at=_moment(rule.get("from"), (*path, "from")),
+        ends_at=_moment(rule.get("until"), (*path, "until")),
+        group=rule.get("group") or "",
+    )
+
+
+def _moment(value: Any, path: tuple[str | int, ...]) -> datetime | None:
+    at = moment(value)
+    if at is None:
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=at)
+    except OverflowError:
+        raise _refused(path, value, f"{value!r} is outside the years 1 to 9999.") from None
+
+
+def _refused(path: tuple[str | int, ...], value: Any, message: str) -> DocumentError:
+    return DocumentError(
+        [{"path": pointer(path), "value": value, "message": message, "code": "not_restorable"}]
+    )
+
+
+def _restore_switches(wanted: Document) -> None:
+    model = get_waffle_switch_model()
+    there = {switch.name: switch for switch in model.objects.all()}
+    for name, switch in there.items():
+        if name not in wanted["switches"]:
+            switch.delete()
+    for name, active in wanted["switches"].items():
+        switch = there.get(name) or model(name=name, active=not active)
+        if switch.active != active:
+            switch.active = active
+            switch.save()
+
+
+def memberships(relation: str) -> Mapping[int, set[Any]]:
+    """By flag, whom its own list of `users` or `groups` has. One query."""
+    field = flag_model()._meta.get_field(relation)
+    pairs = field.remote_field.through.objects.values_list(
+        field.m2m_column_name(), field.m2m_reverse_name()
+    )
+    found: defaultdict[int, set[Any]] = defaultdict(set)
+    for flag, member in pairs:
+        found[flag].add(member)
+    return found

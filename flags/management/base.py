@@ -1,0 +1,98 @@
+"""What commands share: how they read arguments, print and fail."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import Error as DatabaseFault
+
+from flags.account_facts import UnknownAccount
+from flags.engine import DocumentError
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; the sentence says why."""
+
+
+class BadUsage(Exception):
+    """Arguments that do not go together."""
+
+
+class Command(BaseCommand):
+    """A command whose errors are one sentence on stderr: exit status 1, bad usage 2."""
+
+    # Raised with a sentence for people.
+    refusals: ClassVar[tuple[type[Exception], ...]] = (Refused, UnknownAccount, DocumentError)
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_json(parser)
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        try:
+            super().run_from_argv(argv)
+        except self.refusals as error:
+            self._fail(str(error))
+        except ValidationError as error:
+            self._fail("\n".join(error.messages))
+        except BadUsage as error:
+            self._fail(str(error), status=2)
+        except DatabaseFault as fault:
+            first_line = str(fault).strip().partition("\n")[0]
+            self._fail(f"The database cannot be used: {first_line}")
+
+    def _fail(self, sentence: str, status: int = 1) -> None:
+        self.stderr.write(sentence)
+        sys.exit(status)
+
+    def print_json(self, value: Any) -> None:
+        self.stdout.write(json.dumps(value, indent=2, cls=DjangoJSONEncoder, ensure_ascii=False))
+
+    def print_rows(self, rows: Sequence[tuple[str, str]]) -> None:
+        width = max(len(name) for name, _ in rows)
+        for name, value in rows:
+            self.stdout.write(f"{name:<{width}}  {value}".rstrip())
+
+    def print_table(self, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Columns as wide as their longest cell, the heading underlined."""
+        widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
+        for row in [heading, ["-" * width for width in widths], *rows]:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.stdout.write("  ".join(cells).rstrip())
+
+
+class ActionCommand(Command):
+    """A command with actions: `add_<action>` adds an action's arguments, `<action>` does it."""
+
+    actions: ClassVar[dict[str, str]]
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        for action, words in self.actions.items():
+            own = actions.add_parser(action, help=words, description=words)
+            add_json(own)
+            getattr(self, f"add_{action}")(own)
+
+    def handle(self, **options: Any) -> None:
+        getattr(self, f"do_{options['action']}")(**options)
+
+
+def add_json(parser: ArgumentParser | CommandParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def moment(text: str) -> datetime:
+    """ISO 8601, with a time or without; UTC without a zone."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"{text!r} is not a moment: write it as 2026-12-31T18:00:00Z"
+        raise ArgumentTypeError(message) from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,132 @@
+"""`manage.py flag`: list and show the flags, and turn one on or off."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from flags import explain, export
+from flags.management import base
+from flags.models import AccountOverride, Flag
+
+
+class Command(base.ActionCommand):
+    help = "List and show the flags, and turn one on or off."
+    actions: ClassVar = {
+        "list": "every flag, a line each",
+        "show": "one flag: its variants, its rules and its live overrides",
+        "on": "ask the flag's rules again",
+        "off": "serve the flag's off variant to every account",
+    }
+
+    def add_list(self, parser: ArgumentParser) -> None:
+        pass
+
+    def add_show(self, parser: ArgumentParser) -> None:
+        parser.add_argument("flag", help="the flag's name")
+
+    add_on = add_off = add_show
+
+    def do_list(self, **options: Any) -> None:
+        flags = export.document()["flags"]
+        if options["json"]:
+            self.print_json(flags)
+        elif not flags:
+            self.stdout.write("There are no flags. The admin adds one, below Flags.")
+        else:
+            counts = _live_overrides()
+            rows = [
+                (
+                    name,
+                    flag["kind"],
+                    _state(flag),
+                    str(len(flag["rules"])),
+                    str(counts.get(name, 0)),
+                    explain.serve_text(flag["default"]),
+                )
+                for name, flag in flags.items()
+            ]
+            heading = ("flag", "kind", "state", "rules", "overrides", "default")
+            self.print_table(heading, rows)
+
+    def do_show(self, **options: Any) -> None:
+        name = options["flag"]
+        flag = export.document()["flags"].get(name) or _unknown(name)
+        if options["json"]:
+            self.print_json(flag)
+            return
+        requires = [
+            ("requires", each["flag"] + _variants(each.get("variants")))
+            for each in flag["requires"]
+        ]
+        self.print_rows(
+            [
+                ("flag", name),
+                ("kind", flag["kind"] + _variants(flag["vocabulary"] and [flag["vocabulary"]])),
+                ("state", _state(flag)),
+                *(
+                    ("variant", f"{key} = {explain.value_text(value)}")
+                    for key, value in flag["variants"].items()
+                ),
+                *requires,
+                *(("rule", f"{rule['id']}: {_rule(rule)}") for rule in flag["rules"]),
+                ("default", explain.serve_text(flag["default"])),
+                ("off", flag["off"] or "nothing"),
+                ("overrides", str(_live_overrides().get(name, 0))),
+            ]
+        )
+
+    def do_on(self, **options: Any) -> None:
+        self._switch(options, is_on=True)
+
+    def do_off(self, **options: Any) -> None:
+        self._switch(options, is_on=False)
+
+    @transaction.atomic
+    def _switch(self, options: dict[str, Any], *, is_on: bool) -> None:
+        """Everyone: Yes and No stand above on and off, so either is lifted."""
+        flag = Flag.objects.select_for_update().filter(name=options["flag"]).first()
+        if flag is None:
+            _unknown(options["flag"])
+        lifted = "" if flag.everyone is None else f"; Everyone: {_YES_NO[flag.everyone]} is lifted"
+        flag.is_on, flag.everyone = is_on, None
+        flag.save()
+        state = _state(export.check()["flags"][flag.name])
+        if options["json"]:
+            self.print_json({"flag": flag.name, "state": state, "is_on": is_on})
+        else:
+            self.stdout.write(f"{flag.name} is {state}{lifted}.")
+
+
+_YES_NO = {True: "Yes", False: "No"}
+
+
+def _unknown(name: str) -> Any:
+    raise base.Refused(f"There is no flag “{name}”. `manage.py flag list` lists them.")
+
+
+def _state(flag: Any) -> str:
+    if flag["force"] is not None:
+        return f"forced to {flag['force']}"
+    return "on" if flag["on"] else "off"
+
+
+def _rule(rule: Any) -> str:
+    name = f"“{rule['name']}” " if rule["name"] else ""
+    return name + explain.rule_text(rule)
+
+
+def _variants(names: list[str] | None) -> str:
+    return f" ({', '.join(names)})" if names else ""
+
+
+def _live_overrides() -> dict[str, int]:
+    """By flag, those in force now."""
+    now = timezone.now()
+    live = Q(overrides__in=AccountOverride.objects.in_force(now))
+    counted = Flag.objects.annotate(live=Count("overrides", filter=live))
+    return dict(counted.values_list("name", "live"))

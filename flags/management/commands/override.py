@@ -1,0 +1,133 @@
+"""`manage.py override`: give one account another answer to a flag, with a reason."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from argparse import ArgumentParser
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.utils import timezone
+
+from flags.account_facts import account_by_key
+from flags.management import base
+from flags.models import AccountOverride, Flag
+
+
+class Command(base.ActionCommand):
+    help = "Give one account another answer to a flag, with a reason."
+    actions: ClassVar = {
+        "set": "override a flag for an account, in place of a live override",
+        "list": "the live overrides, or with --all those of before too",
+        "clear": "end an account's live override of a flag",
+    }
+
+    def add_set(self, parser: ArgumentParser) -> None:
+        self.add_clear(parser)
+        parser.add_argument("answer", help="a variant of the flag, or the value of one")
+        parser.add_argument("--reason", required=True, help="why, for those who ask later")
+        parser.add_argument("--expires", type=base.moment, help="when it stops, ISO 8601")
+        parser.add_argument("--author", default=getpass.getuser(), help="who says so")
+
+    def add_list(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--flag", help="of this flag only")
+        parser.add_argument("--account", help="of this account only")
+        parser.add_argument("--all", action="store_true", help="paused and expired ones too")
+
+    def add_clear(self, parser: ArgumentParser) -> None:
+        parser.add_argument("flag", help="the flag's name")
+        parser.add_argument("account", help="the account's key")
+
+    @transaction.atomic
+    def do_set(self, **options: Any) -> None:
+        flag, account = _flag(options["flag"]), account_by_key(options["account"])
+        if options["expires"] is not None and options["expires"] <= timezone.now():
+            raise base.BadUsage(f"{options['expires'].isoformat()} is not after now.")
+        variant = _variant(flag, options["answer"])
+        AccountOverride.objects.filter(account=account.pk, flag=flag, paused=False).update(
+            paused=True
+        )
+        override = AccountOverride(
+            account=account,
+            flag=flag,
+            variant=variant,
+            reason=options["reason"],
+            author=options["author"],
+            expires_at=options["expires"],
+        )
+        override.full_clean()
+        override.save()
+        self._print([override], as_json=options["json"])
+
+    def do_list(self, **options: Any) -> None:
+        found = AccountOverride.objects.select_related("account", "flag")
+        if not options["all"]:
+            found = found.in_force(timezone.now())
+        if options["flag"]:
+            found = found.filter(flag=_flag(options["flag"]))
+        if options["account"]:
+            found = found.filter(account=account_by_key(options["account"]).pk)
+        self._print(list(found), as_json=options["json"])
+
+    def do_clear(self, **options: Any) -> None:
+        flag, account = _flag(options["flag"]), account_by_key(options["account"])
+        live = AccountOverride.objects.in_force(timezone.now()).filter(
+            account=account.pk, flag=flag
+        )
+        if not live.update(paused=True):
+            raise base.Refused(f"{account.key} has no live override of the flag “{flag}”.")
+        if options["json"]:
+            self.print_json({"account": account.key, "flag": flag.name, "state": "paused"})
+        else:
+            self.stdout.write(f"{account.key} has no override of {flag} any more.")
+
+    def _print(self, overrides: list[AccountOverride], *, as_json: bool) -> None:
+        if as_json:
+            self.print_json([_facts(each) for each in overrides])
+        elif not overrides:
+            self.stdout.write("There are no such overrides.")
+        else:
+            rows = [[str(value or "") for value in _facts(each).values()] for each in overrides]
+            self.print_table([*_facts(overrides[0])], rows)
+
+
+def _flag(name: str) -> Flag:
+    flag: Flag | None = Flag.objects.filter(name=name).first()
+    if flag is None:
+        raise base.Refused(f"There is no flag “{name}”. `manage.py flag list` lists them.")
+    return flag
+
+
+def _variant(flag: Flag, answer: str) -> str:
+    """The variant with this key, or else with this value, as text or as JSON."""
+    values = flag.values()
+    if answer in values:
+        return answer
+    try:
+        value = json.loads(answer)
+    except ValueError:
+        value = answer
+    texts = {json.dumps(answer), json.dumps(value, sort_keys=True)}
+    return next(
+        (key for key, each in values.items() if json.dumps(each, sort_keys=True) in texts), answer
+    )
+
+
+def _facts(override: AccountOverride) -> dict[str, Any]:
+    return {
+        "account": override.account.key,
+        "flag": override.flag.name,
+        "variant": override.variant,
+        "state": _state(override),
+        "expires": override.expires_at and override.expires_at.isoformat(timespec="seconds"),
+        "author": override.author,
+        "reason": override.reason,
+    }
+
+
+def _state(override: AccountOverride) -> str:
+    if override.paused:
+        return "paused"
+    is_over = override.expires_at is not None and override.expires_at <= timezone.now()
+    return "expired" if is_over else "live"

@@ -1,0 +1,392 @@
+"""The rows that operators edit; the flag's own class, which waffle calls, is in models.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Final
+from uuid import uuid4
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.utils import timezone
+from waffle import get_waffle_flag_model
+from waffle.managers import FlagManager as WaffleManager
+from waffle.models import AbstractUserFlag
+
+from flags.engine.plain import MAX_ITEMS
+from flags.engine.traits import KEY, Type
+from flags.fields import JsonField
+
+KEY_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9._-]*")
+TRAIT_PATTERN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# The traits that say which segments' long lists have the account; the export declares them.
+INCLUDED: Final = "in_segments"
+EXCLUDED: Final = "out_of_segments"
+# What a boolean flag without variants of its own answers.
+ON_OFF: Final = {"on": True, "off": False}
+
+
+def check_key(key: str) -> None:
+    if not KEY_PATTERN.fullmatch(key):
+        message = f"“{key}” is not a key: use a-z, 0-9, dot, dash and underscore."
+        raise ValidationError(message)
+
+
+def check_trait_name(name: str) -> None:
+    if not TRAIT_PATTERN.fullmatch(name):
+        message = f"“{name}” is not a trait's name: use letters, digits and underscore."
+        raise ValidationError(message)
+    if name in {KEY, INCLUDED, EXCLUDED}:
+        message = f"“{name}” is a trait that every account has; it is not declared."
+        raise ValidationError(message)
+
+
+class Head(models.Model):
+    """One row, which every change of what is published rewrites in its own transaction."""
+
+    version = models.CharField(max_length=32)
+
+    PK: Final = 1
+
+    def __str__(self) -> str:
+        return self.version
+
+
+def mark_changed() -> None:
+    """What is published has changed; others see it when the transaction commits."""
+    Head.objects.update_or_create(pk=Head.PK, defaults={"version": uuid4().hex})
+
+
+class PublishedQuerySet(models.QuerySet[Any]):
+    """Changes that send no signal say themselves that what is published has changed."""
+
+    def update(self, **values: Any) -> int:
+        with transaction.atomic(using=self.db):
+            changed = super().update(**values)
+            mark_changed()
+        return changed
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **options: Any) -> list[Any]:
+        with transaction.atomic(using=self.db):
+            created = super().bulk_create(objs, *args, **options)
+            mark_changed()
+        return created
+
+
+class FlagManager(WaffleManager.from_queryset(PublishedQuerySet)):  # type: ignore[misc]
+    KEY_SETTING = "ALL_FLAGS_CACHE_KEY"
+
+
+class Kind(models.TextChoices):
+    BOOL = "bool", "Boolean"
+    STR = "str", "Text"
+    INT = "int", "Whole number"
+    NUM = "num", "Number"
+    JSON = "json", "JSON"
+
+
+class AbstractFlag(AbstractUserFlag):
+    """A named question asked about an account: waffle's flag, with what the engine adds."""
+
+    kind = models.CharField(
+        max_length=4, choices=Kind.choices, default=Kind.BOOL, help_text="What its answers are."
+    )
+    is_on = models.BooleanField(
+        "on",
+        default=True,
+        help_text="Off: the rules are not asked, and every account gets the off variant.",
+    )
+    off_variant = models.CharField(
+        max_length=200, blank=True, help_text="Served while the flag is off; empty: nothing."
+    )
+    active_variant = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text=(
+            "What Everyone: Yes and Percent serve. "
+            "Empty: the true variant of a boolean flag; other kinds must name it."
+        ),
+    )
+    default = JsonField(
+        null=True,
+        blank=True,
+        default=None,
+        help_text='Served where no rule matches: {"variant": …} or {"split": {…}}; empty: nothing.',
+    )
+    requires = JsonField(
+        default=list,
+        blank=True,
+        help_text='Flags that must be decided first: [{"flag": …, "variants": [...]}].',
+    )
+    vocabulary = models.CharField(
+        max_length=200, blank=True, help_text="Where a text flag's values must come from."
+    )
+    salt = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text=(
+            "Decides which accounts a share or split has. Empty: the name; "
+            "changing it deals all accounts anew."
+        ),
+    )
+
+    objects: ClassVar[Any] = FlagManager()
+
+    # The rows of models below.
+    variants: Any
+    rules: Any
+
+    class Meta(AbstractUserFlag.Meta):
+        abstract = True
+        ordering: ClassVar = ["name"]
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Raises ValidationError for a name that is no key."""
+        check_key(self.name)
+        if self._state.adding and not self.salt:
+            self.salt = self.name  # so that a new name deals nobody anew
+        super().save(*args, **options)
+
+    def values(self) -> dict[str, Any]:
+        """The value of each variant, by key."""
+        rows: Iterable[Variant] = self.variants.all()
+        values = {row.key: row.value for row in rows}
+        return values or (dict(ON_OFF) if self.kind == Kind.BOOL else {})
+
+
+def flag_model() -> Any:
+    """The AbstractFlag of this project, in use as waffle's."""
+    return get_waffle_flag_model()
+
+
+class Variant(models.Model):
+    """One of a flag's possible answers."""
+
+    flag = models.ForeignKey("flags.Flag", on_delete=models.CASCADE, related_name="variants")
+    key = models.CharField(max_length=200, validators=[check_key])
+    value = JsonField()
+
+    objects: ClassVar[Any] = PublishedQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["flag", "key"], name="one_variant_per_flag_and_key"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Rule(models.Model):
+    """When … serve …: a flag's rules are asked in order of their positions."""
+
+    flag = models.ForeignKey("flags.Flag", on_delete=models.CASCADE, related_name="rules")
+    position = models.PositiveIntegerField(default=0, db_index=True)
+    rule_id = models.CharField(
+        "id",
+        max_length=200,
+        blank=True,
+        help_text="What answers and receipts name; empty: the next free one.",
+    )
+    name = models.CharField(max_length=200, blank=True)
+    when = JsonField(
+        default=list,
+        blank=True,
+        help_text="Clauses that must all hold; empty: every account.",
+    )
+    serve = JsonField(
+        help_text='A variant, or a split such as {"split": {"mini": 90, "next": 10}}.',
+    )
+    starts_at = models.DateTimeField("from", null=True, blank=True)
+    ends_at = models.DateTimeField("until", null=True, blank=True)
+    group = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="Rules of one group, in any flag, have shares that do not overlap.",
+    )
+
+    objects: ClassVar[Any] = PublishedQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["position", "pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["flag", "rule_id"], name="one_rule_per_flag_and_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.rule_id
+
+    def save(self, *args: Any, **options: Any) -> None:
+        if not self.rule_id:
+            self.rule_id = next_rule_id(self.flag.rules.values_list("rule_id", flat=True))
+        super().save(*args, **options)
+
+
+def next_rule_id(used: Iterable[str]) -> str:
+    """`r<n>`, above every number in use."""
+    numbers = [int(each[1:]) for each in used if re.fullmatch(r"r[0-9]{1,9}", each)]
+    return f"r{max(numbers, default=0) + 1}"
+
+
+class Segment(models.Model):
+    """A reusable named set of accounts: excluded, else included, else any group of clauses."""
+
+    key = models.CharField(max_length=200, unique=True, validators=[check_key])
+    note = models.TextField(blank=True)
+    rules = JsonField(
+        default=list,
+        blank=True,
+        help_text="Groups of clauses, [[…], […]]: an account is in where all of one group hold.",
+    )
+    include = JsonField(default=list, blank=True)
+    exclude = JsonField(default=list, blank=True)
+    is_long = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text=f"Its lists are rows of their own, because one has over {MAX_ITEMS:,} accounts.",
+    )
+
+    objects: ClassVar[Any] = PublishedQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["key"]
+
+    def __str__(self) -> str:
+        return self.key
+
+    @transaction.atomic
+    def set_lists(self, *, include: Sequence[str], exclude: Sequence[str]) -> None:
+        """Save the segment with these accounts: in the document, or as rows where they are many.
+
+        Raises ValidationError for an account in both, or twice in one.
+        """
+        for which, keys in (("included", include), ("excluded", exclude)):
+            twice = (
+                next((key for key in keys if keys.count(key) > 1), None)
+                if len(set(keys)) < len(keys)
+                else None
+            )
+            if twice is not None:
+                message = f"“{twice}” is {which} twice."
+                raise ValidationError(message)
+        both = sorted({*include} & {*exclude})
+        if both:
+            message = f"“{both[0]}” is both included and excluded."
+            raise ValidationError(message)
+        self.is_long = max(len(include), len(exclude)) > MAX_ITEMS
+        self.include, self.exclude = ([], []) if self.is_long else (list(include), list(exclude))
+        self.save()
+        self.members.all().delete()
+        if self.is_long:
+            rows = [
+                SegmentMember(segment=self, key=key, is_excluded=is_excluded)
+                for is_excluded, keys in ((False, include), (True, exclude))
+                for key in keys
+            ]
+            SegmentMember.objects.bulk_create(rows, batch_size=1000)
+
+
+class SegmentMember(models.Model):
+    """An account in a segment's long list: a fact about the account, read when it is asked for."""
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="members")
+    key = models.CharField(max_length=200, db_index=True, help_text="The account's key.")
+    is_excluded = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["segment", "key"], name="one_member_per_segment"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} {'out of' if self.is_excluded else 'in'} {self.segment}"
+
+
+class Trait(models.Model):
+    """A declared, typed fact about accounts."""
+
+    name = models.CharField(max_length=200, unique=True, validators=[check_trait_name])
+    type = models.CharField(max_length=5, choices=[(kind.value, kind.value) for kind in Type])
+    note = models.TextField(blank=True)
+
+    objects: ClassVar[Any] = PublishedQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OverrideQuerySet(models.QuerySet["AccountOverride"]):
+    def in_force(self, at: datetime) -> OverrideQuerySet:
+        return self.filter(
+            models.Q(expires_at=None) | models.Q(expires_at__gt=at),
+            paused=False,
+        )
+
+
+class AccountOverride(models.Model):
+    """An operator's answer for one account on one flag."""
+
+    account = models.ForeignKey(
+        settings.FLAGS_ACCOUNT_MODEL, on_delete=models.CASCADE, related_name="flag_overrides"
+    )
+    flag = models.ForeignKey("flags.Flag", on_delete=models.CASCADE, related_name="overrides")
+    variant = models.CharField(max_length=200, help_text="The flag's variant that it gets.")
+    reason = models.CharField(max_length=500, help_text="Why, for those who ask later.")
+    author = models.CharField(max_length=200, blank=True, editable=False)
+    expires_at = models.DateTimeField(
+        null=True, blank=True, help_text="It stops at this second; empty: it stays."
+    )
+    paused = models.BooleanField(default=False, help_text="Kept, and not in force.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = OverrideQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "flag"],
+                condition=models.Q(paused=False),
+                name="one_live_override_per_account_and_flag",
+                violation_error_message="This account has a live override of this flag already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account}: {self.flag} is {self.variant}"
+
+    def clean(self) -> None:
+        super().clean()
+        if self.flag_id is not None:
+            self._check_variant()
+            self._retire_expired()
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Raises ValidationError for a variant that the flag does not have."""
+        self._check_variant()
+        with transaction.atomic():
+            self._retire_expired()
+            super().save(*args, **options)
+
+    def _check_variant(self) -> None:
+        known = self.flag.values()
+        if self.variant not in known:
+            names = ", ".join(f"“{key}”" for key in known) or "none"
+            message = f"The flag “{self.flag}” has no variant “{self.variant}”; it has {names}."
+            raise ValidationError({"variant": message})
+
+    def _retire_expired(self) -> None:
+        """One that has expired is not live, and does not stand in the way of the next."""
+        expired = AccountOverride.objects.filter(
+            account=self.account_id, flag=self.flag_id, paused=False, expires_at__lte=timezone.now()
+        )
+        expired.exclude(pk=self.pk).update(paused=True)

@@ -1,0 +1,44 @@
+"""Which saves and deletions change what is published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
+from waffle import get_waffle_switch_model
+
+from flags.models import Flag, Rule, Segment, Trait, Variant
+from flags.rows import mark_changed
+
+
+def connect() -> None:
+    for sender in (Flag, Variant, Rule, Segment, Trait, get_waffle_switch_model()):
+        post_save.connect(_changed, sender=sender)
+        post_delete.connect(_changed, sender=sender)
+    for relation in (Flag.users, Flag.groups):
+        m2m_changed.connect(_members_changed, sender=relation.through)
+    pre_delete.connect(_user_deleted, sender=get_user_model())
+    pre_delete.connect(_group_deleted, sender=Group)
+
+
+def _changed(**_what: Any) -> None:
+    mark_changed()
+
+
+def _members_changed(action: str, **_what: Any) -> None:
+    if action.startswith("post_"):
+        mark_changed()
+
+
+def _user_deleted(instance: Model, **_what: Any) -> None:
+    """A user's or group's rows in flags' lists go along with it, and send no signal."""
+    if Flag.objects.filter(users=instance).exists():
+        mark_changed()
+
+
+def _group_deleted(instance: Model, **_what: Any) -> None:
+    if Flag.objects.filter(groups=instance).exists():
+        mark_changed()
