@@ -29,9 +29,7 @@ def facts_of(account: Any, document: Document, at: datetime) -> Facts:
     """
     if not account:
         return NOBODY
-    traits = dict(account.flag_traits())
-    if INCLUDED in document["traits"]:
-        traits |= lists_of(account.key)
+    traits = {**account.flag_traits(), **lists_of(account.key, document)}
     overrides = AccountOverride.objects.in_force(at).filter(account=account.pk)
     return Facts(
         Subject(account.key, traits), dict(overrides.values_list("flag__name", "variant")).get
@@ -40,12 +38,18 @@ def facts_of(account: Any, document: Document, at: datetime) -> Facts:
 
 def facts_of_key(key: str | None, document: Document, at: datetime) -> Facts:
     """The same for an account's key, and one query more; one that no account has has no facts."""
-    account = None if key is None else _accounts().filter(key=key).first()
-    return facts_of(account, document, at) if account else Facts(Subject(key), None)
+    if key is None:
+        return NOBODY
+    account = _accounts().filter(key=key).first()
+    if account is None:
+        return Facts(Subject(key, lists_of(key, document)), None)
+    return facts_of(account, document, at)
 
 
-def lists_of(key: str) -> dict[str, list[str]]:
-    """The segments whose long lists have the account. One query."""
+def lists_of(key: str, document: Document) -> dict[str, list[str]]:
+    """The segments whose long lists have the account. One query where the document has such."""
+    if INCLUDED not in document["traits"]:
+        return {}
     listed: dict[str, list[str]] = {INCLUDED: [], EXCLUDED: []}
     members = SegmentMember.objects.filter(key=key, segment__is_long=True)
     for segment, is_excluded in members.values_list("segment__key", "is_excluded"):

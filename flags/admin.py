@@ -1,35 +1,377 @@
-"""waffle's pages on the product's theme: every field of a flag, a switch and a sample."""
+"""The operators' pages: flags with their variants and rules, segments, traits and overrides.
+
+A change is saved, exported and checked in one transaction; what does not check is rolled back, and
+the page shows each sentence on the field that it is about.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, ClassVar
 
-from django.contrib import admin
-from unfold.admin import ModelAdmin
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet, TextField
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.widgets import UnfoldAdminTextareaWidget
 from waffle import admin as waffle_admin
 from waffle.models import Sample, Switch
 
-from flags.models import Flag
+from flags import explain, export
+from flags.engine import DocumentError
+from flags.forms import (
+    Fault,
+    FlagForm,
+    Refusal,
+    RefusedForm,
+    RuleForm,
+    RuleFormSet,
+    SegmentForm,
+    VariantForm,
+    VariantFormSet,
+)
+from flags.models import AccountOverride, Flag, Rule, Segment, Trait, Variant
 
 admin.site.unregister([Switch, Sample])
 
 
+SHORT_TEXTS = {TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}}
+
+
+class PublishedAdmin(ModelAdmin):
+    """What is saved or deleted here leaves a document that checks, or is rolled back."""
+
+    list_per_page = 25
+    formfield_overrides: ClassVar = SHORT_TEXTS
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        try:
+            with transaction.atomic():
+                return self._changeform(request, *args, **options)
+        except Refusal as refusal:
+            request.refusal = refusal  # type: ignore[attr-defined]
+        # Once more, for the page with the refusal on it.
+        return self._changeform(request, *args, **options)
+
+    def _changeform(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        response: HttpResponse = super().changeform_view(request, *args, **options)
+        return response
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        return self._or_messages(super().changelist_view, request, *args, **options)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        return self._or_messages(super().delete_view, request, *args, **options)
+
+    def _or_messages(
+        self, view: Callable[..., HttpResponse], request: HttpRequest, *args: Any, **options: Any
+    ) -> HttpResponse:
+        try:
+            with transaction.atomic():
+                return view(request, *args, **options)
+        except Refusal as refusal:
+            for fault in refusal.faults:
+                messages.error(request, str(fault))
+            return HttpResponseRedirect(request.get_full_path())
+
+    def save_related(self, request: HttpRequest, *args: Any) -> None:
+        super().save_related(request, *args)
+        _check()
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        _check()
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        response = super().response_action(request, queryset)
+        _check()
+        return response
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
+        """The form, with what was refused on its fields; at least a word on top of it."""
+        form = super().get_form(request, obj, **options)
+        refusal: Refusal | None = getattr(request, "refusal", None)
+        if refusal is None:
+            return form
+        faults: dict[str | None, list[Fault]] = defaultdict(list)
+        for fault in refusal.faults:
+            field, placed = self.place(request.POST, fault)
+            if field != BELOW:
+                faults[field].append(placed)
+        if None not in faults:
+            faults[None].append(Fault((), "Nothing was saved: the fields below say why."))
+        return type(form.__name__, (RefusedForm, form), {"faults": faults})
+
+    def place(self, posted: Any, fault: Fault) -> tuple[str | None, Fault]:  # noqa: ARG002
+        """The form's field that a fault is about, or BELOW, and the fault as it says it there."""
+        return None, fault
+
+
+# A fault that a row of an inline shows.
+BELOW = "\0below"
+_RULE_FIELDS = {
+    "id": "rule_id",
+    "name": "name",
+    "when": "when",
+    "from": "starts_at",
+    "until": "ends_at",
+    "group": "group",
+    "serve": "serve",
+}
+_FLAG_FIELDS = {
+    "kind": "kind",
+    "on": "is_on",
+    "force": "active_variant",
+    "salt": "salt",
+    "vocabulary": "vocabulary",
+    "off": "off_variant",
+    "requires": "requires",
+    "default": "default",
+}
+
+
+def _check() -> None:
+    """Raises Refusal where the tables make no document that checks."""
+    document = export.document()
+    try:
+        export.checked(document)
+    except DocumentError as error:
+        raise Refusal(document, error) from None
+
+
+class VariantInline(TabularInline):
+    model = Variant
+    form = VariantForm
+    formset = VariantFormSet
+    extra = 0
+    verbose_name_plural = "Variants (a boolean flag without any has on and off)"
+
+
+class RuleInline(StackedInline):
+    model = Rule
+    form = RuleForm
+    formset = RuleFormSet
+    formfield_overrides: ClassVar = SHORT_TEXTS
+    extra = 0
+    ordering_field = "position"
+    hide_ordering_field = True
+    verbose_name_plural = "Rules, asked from the top"
+    fieldsets: ClassVar = (
+        (
+            None,
+            {
+                "fields": (
+                    "position",
+                    "name",
+                    "when",
+                    "serve",
+                    "starts_at",
+                    "ends_at",
+                    ("group", "rule_id"),
+                )
+            },
+        ),
+    )
+
+
 @admin.register(Flag)
-class FlagAdmin(ModelAdmin):
+class FlagAdmin(PublishedAdmin):
+    form = FlagForm
     actions: ClassVar = [
         waffle_admin.enable_for_all,
         waffle_admin.disable_for_all,
         waffle_admin.delete_individually,
     ]
-    list_display: ClassVar = ["name", "note", "everyone", "percent", "superusers", "staff"]
-    list_filter: ClassVar = ["everyone", "superusers", "staff", "authenticated"]
+    list_display: ClassVar = ["name", "kind", "state", "rule_count", "serves", "overridden", "note"]
+    list_filter: ClassVar = ["kind", "is_on", "everyone", "superusers", "staff", "authenticated"]
     search_fields: ClassVar = ["name", "note"]
     autocomplete_fields: ClassVar = ["users", "groups"]
+    readonly_fields: ClassVar = ["created", "modified"]
+    inlines: ClassVar = [VariantInline, RuleInline]
+    fieldsets: ClassVar = (
+        (None, {"fields": ("name", "kind", "vocabulary", "note")}),
+        (
+            "Answer",
+            {
+                "fields": (
+                    "is_on",
+                    "default",
+                    ("off_variant", "active_variant"),
+                    ("everyone", "percent"),
+                    "requires",
+                )
+            },
+        ),
+        (
+            "People",
+            {
+                "description": (
+                    "Asked by waffle's calls only, because they need a request: each adds people "
+                    "for whom the flag is active. The pipeline never asks them."
+                ),
+                "fields": (
+                    ("superusers", "staff", "authenticated"),
+                    ("users", "groups"),
+                    ("languages", "testing", "rollout"),
+                ),
+                "classes": ["collapse"],
+            },
+        ),
+        ("More", {"fields": ("salt", ("created", "modified")), "classes": ["collapse"]}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Flag]:
+        live = AccountOverride.objects.in_force(timezone.now())
+        flags: QuerySet[Flag] = super().get_queryset(request)
+        return flags.prefetch_related("variants", "rules").annotate(
+            overridden=Count("overrides", filter=Q(overrides__in=live), distinct=True)
+        )
+
+    def get_formset_kwargs(
+        self, request: HttpRequest, obj: Any, inline: Any, prefix: str
+    ) -> dict[str, Any]:
+        options: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
+        refusal: Refusal | None = getattr(request, "refusal", None)
+        faults: dict[str, dict[str | None, list[Fault]]] = {}
+        if refusal is not None:
+            faults = _row_faults(refusal, request.POST.get("name", ""), inline.model)
+        return {**options, "faults": faults}
+
+    def place(self, posted: Any, fault: Fault) -> tuple[str | None, Fault]:
+        own = fault.within("flags", posted.get("name", ""))
+        if own is None:
+            return None, fault
+        if own.parts[:1] == ("variants",) and len(own.parts) > 1:
+            return BELOW, own
+        if own.parts[:1] == ("rules",) and len(own.parts) > 1:
+            is_percent = int(own.parts[1]) >= int(posted.get("rules-TOTAL_FORMS", 0))
+            return ("percent" if is_percent else BELOW), own
+        field = _FLAG_FIELDS.get(own.parts[0]) if own.parts else "name"
+        return field, own._replace(parts=own.parts[1:])
+
+    @admin.display(description="State", ordering="is_on")
+    def state(self, flag: Flag) -> str:
+        return explain.state_text(export.flag_of(flag))
+
+    @admin.display(description="Rules")
+    def rule_count(self, flag: Flag) -> int:
+        return len(export.flag_of(flag)["rules"])
+
+    @admin.display(description="Default")
+    def serves(self, flag: Flag) -> str:
+        return explain.serve_text(flag.default)
+
+    @admin.display(description="Overrides", ordering="overridden")
+    def overridden(self, flag: Any) -> int:
+        count: int = flag.overridden
+        return count
+
+
+def _row_faults(
+    refusal: Refusal, flag: str, model: type
+) -> dict[str, dict[str | None, list[Fault]]]:
+    """By the row's key and its field, what is wrong with a flag's variants, or with its rules."""
+    found: dict[str, dict[str | None, list[Fault]]] = defaultdict(lambda: defaultdict(list))
+    for fault in refusal.faults:
+        own = fault.within("flags", flag, "variants" if model is Variant else "rules")
+        if own is None or not own.parts:
+            continue
+        row, *rest = own.parts
+        below = own._replace(parts=tuple(rest[1:]))
+        if model is Variant:
+            found[row]["value"].append(below)
+        else:
+            rule_id = refusal.document["flags"][flag]["rules"][int(row)]["id"]
+            found[rule_id][_RULE_FIELDS.get(rest[0]) if rest else None].append(below)
+    return found
+
+
+@admin.register(Segment)
+class SegmentAdmin(PublishedAdmin):
+    form = SegmentForm
+    list_display: ClassVar = ["key", "accounts", "conditions", "note"]
+    search_fields: ClassVar = ["key", "note"]
+    readonly_fields: ClassVar = ["accounts"]
+
+    def get_fields(self, _request: HttpRequest, obj: Segment | None = None) -> list[str]:
+        lists = ["accounts"] if obj and obj.is_long else ["include", "exclude"]
+        return ["key", "note", "rules", *lists, "include_file", "exclude_file"]
+
+    def save_model(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's
+        obj: Segment,
+        form: Any,
+        change: bool,  # noqa: ARG002, FBT001 - Django's
+    ) -> None:
+        obj.set_lists(*form.lists())
+
+    def place(self, posted: Any, fault: Fault) -> tuple[str | None, Fault]:
+        own = fault.within("segments", posted.get("key", ""))
+        if own is None:
+            return None, fault
+        return (own.parts[0] if own.parts else "key"), own._replace(parts=own.parts[1:])
+
+    @admin.display(description="Accounts")
+    def accounts(self, segment: Segment) -> str:
+        include, exclude = (len(each) for each in segment.lists())
+        return f"{include:,} included, {exclude:,} excluded"
+
+    @admin.display(description="Rules")
+    def conditions(self, segment: Segment) -> str:
+        return explain.groups_text(segment.rules)
+
+
+@admin.register(Trait)
+class TraitAdmin(PublishedAdmin):
+    list_display: ClassVar = ["name", "type", "note"]
+    search_fields: ClassVar = ["name", "note"]
+
+    def place(self, posted: Any, fault: Fault) -> tuple[str | None, Fault]:
+        own = fault.within("traits", posted.get("name", ""))
+        return (None, fault) if own is None else ("type", own)
+
+
+@admin.register(AccountOverride)
+class AccountOverrideAdmin(ModelAdmin):
+    list_display: ClassVar = [
+        "account",
+        "flag",
+        "variant",
+        "state",
+        "expires_at",
+        "reason",
+        "author",
+    ]
+    list_display_links: ClassVar = ["account", "flag"]
+    list_select_related: ClassVar = ["account", "flag"]
+    list_filter: ClassVar = ["paused", ("flag", admin.RelatedOnlyFieldListFilter)]
+    search_fields: ClassVar = ["account__key", "flag__name", "reason", "author"]
+    autocomplete_fields: ClassVar = ["account", "flag"]
+    readonly_fields: ClassVar = ["author", "created_at"]
     list_per_page = 25
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: AccountOverride,
+        form: Any,
+        change: bool,  # noqa: FBT001 - Django's
+    ) -> None:
+        if not change:
+            obj.author = request.user.get_username()
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description="State")
+    def state(self, override: AccountOverride) -> str:
+        return override.state
 
 
 @admin.register(Switch)
-class SwitchAdmin(ModelAdmin):
+class SwitchAdmin(PublishedAdmin):
     actions: ClassVar = [
         waffle_admin.enable_switches,
         waffle_admin.disable_switches,
@@ -38,7 +380,6 @@ class SwitchAdmin(ModelAdmin):
     list_display: ClassVar = ["name", "active", "note", "created", "modified"]
     list_filter: ClassVar = ["active"]
     search_fields: ClassVar = ["name", "note"]
-    list_per_page = 25
 
 
 @admin.register(Sample)

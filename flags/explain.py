@@ -131,6 +131,13 @@ def _at(path: str, root: Json) -> Any:
     return found
 
 
+def state_text(flag: Json) -> str:
+    """`on`, `off`, or what it is forced to."""
+    if flag["force"] is not None:
+        return f"forced to {flag['force']}"
+    return "on" if flag["on"] else "off"
+
+
 def rule_text(rule: Json) -> str:
     """`when … serve …`."""
     when = " and ".join(clause_text(clause) for clause in rule["when"]) or "always"
@@ -151,6 +158,11 @@ def serve_text(serve: Json | None) -> str:
     )
 
 
+def groups_text(groups: list[list[Json]]) -> str:
+    """Groups of clauses, of which one must hold."""
+    return " or ".join(f"({' and '.join(map(clause_text, group))})" for group in groups)
+
+
 def clause_text(clause: Json) -> str:
     words = _clause(clause)
     return f"not ({words})" if clause.get("not") else words
@@ -161,8 +173,7 @@ def _clause(clause: Json) -> str:
     if op == "exists":
         return f"{clause['trait']} is given"
     if op == "any":
-        groups = (" and ".join(map(clause_text, group)) for group in clause["values"])
-        return " or ".join(f"({group})" for group in groups)
+        return groups_text(clause["values"])
     if op in {"segment", "flag"}:
         return f"{op} {_some(clause['values'])}"
     if op == "share":

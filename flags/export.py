@@ -64,7 +64,7 @@ def document_of(flags: list[AbstractFlag]) -> Json:
         "number": None,
         "traits": traits,
         "segments": {segment.key: _segment(segment) for segment in segments},
-        "flags": {flag.name: _flag(flag) for flag in flags},
+        "flags": {flag.name: flag_of(flag) for flag in flags},
         "switches": dict(
             get_waffle_switch_model().objects.order_by("name").values_list("name", "active")
         ),
@@ -89,7 +89,7 @@ def _not_excluded(key: str) -> Json:
     return {"trait": EXCLUDED, "op": "in", "values": [key], "not": True, "absent": True}
 
 
-def _flag(row: AbstractFlag) -> Json:
+def flag_of(row: AbstractFlag) -> Json:
     values = row.values()
     rules = [_rule(rule) for rule in row.rules.all()]
     if row.percent:

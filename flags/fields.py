@@ -27,6 +27,9 @@ class JsonField(_Column):
 
     description = "JSON, as text"
 
+    # For the type checker: what may be assigned.
+    _pyi_private_set_type: Any
+
     def from_db_value(self, value: str | None, *_context: object) -> Any:
         return None if value is None else json.loads(value)
 
@@ -89,4 +92,11 @@ def from_text(text: str) -> Any:
 
 
 def to_text(value: Any) -> str:
-    return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)
+    """JSON with an item of the outermost list a line; empty for None."""
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(f"  {_line(item)}" for item in value) + "\n]"
+    return "" if value is None else _line(value)
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

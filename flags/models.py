@@ -22,6 +22,7 @@ from flags.rows import (
     SegmentMember,
     Trait,
     Variant,
+    check_key,
 )
 
 __all__ = [
@@ -51,6 +52,10 @@ class Flag(AbstractFlag):
 
     def clean(self) -> None:
         super().clean()
+        try:
+            check_key(self.name)
+        except ValidationError as error:
+            raise ValidationError({"name": error}) from None
         if self.kind != Kind.BOOL and (self.everyone or self.percent) and not self.active_variant:
             message = "Name the variant that Everyone: Yes and Percent serve."
             raise ValidationError({"active_variant": message})

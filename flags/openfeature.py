@@ -26,10 +26,10 @@ _TYPES: Final = {bool: "a boolean", str: "a text", int: "a whole number", float:
 class FlagsProvider(AbstractProvider):
     """The context's targeting key is the account's key, its attributes are traits.
 
-    Attributes stand above what the database knows of the account, and its overrides apply. The
-    reason is the engine's own word; the metadata has the rule, the segment and the revision's
-    number. A flag that abstains answers the caller's default, without a variant. Configuration
-    has changed when this process first meets the change.
+    Attributes stand above what the database knows of the account, and its overrides apply. An
+    empty targeting key is none. The reason is the engine's own word; the metadata has the rule,
+    the segment and the revision's number. A flag that abstains answers the caller's default,
+    without a variant. Configuration has changed when this process first meets the change.
 
     `rulesets`, `facts` and `clock` say where the ruleset, an account and the time come from.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -260,25 +261,35 @@ class Segment(models.Model):
     def __str__(self) -> str:
         return self.key
 
-    @transaction.atomic
-    def set_lists(self, *, include: Sequence[str], exclude: Sequence[str]) -> None:
-        """Save the segment with these accounts: in the document, or as rows where they are many.
+    def lists(self) -> tuple[list[str], list[str]]:
+        """The included and the excluded accounts."""
+        if not self.is_long:
+            return self.include, self.exclude
+        rows = list(self.members.order_by("pk").values_list("key", "is_excluded"))
+        return [key for key, out in rows if not out], [key for key, out in rows if out]
 
-        Raises ValidationError for an account in both, or twice in one.
-        """
+    @staticmethod
+    def check_lists(include: Sequence[str], exclude: Sequence[str]) -> None:
+        """Raises ValidationError for an account in both, or twice in one."""
         for which, keys in (("included", include), ("excluded", exclude)):
-            twice = (
-                next((key for key in keys if keys.count(key) > 1), None)
-                if len(set(keys)) < len(keys)
-                else None
-            )
+            counted = Counter(keys)
+            twice = next((key for key, count in counted.items() if count > 1), None)
             if twice is not None:
                 message = f"“{twice}” is {which} twice."
                 raise ValidationError(message)
-        both = sorted({*include} & {*exclude})
-        if both:
-            message = f"“{both[0]}” is both included and excluded."
+        excluded = {*exclude}
+        both = next((key for key in include if key in excluded), None)
+        if both is not None:
+            message = f"“{both}” is both included and excluded."
             raise ValidationError(message)
+
+    @transaction.atomic
+    def set_lists(self, include: Sequence[str], exclude: Sequence[str]) -> None:
+        """Save the segment with these accounts: in the document, or as rows where they are many.
+
+        Raises ValidationError as check_lists does.
+        """
+        self.check_lists(include, exclude)
         self.is_long = max(len(include), len(exclude)) > MAX_ITEMS
         self.include, self.exclude = ([], []) if self.is_long else (list(include), list(exclude))
         self.save()
@@ -363,6 +374,14 @@ class AccountOverride(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account}: {self.flag} is {self.variant}"
+
+    @property
+    def state(self) -> str:
+        """`live`, `paused` or `expired`."""
+        if self.paused:
+            return "paused"
+        is_over = self.expires_at is not None and self.expires_at <= timezone.now()
+        return "expired" if is_over else "live"
 
     def clean(self) -> None:
         super().clean()

@@ -43,7 +43,7 @@ class Command(base.ActionCommand):
                 (
                     name,
                     flag["kind"],
-                    _state(flag),
+                    explain.state_text(flag),
                     str(len(flag["rules"])),
                     str(counts.get(name, 0)),
                     explain.serve_text(flag["default"]),
@@ -67,7 +67,7 @@ class Command(base.ActionCommand):
             [
                 ("flag", name),
                 ("kind", flag["kind"] + _variants(flag["vocabulary"] and [flag["vocabulary"]])),
-                ("state", _state(flag)),
+                ("state", explain.state_text(flag)),
                 *(
                     ("variant", f"{key} = {explain.value_text(value)}")
                     for key, value in flag["variants"].items()
@@ -95,7 +95,7 @@ class Command(base.ActionCommand):
         lifted = "" if flag.everyone is None else f"; Everyone: {_YES_NO[flag.everyone]} is lifted"
         flag.is_on, flag.everyone = is_on, None
         flag.save()
-        state = _state(export.check()["flags"][flag.name])
+        state = explain.state_text(export.check()["flags"][flag.name])
         if options["json"]:
             self.print_json({"flag": flag.name, "state": state, "is_on": is_on})
         else:
@@ -107,12 +107,6 @@ _YES_NO = {True: "Yes", False: "No"}
 
 def _unknown(name: str) -> Any:
     raise base.Refused(f"There is no flag “{name}”. `manage.py flag list` lists them.")
-
-
-def _state(flag: Any) -> str:
-    if flag["force"] is not None:
-        return f"forced to {flag['force']}"
-    return "on" if flag["on"] else "off"
 
 
 def _rule(rule: Any) -> str:

@@ -119,15 +119,8 @@ def _facts(override: AccountOverride) -> dict[str, Any]:
         "account": override.account.key,
         "flag": override.flag.name,
         "variant": override.variant,
-        "state": _state(override),
+        "state": override.state,
         "expires": override.expires_at and override.expires_at.isoformat(timespec="seconds"),
         "author": override.author,
         "reason": override.reason,
     }
-
-
-def _state(override: AccountOverride) -> str:
-    if override.paused:
-        return "paused"
-    is_over = override.expires_at is not None and override.expires_at <= timezone.now()
-    return "expired" if is_over else "live"

@@ -159,6 +159,10 @@ class AIModel(models.Model):
             other.is_default = False
             other.save(using=using, update_fields=["is_default", "updated_at"])
 
+    @classmethod
+    def ids_of_type(cls, model_type: ModelType) -> set[str]:
+        return set(cls.objects.filter(model_type=model_type).values_list("model_id", flat=True))
+
     def toggle_active(self) -> None:
         """Switch it, as it is stored: two clicks at once are two switches."""
         with transaction.atomic():

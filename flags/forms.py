@@ -1,0 +1,249 @@
+"""What operators type into the forms, and where on them a refusal is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.models import BaseInlineFormSet
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
+
+from flags.engine import DocumentError
+from flags.fields import JsonFormField, from_text, to_text
+from flags.models import Flag
+from flags.rows import AbstractFlag, Kind, Rule, Segment, Variant, next_rule_id
+
+
+class Fault(NamedTuple):
+    """Where a refused document is wrong, by its path's parts, and the sentence."""
+
+    parts: tuple[str, ...]
+    message: str
+
+    def within(self, *parts: str) -> Fault | None:
+        """The fault with its path below these parts, where it is there."""
+        if self.parts[: len(parts)] != parts:
+            return None
+        return Fault(self.parts[len(parts) :], self.message)
+
+    def __str__(self) -> str:
+        return f"{'/'.join(self.parts)}: {self.message}" if self.parts else self.message
+
+
+class Refusal(Exception):
+    """The document that the tables would make, and why it is refused."""
+
+    def __init__(self, document: dict[str, Any], error: DocumentError) -> None:
+        super().__init__(str(error))
+        self.document = document
+        self.faults = [
+            Fault(tuple(map(_unescaped, each["path"].split("/")[1:])), each["message"])
+            for each in error.errors
+        ]
+
+
+def _unescaped(part: str) -> str:
+    return part.replace("~1", "/").replace("~0", "~")
+
+
+class RefusedForm:
+    """Before a form's class: shows on its fields what the check of the whole document found."""
+
+    # By field, None for the form itself.
+    faults: Mapping[str | None, Iterable[Fault]]
+
+    def clean(self) -> None:
+        super().clean()  # type: ignore[misc]
+        show(self, self.faults)
+
+
+def show(form: Any, faults: Mapping[str | None, Iterable[Fault]]) -> None:
+    for field, each in faults.items():
+        for fault in each:
+            form.add_error(field if field in form.fields else None, str(fault))
+
+
+class ServeField(JsonFormField):
+    """A variant's key as it is, or a split as JSON."""
+
+    def prepare_value(self, value: Any) -> Any:
+        is_variant = isinstance(value, dict) and list(value) == ["variant"]
+        return value["variant"] if is_variant else super().prepare_value(value)
+
+    def to_python(self, value: Any) -> Any:
+        text = (value or "").strip()
+        is_variant = text and not text.startswith("{")
+        return {"variant": text} if is_variant else super().to_python(text)
+
+
+class FlagForm(forms.ModelForm):  # type: ignore[type-arg]
+    default = ServeField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text=(
+            'Served where no rule matches: a variant, or {"split": {"mini": 90, "next": 10}}; '
+            "empty: nothing."
+        ),
+    )
+
+    class Meta:
+        model = Flag
+        fields = ()  # the admin's fieldsets
+
+
+class VariantForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A text flag's value is typed as it is, another's as JSON."""
+
+    value = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 1}))
+
+    class Meta:
+        model = Variant
+        fields = ("key", "value")
+
+    def __init__(self, *args: Any, flag: AbstractFlag, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._flag = flag
+        value = self.initial.get("value")
+        is_typed_as_it_is = flag.kind == Kind.STR and isinstance(value, str)
+        if self.instance.pk and not is_typed_as_it_is:
+            self.initial["value"] = to_text(value) or "null"
+
+    def clean_value(self) -> Any:
+        text: str = self.cleaned_data["value"]
+        return text if self._flag.kind == Kind.STR else from_text(text)
+
+
+class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
+    serve = ServeField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text='A variant, or {"split": {"mini": 90, "next": 10}}.',
+    )
+
+    class Meta:
+        model = Rule
+        fields = ("position", "name", "when", "serve", "starts_at", "ends_at", "group", "rule_id")
+
+
+class RefusableFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+    """The same for the rows below a flag; `faults` are by the row's key and its field."""
+
+    identity: str
+
+    def __init__(
+        self, *args: Any, faults: Mapping[str, Mapping[str | None, list[Fault]]], **options: Any
+    ) -> None:
+        super().__init__(*args, **options)
+        self.faults = faults
+
+    def kept(self) -> list[Any]:
+        """The forms of rows that will be there, filled in rightly so far."""
+        gone = self.deleted_forms
+        return [
+            form
+            for form in self.forms
+            if form.is_valid() and form not in gone and (form.has_changed() or form.instance.pk)
+        ]
+
+    def clean(self) -> None:
+        super().clean()
+        for form in self.kept():
+            show(form, self.faults.get(getattr(form.instance, self.identity), {}))
+
+
+class VariantFormSet(RefusableFormSet):
+    identity = "key"
+
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        return {**super().get_form_kwargs(index), "flag": self.instance}
+
+
+class RuleFormSet(RefusableFormSet):
+    identity = "rule_id"
+
+    def clean(self) -> None:
+        """A rule without an id gets the next free one, the same however often it is asked."""
+        kept = self.kept()
+        for form in kept:
+            if not form.instance.rule_id:
+                free = next_rule_id(each.instance.rule_id for each in kept)
+                form.instance.rule_id = form.cleaned_data["rule_id"] = free
+        super().clean()
+
+
+class KeysField(forms.CharField):
+    """Accounts' keys, one a line."""
+
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 6})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        return (value or "").split()
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.to_python(data) != (initial or []))
+
+
+class KeysFileField(forms.FileField):
+    """The same in a text file."""
+
+    widget = UnfoldAdminFileFieldWidget
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        uploaded: Any = super().clean(data, initial)
+        if not uploaded:
+            return None
+        try:
+            return uploaded.read().decode().split()
+        except UnicodeDecodeError as error:
+            message = f"The file is no UTF-8 text: {error.reason} at byte {error.start}."
+            raise ValidationError(message) from None
+
+
+class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
+    include = KeysField(
+        required=False, label="Included accounts", help_text="Accounts' keys, one a line."
+    )
+    exclude = KeysField(required=False, label="Excluded accounts", help_text="They are never in.")
+    include_file = KeysFileField(
+        required=False,
+        label="Included, from a file",
+        help_text="A text file with a key a line, in place of the list; for long lists.",
+    )
+    exclude_file = KeysFileField(required=False, label="Excluded, from a file")
+
+    class Meta:
+        model = Segment
+        fields = ("key", "note", "rules")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.instance.is_long:
+            del self.fields["include"], self.fields["exclude"]
+        else:
+            self.initial["include"] = self.instance.include
+            self.initial["exclude"] = self.instance.exclude
+
+    def clean(self) -> None:
+        super().clean()
+        try:
+            self.instance.check_lists(*self.lists())
+        except ValidationError as error:
+            self.add_error(None, error)
+
+    def lists(self) -> tuple[list[str], list[str]]:
+        """Included and excluded: from the file, else from the page, else as they are."""
+        included, excluded = (
+            self.cleaned_data.get(f"{name}_file")
+            if self.cleaned_data.get(f"{name}_file") is not None
+            else self.cleaned_data.get(name)
+            for name in ("include", "exclude")
+        )
+        if included is None or excluded is None:
+            there = self.instance.lists()
+            included = there[0] if included is None else included
+            excluded = there[1] if excluded is None else excluded
+        return included, excluded
