@@ -58,7 +58,9 @@ class Head(models.Model):
 
 def mark_changed() -> None:
     """What is published has changed; others see it when the transaction commits."""
-    Head.objects.update_or_create(pk=Head.PK, defaults={"version": uuid4().hex})
+    version = uuid4().hex
+    if not Head.objects.filter(pk=Head.PK).update(version=version):
+        Head.objects.update_or_create(pk=Head.PK, defaults={"version": version})
 
 
 class PublishedQuerySet(models.QuerySet[Any]):

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 from django.core.exceptions import ValidationError
-from hypothesis import given
+from hypothesis import given, settings
 from pytest_django import DjangoAssertNumQueries
 from waffle.models import Switch
 
@@ -16,6 +16,7 @@ from flags import export, live, sections
 from flags.engine import Document, DocumentError, Subject, compile, parse  # noqa: A004
 from flags.models import AccountOverride, Flag, Rule, Segment, SegmentMember, Trait, Variant
 from igny8_core.modules.accounts.models import Account
+from tests.benchmarks import tables
 from tests.flags.engine import documents
 from tests.flags.engine.documents import empty, flag, rule
 
@@ -50,6 +51,7 @@ def assert_same_rows_and_answers(wanted: Any) -> None:
                 assert after.evaluate(name, subject, now=now)._replace(number=old.number) == old
 
 
+@settings(deadline=None)
 @given(documents.documents())
 def test_restore__any_document__exports_the_same_and_answers_the_same(wanted: Any) -> None:
     assert_same_rows_and_answers(wanted)
@@ -272,35 +274,10 @@ def test_vocabulary__two_with_one_name__is_refused() -> None:
 # Size
 
 
-def large(flags: int = 200, rules: int = 10, segments: int = 300) -> dict[str, Any]:
-    clause = {"trait": "plan", "op": "in", "values": ["pro", "team"]}
-    names = [f"segment-{number}" for number in range(segments)]
-    return empty(
-        segments={
-            name: {"include": [f"{name}-a", f"{name}-b"], "exclude": [], "rules": [[clause]]}
-            for name in names
-        },
-        flags={
-            f"flag-{number}": flag(
-                vocabulary=None,
-                rules=[
-                    rule(
-                        f"r{index}",
-                        clause,
-                        {"op": "segment", "values": [names[(number + index) % segments]]},
-                    )
-                    for index in range(rules)
-                ],
-            )
-            for number in range(flags)
-        },
-    )
-
-
 def test_snapshot__two_hundred_flags__takes_nine_queries(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    export.restore(parse(large()))
+    export.restore(parse(tables.document()))
     with django_assert_num_queries(9):
         snapshot = live.current()
     assert len(snapshot.flags) == 200
