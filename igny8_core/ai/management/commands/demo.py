@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from flags.management.base import BadUsage
+from flags.models import Flag, Rule, Segment
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.management.base import PipelineCommand
 from igny8_core.ai.pricing import money_text, price_of
@@ -38,6 +39,12 @@ EMBEDDING_DEFAULT = {
 }
 
 
+EU_PRO = [
+    {"trait": "plan", "op": "in", "values": ["pro"]},
+    {"trait": "country", "op": "in", "values": ["DE", "AT"]},
+]
+
+
 class Job(NamedTuple):
     account: str
     task: str
@@ -59,6 +66,7 @@ Prices are USD per 1M tokens, costs USD. The answers are offline: no provider wa
 Next:
   make serve                                             the admin, login demo / demo
   .venv/bin/python manage.py resolve acme generate_content --explain
+  .venv/bin/python manage.py evaluate long_articles acme --explain
   .venv/bin/python manage.py run_ai bolt generate_ideas --prompt "Cargo bikes"
   .venv/bin/python manage.py quote gpt-5.2 --meter input_tokens=1000 --meter output_tokens=500"""
 
@@ -89,7 +97,7 @@ def _is_loaded() -> bool:
 
 @transaction.atomic
 def load() -> None:
-    """Add the demo accounts, their login, an image default and an embedding model.
+    """Add the demo accounts, their login, an image default, an embedding model and a flag.
 
     What is there already is left as it is.
     """
@@ -104,6 +112,11 @@ def load() -> None:
         model_id=EMBEDDING_DEFAULT["model_id"],
         defaults=EMBEDDING_DEFAULT,
     )
+    segment, _ = Segment.objects.get_or_create(key="eu-pro", defaults={"rules": [EU_PRO]})
+    flag, is_new = Flag.objects.get_or_create(name="long_articles", defaults={"percent": 20})
+    if is_new:
+        in_segment = {"op": "segment", "values": [segment.key]}
+        Rule.objects.create(flag=flag, name="EU pro", when=[in_segment], serve={"variant": "on"})
 
 
 def _run(job: Job) -> tuple[str, ...]:
