@@ -21,6 +21,7 @@ _WHY: Final = {
 }
 _VERDICTS: Final = {
     Verdict.TAKEN: "taken",
+    Verdict.MET: "met",
     Verdict.NOT_MATCHED: "does not match",
     Verdict.UNKNOWN: "cannot be known",
     Verdict.NOT_YET: "has not begun",
@@ -87,8 +88,6 @@ def _step(step: Step, rule: Json) -> str:
         Reason.PREREQUISITE: f"requires {step.detail}",
     }.get(step.reason, step.reason.lower())
     served = f", serves {step.variant}" if step.variant else ""
-    if step.reason is Reason.PREREQUISITE and step.verdict is Verdict.NOT_MATCHED:
-        return f"{what}: met"
     removed = "".join(f"; without {variant}: {reason}" for variant, reason in step.removed)
     detail = f": {step.detail}" if step.verdict is Verdict.UNUSABLE and step.detail else ""
     return f"{what}: {_VERDICTS[step.verdict]}{detail}{served}{removed}"

@@ -75,7 +75,9 @@ class Ruleset:
             usable,
             self._segments,
         )
-        return decision._replace(trail=tuple(explain(self._plans[flag], question, override)))
+        *steps, last = explain(self._plans[flag], question, override)
+        last = last._replace(variant=last.variant or decision.variant)
+        return decision._replace(trail=(*steps, last))
 
     def next_boundary(self, now: int | datetime) -> int | None:
         """The first moment after `now`, in epoch milliseconds, at which time may change an answer.
@@ -129,6 +131,8 @@ def _kept_plan(
 ) -> Plan | None:
     plan = None if previous is None else previous._plans.get(key)
     if plan is None or plan.flag != flag:
+        return None
+    if repr(plan.flag["variants"]) != repr(flag["variants"]):  # 1 == 1.0 == True
         return None
     is_same = all(segments[other] is members for other, members in plan.segments.items())
     return plan if is_same else None

@@ -181,7 +181,9 @@ def _rule_serve(plan: Plan, number: int | None, compiled: CompiledRule) -> Decis
     def draw_by_segment(
         key: str | None, traits: Mapping[str, Any], now: int, ask: Ask, usable: Usable | None
     ) -> Decision | None:
-        serve = next(serve for holds, serve in members if holds(key, traits, now, ask))
+        serve = next((serve for holds, serve in members if holds(key, traits, now, ask)), None)
+        if serve is None:  # an override lookup has changed its answer meanwhile
+            return None
         if not isinstance(serve, Decision):
             return serve(key, traits, now, ask, usable)
         return serve if usable is None or usable(serve.value) is None else None

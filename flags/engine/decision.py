@@ -37,6 +37,7 @@ class Verdict(StrEnum):
     """What became of one step."""
 
     TAKEN = "TAKEN"
+    MET = "MET"
     NOT_MATCHED = "NOT_MATCHED"
     UNKNOWN = "UNKNOWN"
     NOT_YET = "NOT_YET"
@@ -47,10 +48,10 @@ class Verdict(StrEnum):
 
 
 class Look(NamedTuple):
-    """One clause as it was seen: `path` is a JSON pointer below its rule, `bucket` and `range` ppm.
+    """One clause as it was seen: `path` is a JSON pointer below its rule, or from `/segments`.
 
-    `seen` is the trait's value, the asked flag's variant, or whether a segment lists the account.
-    `inside` has, for each group of an `any` or a segment, the clause that decided it.
+    `bucket` and `range` are ppm. `seen` is the trait's value, the asked flag's variant, or whether
+    a segment lists the account. `inside` has, for each group of an `any` or a segment, the clause that decided it.
     """
 
     path: str

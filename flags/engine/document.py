@@ -41,6 +41,15 @@ CompareOp = Literal["in", "lt", "le", "gt", "ge", "prefix", "suffix", "contains"
 
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
 _Negatable = TypedDict("_Negatable", {"not": NotRequired[bool]})
+
+
+class _NotOfATrait(_Negatable):
+    """Every clause may say these; only a comparison may set them."""
+
+    absent: NotRequired[None]
+    fold: NotRequired[Literal[False]]
+
+
 _Range = TypedDict("_Range", {"from": NotRequired[Ppm], "to": Ppm})
 _Window = TypedDict("_Window", {"from": NotRequired[MaybeMoment]})
 
@@ -59,14 +68,14 @@ class CompareClause(_Negatable):
 
 @final
 @with_config(_STRICT)
-class ExistsClause(_Negatable):
+class ExistsClause(_NotOfATrait):
     op: Literal["exists"]
     trait: TraitName
 
 
 @final
 @with_config(_STRICT)
-class NamesClause(_Negatable):
+class NamesClause(_NotOfATrait):
     """Whether any of the segments has the account, or any of the flags was decided so."""
 
     op: Literal["segment", "flag"]
@@ -75,14 +84,14 @@ class NamesClause(_Negatable):
 
 @final
 @with_config(_STRICT)
-class AnyClause(_Negatable):
+class AnyClause(_NotOfATrait):
     op: Literal["any"]
     values: Annotated[list[Group], Field(min_length=1), FailFast()]
 
 
 @final
 @with_config(_STRICT)
-class ShareClause(_Negatable, _Range):
+class ShareClause(_NotOfATrait, _Range):
     """Accounts by their bucket, in ppm; a ramp moves the end with time."""
 
     op: Literal["share"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from math import isfinite
 from typing import Any, Final
 
@@ -17,6 +18,10 @@ MAX_CONTAINERS: Final = 300_000
 MAX_DEPTH: Final = 100
 
 
+# A string that is not closed is one too, up to the end: so every text is read once.
+_STRING: Final = re.compile(rb'(?s)"(?:[^"\\]|\\.)*+"?')
+
+
 class _Twice:
     """Stands where a JSON object has the same key twice."""
 
@@ -26,10 +31,9 @@ def load(text: str | bytes | bytearray, problems: Problems) -> object:
     data = encoded(text) if isinstance(text, str) else text
     if len(data) > MAX_BYTES:
         problems.stop(Code.TOO_BIG, (), None, limit=f"{MAX_BYTES} bytes")
-    if data.count(b"{") + data.count(b"[") > MAX_CONTAINERS:
-        problems.stop(Code.TOO_BIG, (), None, limit=f"{MAX_CONTAINERS} opening brackets")
-    if data.count(b",") > MAX_VALUES:
-        problems.stop(Code.TOO_BIG, (), None, limit=f"{MAX_VALUES} commas")
+    if _is_crowded(data) and _is_crowded(_STRING.sub(b"", data)):
+        limits = f"{MAX_CONTAINERS} lists and objects, or {MAX_VALUES} values"
+        problems.stop(Code.TOO_BIG, (), None, limit=limits)
     try:
         return json.loads(
             text if isinstance(text, str) else text.decode(), object_pairs_hook=_object
@@ -43,6 +47,11 @@ def load(text: str | bytes | bytearray, problems: Problems) -> object:
         problems.stop(Code.NOT_JSON, (), None, why=at)
     except ValueError:  # more digits than Python reads
         problems.stop(Code.INTEGER_TOO_BIG, (), "an integer of thousands of digits")
+
+
+def _is_crowded(data: bytes | bytearray) -> bool:
+    containers = data.count(b"{") + data.count(b"[")
+    return containers > MAX_CONTAINERS or data.count(b",") > MAX_VALUES
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -65,6 +74,7 @@ class _Walk:
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
         self._values_left = MAX_VALUES
+        self._containers_left = MAX_CONTAINERS
         self._bytes_left = MAX_BYTES
 
     def check(self, value: Any, path: Path) -> None:
@@ -85,7 +95,7 @@ class _Walk:
             self._problems.add(Code.NOT_PLAIN, path, value)
 
     def _text(self, value: str, path: Path, *last: str | int) -> None:
-        self._bytes_left -= len(value)
+        self._bytes_left -= len(value) if value.isascii() else len(encoded(value))
         if self._bytes_left < 0:
             self._problems.stop(Code.TOO_BIG, (*path, *last), None, limit=f"{MAX_BYTES} bytes")
         if "\0" in value or not (value.isascii() or _is_encodable(value)):
@@ -93,8 +103,12 @@ class _Walk:
 
     def _container(self, value: Any, path: Path) -> None:
         self._values_left -= len(value)
+        self._containers_left -= 1
         if self._values_left < 0:
             self._problems.stop(Code.TOO_BIG, path, None, limit=f"{MAX_VALUES} values")
+        if self._containers_left < 0:
+            limit = f"{MAX_CONTAINERS} lists and objects"
+            self._problems.stop(Code.TOO_BIG, path, None, limit=limit)
         elif len(path) == MAX_DEPTH:
             self._problems.add(Code.TOO_DEEP, path, value, limit=MAX_DEPTH)
         elif len(value) > _most_items(path):

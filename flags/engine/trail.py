@@ -44,7 +44,7 @@ def explain(plan: Plan, question: Question, override: Override | None) -> Iterat
             step = _fixed(plan, question, Reason.PREREQUISITE, flag["off"])
             yield step._replace(looks=(look,), detail=step.detail or required["flag"])
             return
-        yield Step(Reason.PREREQUISITE, Verdict.NOT_MATCHED, looks=(look,), detail=required["flag"])
+        yield Step(Reason.PREREQUISITE, Verdict.MET, looks=(look,), detail=required["flag"])
     variant = None if override is None else override(plan.key)
     if variant is not None:
         known = variant if variant in flag["variants"] else None
@@ -109,7 +109,10 @@ def _look(question: Question, condition: Condition, path: str) -> Look:
     if clause["op"] == "any":
         return look._replace(inside=_groups(question, condition.groups, f"{path}/values"))
     if clause["op"] == "segment":
-        inside = (_segment(question, each, f"{path}/values") for each in clause["values"])
+        inside = (
+            _segment(question, each, f"{path}/values/{index}")
+            for index, each in enumerate(clause["values"])
+        )
         return look._replace(inside=tuple(inside))
     if clause["op"] == "flag":
         answers = {each: ask(each.partition("=")[0]).variant for each in clause["values"]}

@@ -106,7 +106,7 @@ def test_evaluate__explained__names_the_clause_and_the_value_seen(
         "why        SPLIT: the split of its default",
         "looked at  rule r1 “EU”: does not match",
         "looked at    country is DE or AT, saw US: false",
-        "looked at  default: taken",
+        "looked at  default: taken, serves a",
     ]
     trail = told(capsys, "evaluate", "headline", "bolt", "--explain")["trail"]
     assert [step["verdict"] for step in trail] == ["NOT_MATCHED", "TAKEN"]
@@ -173,7 +173,7 @@ def test_flag_on__tables_that_do_not_check__is_refused_and_changes_nothing(
     manage: Manage,
 ) -> None:
     manage("waffle_flag", "beta", "--create")
-    made = "from flags.models import *; Rule.objects.create(flag=Flag.objects.get(), serve=7)"
+    made = "Rule.objects.create(flag=Flag.objects.get(name='beta'), serve=7)"
     manage("shell", "--command", made)
     done = manage("flag", "off", "beta")
     assert done.returncode == 1

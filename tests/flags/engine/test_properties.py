@@ -97,7 +97,7 @@ def test_evaluate__any_document_and_context__is_what_the_referee_says(
         served = [step for step in explained.trail if step.verdict is Verdict.TAKEN]
         assert (decision.variant is None) is (not served)
         assert last.reason in {decision.reason, Reason.RULE}
-        assert last.rule == decision.rule
+        assert (last.rule, last.variant) == (decision.rule, decision.variant or last.variant)
 
 
 @given(
@@ -183,6 +183,32 @@ def test_compile__again__reuses_what_did_not_change_and_answers_as_anew(
         assert decision == anew.evaluate(name, subject, now=now)
         assert decision.number == 8
         assert first.evaluate(name, subject, now=now).number == 7
+
+
+def test_compile__value_that_only_looks_equal__is_not_the_old_one() -> None:
+    """To Python 1, 1.0 and True are equal; to a reader of JSON they are not."""
+    compiled = None
+    for value in (1, 1.0, True, [1], [True], {"x": 1.0}, {"x": 1}):
+        served = flag(kind="json", variants={"a": value}, default={"variant": "a"})
+        compiled = compile(parse(empty(flags={"f": served})), compiled)
+        assert repr(compiled.evaluate("f", Subject("acme"), now=0).value) == repr(value)
+
+
+def test_evaluate__override_that_changes_its_mind__passes_the_rule_over() -> None:
+    asked = [{"op": "flag", "values": ["other"]}]
+    in_segments = {"op": "segment", "values": ["s1", "s2"]}
+    document = empty(
+        segments={name: {"include": [], "exclude": [], "rules": [asked]} for name in ("s1", "s2")},
+        flags={"f": flag(rules=[rule("r", in_segments)]), "other": flag()},
+    )
+    answers = iter([None, "a"])
+    decision = ruleset(document).evaluate(
+        "f",
+        Subject("acme"),
+        now=0,
+        override=lambda name: next(answers, None) if name == "other" else None,
+    )
+    assert (decision.reason, decision.variant) == (Reason.ABSTAINED, None)
 
 
 @slow

@@ -31,6 +31,21 @@ TEXTS: dict[str, tuple[object, str, Code]] = {
     "UTF-16": ("{}".encode("utf-16"), "", Code.NOT_JSON),
     "400,000 lists and objects": ("{[" * 200_000, "", Code.TOO_BIG),
     "3,000,000 values": ("[" + "0," * 3_000_000 + "0]", "", Code.TOO_BIG),
+    "400,000 objects in an object": (
+        {"sections": {"s": {f"{at}": [{}] * 8 for at in range(50_000)}}},
+        "/sections/s/33333",
+        Code.TOO_BIG,
+    ),
+    "18 million characters of three bytes": (
+        {"sections": {"s": {"t": "€" * 18_000_000}}},
+        "/sections/s/t",
+        Code.TOO_BIG,
+    ),
+    "brackets beside a string that is not closed": (
+        "[" * 300_001 + '"' + '\\"' * 1_000_000,
+        "",
+        Code.TOO_BIG,
+    ),
     "a set": ({"traits": {1, 2}}, "/traits", Code.NOT_PLAIN),
     "a key that is a number": ({"traits": {1: "str"}}, "/traits", Code.NOT_PLAIN),
     "a tuple": ({"flags": ()}, "/flags", Code.NOT_PLAIN),
@@ -93,6 +108,32 @@ def test_parse__refused_text_or_object__names_path_and_code(name: str) -> None:
 
 def test_parse__the_document_of_the_cases__is_accepted() -> None:
     assert parse(DOCUMENT, vocabularies=VOCABULARIES) == DOCUMENT
+
+
+def test_parse__brackets_and_commas_in_a_string__are_text() -> None:
+    crowded = {**DOCUMENT, "sections": {"s": {"t": '[{,\\"' * 700_000}}}
+    assert parse(crowded) == parse(json.dumps(crowded)) == crowded
+
+
+def test_parse__defaults_said__are_the_defaults() -> None:
+    said = {"not": False, "absent": None, "fold": False}
+    clauses = [
+        {"op": "exists", "trait": "plan", **said},
+        {"op": "segment", "values": ["all"], **said},
+        {"op": "share", "salt": "s", "to": 1, **said},
+    ]
+    clauses.append({"op": "any", "values": [[each] for each in clauses], **said})
+    document = copy.deepcopy(DOCUMENT)
+    document["segments"]["all"] = {"include": [], "exclude": [], "rules": []}
+    document["flags"]["yes"]["rules"] = [
+        {
+            "id": "r",
+            "when": clauses,
+            "serve": {"variant": next(iter(document["flags"]["yes"]["variants"]))},
+        }
+    ]
+    document["flags"]["yes"]["requires"] = []
+    assert parse(document) == document
 
 
 def test_parse__no_vocabularies_at_hand__takes_the_names_as_they_are() -> None:
