@@ -22,8 +22,14 @@ from flags.engine.problems import Code, Path, Problems
 from flags.engine.traits import ELEMENTS, KEY, Type, moment
 
 MAX_NESTING: Final = 20
-MAX_WORK: Final = 1_000_000
+MAX_WORK: Final = 200_000
 
+# How values are written whose type's name does not say it.
+_WRITTEN: Final = {
+    "time": ", RFC 3339 with a zone or epoch milliseconds",
+    "ver": ", one to three numbers without a leading v",
+    "network": ", an address and a length without bits below it",
+}
 # A segment or a flag, by section and key.
 Node = tuple[str, str]
 
@@ -249,7 +255,8 @@ class _Check:
         if clause.get("fold", False) and not may_fold(op, kind):
             self.add(Code.NO_FOLD, (*at, "fold"), True, op=op, type=kind)  # noqa: FBT003
         parse = compared.parser(kind)
-        wanted = "network" if op == "cidr" else ELEMENTS[kind]
+        wanted = "network" if op == "cidr" else ELEMENTS[kind].value
+        wanted += _WRITTEN.get(wanted, "")
         for index, value in enumerate(values):
             if parse(value) is None:
                 self.add(Code.TYPE_MISMATCH, (*at, "values", index), value, type=wanted)
@@ -258,7 +265,7 @@ class _Check:
         self._by(share.get("by"), (*at, "by"))
         start, end = share.get("from", 0), share["to"]
         if end < start:
-            self.add(Code.REVERSED, (*at, "to"), end, start=start)
+            self.add(Code.OUT_OF_RANGE, (*at, "to"), end, why=f"it is less than `from`, {start}")
         before: tuple[int | None, int] = (None, 0)
         for index, (at_text, ppm) in enumerate(share.get("ramp", ())):
             path = (*at, "ramp", index)

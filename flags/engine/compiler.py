@@ -18,7 +18,7 @@ from flags.engine.clauses import (
     compile_segment,
     ramp_points,
 )
-from flags.engine.decider import CompiledRule, Decide, Plan, asking, decider
+from flags.engine.decider import CompiledRule, Decide, Plan, asking, decider, on_copies
 from flags.engine.decision import Ask, Decision, ErrorCode, Override, Reason, Subject, Usable
 from flags.engine.document import Document, Flag, named, walk
 from flags.engine.trail import Question, explain
@@ -64,7 +64,7 @@ class Ruleset:
             key = None
         if type(now) is not int:
             now = _milliseconds(now)
-        decision = decide(key, traits, now, override, usable)
+        decision = decide(key, traits, now, override, usable, None)
         if not trail:
             return decision
         question = Question(
@@ -72,7 +72,7 @@ class Ruleset:
             traits,
             now,
             asking(self._deciders, key, traits, now, override),
-            usable,
+            on_copies(usable) if self._plans[flag].flag["kind"] == "json" else usable,
             self._segments,
         )
         *steps, last = explain(self._plans[flag], question, override)

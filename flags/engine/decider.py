@@ -13,7 +13,10 @@ from flags.engine.document import Flag, Requirement, Rule, Serve
 from flags.engine.index import Index, found
 from flags.engine.traits import KEY
 
-Decide = Callable[[str | None, Mapping[str, Any], int, Override | None, Usable | None], Decision]
+# `ask` is that of the question in which a flag asks another; None for the question's own flag.
+Decide = Callable[
+    [str | None, Mapping[str, Any], int, Override | None, Usable | None, Ask | None], Decision
+]
 # What a rule or default draws for a subject; None where it has nothing for it.
 Draw = Callable[[str | None, Mapping[str, Any], int, Ask, Usable | None], Decision | None]
 
@@ -51,15 +54,27 @@ def decider(plan: Plan, number: int | None, deciders: Mapping[str, Decide]) -> D
 
 
 def _always(decision: Decision) -> Decide:
-    return lambda key, traits, now, override, usable: taken(decision, usable)
+    return lambda key, traits, now, override, usable, ask: taken(decision, usable)
+
+
+def on_copies(usable: Usable | None) -> Usable | None:
+    """The same of a copy of a JSON value, which the caller may do with as it likes."""
+    return None if usable is None else lambda value: usable(json.loads(json.dumps(value)))
 
 
 def _with_fresh_values(decide: Decide, variants: Mapping[str, Any]) -> Decide:
     """What a caller does to a JSON value must not reach the next caller."""
     texts = {variant: json.dumps(value) for variant, value in variants.items()}
 
-    def decide_fresh(*question: Any) -> Decision:
-        answer = decide(*question)
+    def decide_fresh(  # noqa: PLR0913
+        key: str | None,
+        traits: Mapping[str, Any],
+        now: int,
+        override: Override | None,
+        usable: Usable | None,
+        ask: Ask | None,
+    ) -> Decision:
+        answer = decide(key, traits, now, override, on_copies(usable), ask)
         variant = answer.variant
         return answer if variant is None else answer._replace(value=json.loads(texts[variant]))
 
@@ -78,14 +93,16 @@ def _in_order(  # noqa: C901  (the order is one piece, and calls cost)
     rules = tuple((rule.matches, _rule_serve(plan, number, rule)) for rule in plan.rules)
     default, no_default = _default(plan, number)
 
-    def decide(  # noqa: C901
+    def decide(  # noqa: C901, PLR0913
         key: str | None,
         traits: Mapping[str, Any],
         now: int,
         override: Override | None,
         usable: Usable | None,
+        ask: Ask | None,
     ) -> Decision:
-        ask = asking(deciders, key, traits, now, override) if asks else _unasked
+        if ask is None:
+            ask = asking(deciders, key, traits, now, override) if asks else _unasked
         if requires and not all(is_met(each, ask(each["flag"])) for each in requires):
             return taken(unmet, usable)
         if override is not None:
@@ -120,7 +137,16 @@ def asking(
     now: int,
     override: Override | None,
 ) -> Ask:
-    return lambda flag: deciders[flag](key, traits, now, override, None)
+    """Each flag is decided once a question, however many clauses and flags ask it."""
+    answers: dict[str, Decision] = {}
+
+    def ask(flag: str) -> Decision:
+        answer = answers.get(flag)
+        if answer is None:
+            answer = answers[flag] = deciders[flag](key, traits, now, override, None, ask)
+        return answer
+
+    return ask
 
 
 def _unasked(flag: str) -> Decision:
@@ -182,7 +208,7 @@ def _rule_serve(plan: Plan, number: int | None, compiled: CompiledRule) -> Decis
         key: str | None, traits: Mapping[str, Any], now: int, ask: Ask, usable: Usable | None
     ) -> Decision | None:
         serve = next((serve for holds, serve in members if holds(key, traits, now, ask)), None)
-        if serve is None:  # an override lookup has changed its answer meanwhile
+        if serve is None:  # the traits have changed their answer meanwhile
             return None
         if not isinstance(serve, Decision):
             return serve(key, traits, now, ask, usable)

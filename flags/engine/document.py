@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final, Literal, NotRequired, final, get_args
 
 from pydantic import (
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     FailFast,
@@ -190,11 +191,16 @@ class Segment(TypedDict):
     rules: Annotated[list[Group], FailFast()]
 
 
+def _whole(value: object) -> object:
+    """To Python True and 1.0 are 1."""
+    return value if type(value) is int else None
+
+
 @with_config(_STRICT)
 class Document(TypedDict):
     """`number` is None where the document is not published."""
 
-    schema: Literal[1]
+    schema: Annotated[Literal[1], BeforeValidator(_whole)]
     hash: Literal["r1"]
     number: Annotated[int, Field(ge=0)] | None
     traits: dict[TraitName, Literal["str", "num", "bool", "time", "ver", "ip", "[str]", "[num]"]]

@@ -92,7 +92,9 @@ class _Walk:
         elif kind is _Twice:
             self._problems.add(Code.DUPLICATE_KEY, path, path[-1])
         elif value is not None and kind is not bool:
-            self._problems.add(Code.NOT_PLAIN, path, value)
+            is_like_json = isinstance(value, dict | list | str | int | float)
+            named = f"a Python {kind.__name__}" if is_like_json else value
+            self._problems.add(Code.NOT_PLAIN, path, named)
 
     def _text(self, value: str, path: Path, *last: str | int) -> None:
         self._bytes_left -= len(value) if value.isascii() else len(encoded(value))
@@ -125,7 +127,7 @@ class _Walk:
                     self._text(key, path, key)
                     self.check(item, (*path, key))
                 else:
-                    self._problems.add(Code.NOT_PLAIN, path, key)
+                    self._problems.add(Code.KEY_NOT_TEXT, path, key)
 
 
 def _most_items(path: Path) -> int:

@@ -19,6 +19,7 @@ class Code(Enum):
     # The text
     NOT_JSON = "This is not JSON: {why}."
     NOT_PLAIN = "{value} is nothing that JSON holds."
+    KEY_NOT_TEXT = "The key {value} is not text."
     TOO_BIG = "The document is larger than {limit}."
     TOO_DEEP = "This nests deeper than {limit} levels."
     DUPLICATE_KEY = "The key {value!r} is here twice."
@@ -36,7 +37,10 @@ class Code(Enum):
     OUT_OF_RANGE = "{value!r} is out of range: {why}."
     # The names
     UNKNOWN_TRAIT = "There is no trait {value!r}."
-    UNKNOWN_OPERATOR = "There is no operator {value!r}."
+    UNKNOWN_OPERATOR = (
+        "There is no operator {value!r}; there are in, exists, lt, le, gt, ge, prefix, suffix, "
+        "contains, glob, cidr, segment, flag, any and share."
+    )
     UNKNOWN_SEGMENT = "There is no segment {value!r}."
     UNKNOWN_FLAG = "There is no flag {value!r}."
     UNKNOWN_VARIANT = "The flag {flag!r} has no variant {value!r}."

@@ -33,7 +33,18 @@ _CODES: Final = {
 def json_schema() -> dict[str, Any]:
     """The document's JSON Schema."""
     dialect = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": dialect, **_DOCUMENT.json_schema()}
+    schema: dict[str, Any] = _closed({"$schema": dialect, **_DOCUMENT.json_schema()})
+    return schema
+
+
+def _closed(schema: Any) -> Any:
+    """Objects whose keys have a pattern have no others."""
+    if isinstance(schema, list):
+        return [_closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: _closed(each) for name, each in schema.items()}
+    return {**closed, "additionalProperties": False} if "patternProperties" in closed else closed
 
 
 def check_shape(value: object, problems: Problems) -> None:

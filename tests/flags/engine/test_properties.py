@@ -194,21 +194,57 @@ def test_compile__value_that_only_looks_equal__is_not_the_old_one() -> None:
         assert repr(compiled.evaluate("f", Subject("acme"), now=0).value) == repr(value)
 
 
-def test_evaluate__override_that_changes_its_mind__passes_the_rule_over() -> None:
-    asked = [{"op": "flag", "values": ["other"]}]
-    in_segments = {"op": "segment", "values": ["s1", "s2"]}
-    document = empty(
-        segments={name: {"include": [], "exclude": [], "rules": [asked]} for name in ("s1", "s2")},
-        flags={"f": flag(rules=[rule("r", in_segments)]), "other": flag()},
-    )
-    answers = iter([None, "a"])
-    decision = ruleset(document).evaluate(
-        "f",
-        Subject("acme"),
-        now=0,
-        override=lambda name: next(answers, None) if name == "other" else None,
-    )
+class Fickle(dict[str, object]):
+    """Traits that are there once."""
+
+    def get(self, name: str, default: object = None) -> object:
+        return self.pop(name, default)
+
+
+def test_evaluate__traits_that_change_meanwhile__pass_the_rule_over() -> None:
+    pro = [{"trait": "plan", "op": "in", "values": ["pro"]}]
+    segments = {name: {"include": [], "exclude": [], "rules": [pro]} for name in ("s1", "s2")}
+    rules = [rule("r", {"op": "segment", "values": ["s1", "s2"]})]
+    compiled = ruleset(empty(segments=segments, flags={"f": flag(rules=rules)}))
+    decision = compiled.evaluate("f", Subject("acme", Fickle(plan="pro")), now=0)
     assert (decision.reason, decision.variant) == (Reason.ABSTAINED, None)
+
+
+def test_evaluate__flags_that_ask_each_other_doubly__are_each_decided_once() -> None:
+    flags = {
+        f"f{number}": flag(
+            rules=[rule("r", {"op": "flag", "values": [f"f{number + 1}=b", f"f{number + 1}=c"]})]
+        )
+        for number in range(16)
+    }
+    asked: list[str] = []
+    compiled = ruleset(empty(flags={**flags, "f16": flag()}))
+    compiled.evaluate("f0", Subject("acme"), now=0, override=asked.append)
+    assert sorted(asked) == sorted([*flags, "f16"])
+
+
+def test_evaluate__usable_that_changes_a_json_value__changes_no_other() -> None:
+    document = empty(
+        flags={"f": flag(kind="json", variants={"a": {"x": 1}}, default={"variant": "a"})}
+    )
+    compiled = ruleset(document)
+
+    def clear(value: Any) -> None:
+        value.clear()
+
+    for trail in (False, True):
+        compiled.evaluate("f", Subject("acme"), now=0, usable=clear, trail=trail)
+    assert compiled.document["flags"]["f"]["variants"] == {"a": {"x": 1}}
+
+
+def test_schema__key_that_parse_refuses__is_refused() -> None:
+    for wrong in (
+        empty(flags={"A B": flag()}),
+        empty(flags={"f": flag(variants={"A B": "x"})}),
+        empty(sections={"A B": {}}),
+        {**empty(), "traits": {"a-b": "str"}},
+    ):
+        assert not SCHEMA.is_valid(wrong)
 
 
 @slow

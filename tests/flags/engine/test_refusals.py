@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -47,9 +48,12 @@ TEXTS: dict[str, tuple[object, str, Code]] = {
         Code.TOO_BIG,
     ),
     "a set": ({"traits": {1, 2}}, "/traits", Code.NOT_PLAIN),
-    "a key that is a number": ({"traits": {1: "str"}}, "/traits", Code.NOT_PLAIN),
+    "a key that is a number": ({"traits": {1: "str"}}, "/traits", Code.KEY_NOT_TEXT),
     "a tuple": ({"flags": ()}, "/flags", Code.NOT_PLAIN),
     "nothing": (None, "", Code.WRONG_TYPE),
+    "schema true": ({**DOCUMENT, "schema": True}, "/schema", Code.NOT_SUPPORTED),
+    "schema 1.0": ({**DOCUMENT, "schema": 1.0}, "/schema", Code.NOT_SUPPORTED),
+    "an ordered object": (OrderedDict(DOCUMENT), "", Code.NOT_PLAIN),
 }  # fmt: skip
 
 
