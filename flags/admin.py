@@ -34,6 +34,7 @@ from flags.forms import (
     VariantFormSet,
 )
 from flags.models import AccountOverride, Flag, Rule, Segment, Trait, Variant
+from flags.rows import lock_head
 
 admin.site.unregister([Switch, Sample])
 
@@ -50,6 +51,8 @@ class PublishedAdmin(ModelAdmin):
     def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
         try:
             with transaction.atomic():
+                if request.method == "POST":
+                    lock_head()
                 return self._changeform(request, *args, **options)
         except Refusal as refusal:
             request.refusal = refusal  # type: ignore[attr-defined]
@@ -71,6 +74,8 @@ class PublishedAdmin(ModelAdmin):
     ) -> HttpResponse:
         try:
             with transaction.atomic():
+                if request.method == "POST":
+                    lock_head()
                 return view(request, *args, **options)
         except Refusal as refusal:
             for fault in refusal.faults:
@@ -98,14 +103,14 @@ class PublishedAdmin(ModelAdmin):
             return form
         faults: dict[str | None, list[Fault]] = defaultdict(list)
         for fault in refusal.faults:
-            field, placed = self.place(request.POST, fault)
+            field, placed = self.place(request, fault)
             if field != BELOW:
                 faults[field].append(placed)
         if None not in faults:
             faults[None].append(Fault((), "Nothing was saved: the fields below say why."))
         return type(form.__name__, (RefusedForm, form), {"faults": faults})
 
-    def place(self, posted: Any, fault: Fault) -> tuple[str | None, Fault]:  # noqa: ARG002
+    def place(self, request: HttpRequest, fault: Fault) -> tuple[str | None, Fault]:  # noqa: ARG002
         """The form's field that a fault is about, or BELOW, and the fault as it says it there."""
         return None, fault
 
@@ -137,7 +142,7 @@ def _check() -> None:
     """Raises Refusal where the tables make no document that checks."""
     document = export.document()
     try:
-        export.checked(document)
+        export.check(document)
     except DocumentError as error:
         raise Refusal(document, error) from None
 
@@ -240,15 +245,14 @@ class FlagAdmin(PublishedAdmin):
             faults = _row_faults(refusal, request.POST.get("name", ""), inline.model)
         return {**options, "faults": faults}
 
-    def place(self, posted: Any, fault: Fault) -> tuple[str | None, Fault]:
-        own = fault.within("flags", posted.get("name", ""))
+    def place(self, request: HttpRequest, fault: Fault) -> tuple[str | None, Fault]:
+        name = request.POST.get("name", "")
+        own = fault.within("flags", name)
         if own is None:
             return None, fault
-        if own.parts[:1] == ("variants",) and len(own.parts) > 1:
-            return BELOW, own
-        if own.parts[:1] == ("rules",) and len(own.parts) > 1:
-            is_percent = int(own.parts[1]) >= int(posted.get("rules-TOTAL_FORMS", 0))
-            return ("percent" if is_percent else BELOW), own
+        if own.parts[:1] in {("variants",), ("rules",)} and len(own.parts) > 1:
+            row = _row_of(request.refusal, name, own)  # type: ignore[attr-defined]
+            return ("percent" if row == export.PERCENT else BELOW), own
         field = _FLAG_FIELDS.get(own.parts[0]) if own.parts else "name"
         return field, own._replace(parts=own.parts[1:])
 
@@ -270,22 +274,28 @@ class FlagAdmin(PublishedAdmin):
         return count
 
 
+def _row_of(refusal: Refusal, flag: str, fault: Fault) -> str:
+    """The key of the variant, or the id of the rule, that a flag's fault is about."""
+    rows, row = fault.parts[:2]
+    if rows == "variants":
+        return row
+    rule_id: str = refusal.document["flags"][flag]["rules"][int(row)]["id"]
+    return rule_id
+
+
 def _row_faults(
     refusal: Refusal, flag: str, model: type
 ) -> dict[str, dict[str | None, list[Fault]]]:
     """By the row's key and its field, what is wrong with a flag's variants, or with its rules."""
+    rows = "variants" if model is Variant else "rules"
     found: dict[str, dict[str | None, list[Fault]]] = defaultdict(lambda: defaultdict(list))
     for fault in refusal.faults:
-        own = fault.within("flags", flag, "variants" if model is Variant else "rules")
-        if own is None or not own.parts:
+        own = fault.within("flags", flag)
+        if own is None or own.parts[0] != rows or len(own.parts) == 1:
             continue
-        row, *rest = own.parts
-        below = own._replace(parts=tuple(rest[1:]))
-        if model is Variant:
-            found[row]["value"].append(below)
-        else:
-            rule_id = refusal.document["flags"][flag]["rules"][int(row)]["id"]
-            found[rule_id][_RULE_FIELDS.get(rest[0]) if rest else None].append(below)
+        field = _RULE_FIELDS.get(own.parts[2]) if len(own.parts) > 2 else None  # noqa: PLR2004
+        placed = own._replace(parts=own.parts[3:])
+        found[_row_of(refusal, flag, own)]["value" if model is Variant else field].append(placed)
     return found
 
 
@@ -300,24 +310,35 @@ class SegmentAdmin(PublishedAdmin):
         lists = ["accounts"] if obj and obj.is_long else ["include", "exclude"]
         return ["key", "note", "rules", *lists, "include_file", "exclude_file"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Segment]:
+        segments: QuerySet[Segment] = super().get_queryset(request)
+        return segments.annotate(
+            many_in=Count("members", filter=Q(members__is_excluded=False)),
+            many_out=Count("members", filter=Q(members__is_excluded=True)),
+        )
+
     def save_model(
         self,
-        request: HttpRequest,  # noqa: ARG002 - Django's
+        request: HttpRequest,
         obj: Segment,
         form: Any,
-        change: bool,  # noqa: ARG002, FBT001 - Django's
+        change: bool,  # noqa: FBT001 - Django's
     ) -> None:
-        obj.set_lists(*form.lists())
+        if form.lists is None:
+            super().save_model(request, obj, form, change)
+        else:
+            obj.set_lists(*form.lists)
 
-    def place(self, posted: Any, fault: Fault) -> tuple[str | None, Fault]:
-        own = fault.within("segments", posted.get("key", ""))
+    def place(self, request: HttpRequest, fault: Fault) -> tuple[str | None, Fault]:
+        own = fault.within("segments", request.POST.get("key", ""))
         if own is None:
             return None, fault
         return (own.parts[0] if own.parts else "key"), own._replace(parts=own.parts[1:])
 
     @admin.display(description="Accounts")
-    def accounts(self, segment: Segment) -> str:
-        include, exclude = (len(each) for each in segment.lists())
+    def accounts(self, segment: Any) -> str:
+        listed = len(segment.include), len(segment.exclude)
+        include, exclude = (segment.many_in, segment.many_out) if segment.is_long else listed
         return f"{include:,} included, {exclude:,} excluded"
 
     @admin.display(description="Rules")
@@ -330,8 +351,8 @@ class TraitAdmin(PublishedAdmin):
     list_display: ClassVar = ["name", "type", "note"]
     search_fields: ClassVar = ["name", "note"]
 
-    def place(self, posted: Any, fault: Fault) -> tuple[str | None, Fault]:
-        own = fault.within("traits", posted.get("name", ""))
+    def place(self, request: HttpRequest, fault: Fault) -> tuple[str | None, Fault]:
+        own = fault.within("traits", request.POST.get("name", ""))
         return (None, fault) if own is None else ("type", own)
 
 

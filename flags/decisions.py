@@ -9,13 +9,20 @@ from django.utils import timezone
 
 from flags import live
 from flags.account_facts import facts_of
-from flags.engine import Decision, Subject
+from flags.engine import Decision, Ruleset, Subject
 
 
-def decide(flag: str, account: Any, *, at: datetime | None = None, trail: bool = False) -> Decision:
+def decide(
+    flag: str,
+    account: Any,
+    *,
+    at: datetime | None = None,
+    trail: bool = False,
+    ruleset: Ruleset | None = None,
+) -> Decision:
     """`account` is a row of the account model; falsy, the flag is asked about nobody."""
     now = at or timezone.now()
-    ruleset = live.current().ruleset
+    ruleset = ruleset or live.current().ruleset
     subject, override = facts_of(account, ruleset.document, now)
     return ruleset.evaluate(flag, subject, now=now, override=override, trail=trail)
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, cast
 
 from django.db import transaction
+from django.utils import timezone
 from waffle import get_waffle_switch_model
 
 from flags.engine import Document, DocumentError, parse
-from flags.engine.problems import pointer
+from flags.engine.problems import MAX_PROBLEMS, Path, Problem, pointer
 from flags.engine.traits import Type, moment
 from flags.rows import (
     EXCLUDED,
     INCLUDED,
     ON_OFF,
     AbstractFlag,
+    AccountOverride,
     Kind,
     Rule,
     Segment,
@@ -36,9 +37,21 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 Json = dict[str, Any]
 
 
-def check() -> Document:
-    """What the tables say, checked; raises DocumentError."""
-    return checked(document())
+def check(exported: Json | None = None) -> Document:
+    """What the tables say, checked before it is published.
+
+    Raises DocumentError, also for a live override that would lose its variant.
+    """
+    found = checked(exported or document())
+    live = AccountOverride.objects.in_force(timezone.now()).order_by("flag__name", "variant", "pk")
+    lost = [
+        _problem(("flags", flag, "variants", variant), variant, f"An override of {key} serves it.")
+        for flag, variant, key in live.values_list("flag__name", "variant", "account__key")
+        if variant not in found["flags"][flag]["variants"]
+    ]
+    if lost:
+        raise DocumentError(lost[:MAX_PROBLEMS])
+    return found
 
 
 def checked(exported: Json) -> Document:
@@ -117,7 +130,7 @@ def _force(row: AbstractFlag, values: Mapping[str, Any]) -> str | None:
 
 def _active(row: AbstractFlag, values: Mapping[str, Any]) -> str:
     """What Everyone: Yes and Percent serve."""
-    if row.active_variant or row.kind != Kind.BOOL:
+    if row.kind != Kind.BOOL or values.get(row.active_variant) is True:
         return row.active_variant
     return next((key for key, value in values.items() if value is True), "on")
 
@@ -247,12 +260,14 @@ def _restore_flag(row: AbstractFlag, flag: Json) -> list[Json]:
     elif row.active_variant not in values:
         row.active_variant = ""
     if row.everyone is False and _inactive(row, values) != force:
-        raise _refused(("flags", row.name, "force"), force, "No row holds this forced variant.")
-    return _restore_percent(row, flag["rules"])
+        message = "A boolean flag is forced to the false variant that it serves when it is off."
+        raise DocumentError([_problem(("flags", row.name, "force"), force, message)])
+    return _restore_percent(row, flag)
 
 
-def _restore_percent(row: AbstractFlag, rules: list[Json]) -> list[Json]:
+def _restore_percent(row: AbstractFlag, flag: Json) -> list[Json]:
     """Take a last rule that says what waffle's percentage says into its column."""
+    rules: list[Json] = flag["rules"]
     last = rules[-1] if rules else {}
     if last.get("id") != PERCENT:
         return rules
@@ -263,6 +278,7 @@ def _restore_percent(row: AbstractFlag, rules: list[Json]) -> list[Json]:
         and 0 < to < 100 * _PPM_OF_PERCENT
         and to % _PPM_OF_TENTH == 0
         and not (row.everyone and row.active_variant != variant)
+        and (row.kind != Kind.BOOL or flag["variants"][variant] is True)
     )
     if not is_percent:
         return rules
@@ -286,20 +302,19 @@ def _rule_row(flag: Any, position: int, rule: Json) -> Rule:
     )
 
 
-def _moment(value: Any, path: tuple[str | int, ...]) -> datetime | None:
+def _moment(value: Any, path: Path) -> datetime | None:
     at = moment(value)
     if at is None:
         return None
     try:
         return _EPOCH + timedelta(milliseconds=at)
     except OverflowError:
-        raise _refused(path, value, f"{value!r} is outside the years 1 to 9999.") from None
+        message = f"{value!r} is outside the years 1 to 9999."
+        raise DocumentError([_problem(path, value, message)]) from None
 
 
-def _refused(path: tuple[str | int, ...], value: Any, message: str) -> DocumentError:
-    return DocumentError(
-        [{"path": pointer(path), "value": value, "message": message, "code": "not_restorable"}]
-    )
+def _problem(path: Path, value: Any, message: str) -> Problem:
+    return {"path": pointer(path), "value": value, "message": message, "code": "not_in_rows"}
 
 
 def _restore_switches(wanted: Document) -> None:
@@ -313,15 +328,3 @@ def _restore_switches(wanted: Document) -> None:
         if switch.active != active:
             switch.active = active
             switch.save()
-
-
-def memberships(relation: str) -> Mapping[int, set[Any]]:
-    """By flag, whom its own list of `users` or `groups` has. One query."""
-    field = flag_model()._meta.get_field(relation)
-    pairs = field.remote_field.through.objects.values_list(
-        field.m2m_column_name(), field.m2m_reverse_name()
-    )
-    found: defaultdict[int, set[Any]] = defaultdict(set)
-    for flag, member in pairs:
-        found[flag].add(member)
-    return found

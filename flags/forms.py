@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -148,8 +148,12 @@ class RefusableFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
 
     def clean(self) -> None:
         super().clean()
+        unplaced = dict(self.faults)
         for form in self.kept():
-            show(form, self.faults.get(getattr(form.instance, self.identity), {}))
+            show(form, unplaced.pop(getattr(form.instance, self.identity), {}))
+        for row, faults in unplaced.items():
+            each = (f"{row}: {fault}" for found in faults.values() for fault in found)
+            self._non_form_errors.extend(each)  # type: ignore[attr-defined]
 
 
 class VariantFormSet(RefusableFormSet):
@@ -203,6 +207,9 @@ class KeysFileField(forms.FileField):
             raise ValidationError(message) from None
 
 
+_LISTS: Final = {"include", "exclude", "include_file", "exclude_file"}
+
+
 class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
     include = KeysField(
         required=False, label="Included accounts", help_text="Accounts' keys, one a line."
@@ -214,6 +221,9 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="A text file with a key a line, in place of the list; for long lists.",
     )
     exclude_file = KeysFileField(required=False, label="Excluded, from a file")
+
+    # What was typed or sent; None where nothing of it has changed.
+    lists: tuple[list[str], list[str]] | None = None
 
     class Meta:
         model = Segment
@@ -229,12 +239,14 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> None:
         super().clean()
-        try:
-            self.instance.check_lists(*self.lists())
-        except ValidationError as error:
-            self.add_error(None, error)
+        self.lists = self._lists() if _LISTS & {*self.changed_data} else None
+        if self.lists is not None:
+            try:
+                self.instance.check_lists(*self.lists)
+            except ValidationError as error:
+                self.add_error(None, error)
 
-    def lists(self) -> tuple[list[str], list[str]]:
+    def _lists(self) -> tuple[list[str], list[str]]:
         """Included and excluded: from the file, else from the page, else as they are."""
         included, excluded = (
             self.cleaned_data.get(f"{name}_file")

@@ -46,10 +46,6 @@ class Flag(AbstractFlag):
     class Meta(AbstractFlag.Meta):
         abstract = False
 
-    # What a snapshot has read already.
-    user_ids: set[Any] | None = None
-    group_ids: set[Any] | None = None
-
     def clean(self) -> None:
         super().clean()
         try:
@@ -64,11 +60,11 @@ class Flag(AbstractFlag):
     def get(cls, name: str) -> Self:
         """The flag; one that is not in the database where there is none with this name."""
         row = live.current().flags.get(name)
-        return cls(name=name) if row is None else copy(row)  # type: ignore[return-value]
+        return cls(name=name) if row is None else _own(row)
 
     @classmethod
     def get_all(cls) -> list[Self]:
-        return [copy(row) for row in live.current().flags.values()]  # type: ignore[misc]
+        return [_own(row) for row in live.current().flags.values()]
 
     def is_active_for_account(self, account: Any) -> bool:
         """Whether the account has it, as the engine decides; no request is asked."""
@@ -102,12 +98,20 @@ class Flag(AbstractFlag):
             return is_active(decide(self.name, account))
         return is_active(decide_for_user(self.name, user.pk))
 
+    def _is_active_for_user(self, request: HttpRequest) -> bool | None:
+        """Without a user waffle would say no, and ask no further."""
+        return super()._is_active_for_user(request) or None
+
     def _get_user_ids(self) -> set[Any]:
-        if self.user_ids is not None:
-            return self.user_ids
-        return set(self.users.values_list("pk", flat=True))
+        return live.current().users.get(self.pk, set())
 
     def _get_group_ids(self) -> set[Any]:
-        if self.group_ids is not None:
-            return self.group_ids
-        return set(self.groups.values_list("pk", flat=True))
+        return live.current().groups.get(self.pk, set())
+
+
+def _own(row: AbstractFlag) -> Any:
+    """A copy that a caller may change: what the snapshot has stays as it is."""
+    own = copy(row)
+    own._state = copy(row._state)
+    own._prefetched_objects_cache = {}  # type: ignore[attr-defined]
+    return own

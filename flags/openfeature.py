@@ -16,6 +16,7 @@ from openfeature.provider import AbstractProvider, Metadata
 from flags import live
 from flags.account_facts import Facts, facts_of_key
 from flags.engine import Decision, Document, Reason, Ruleset
+from flags.rows import RESERVED
 
 T = TypeVar("T", bound=FlagValueType)
 Object = Sequence[FlagValueType] | Mapping[str, FlagValueType]
@@ -74,7 +75,8 @@ class FlagsProvider(AbstractProvider):
         context = context or EvaluationContext()
         now, ruleset = self._clock(), self._rulesets()
         subject, override = self._facts(context.targeting_key or None, ruleset.document, now)
-        traits = {**subject.traits, **context.attributes}
+        said = {name: each for name, each in context.attributes.items() if name not in RESERVED}
+        traits = {**subject.traits, **said}
         subject = subject._replace(traits=traits)
         return ruleset.evaluate(flag_key, subject, now=now, override=override)
 

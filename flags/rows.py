@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import uuid4
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.utils import timezone
 from waffle import get_waffle_flag_model
 from waffle.managers import FlagManager as WaffleManager
@@ -26,6 +26,8 @@ TRAIT_PATTERN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # The traits that say which segments' long lists have the account; the export declares them.
 INCLUDED: Final = "in_segments"
 EXCLUDED: Final = "out_of_segments"
+# Traits that are never said from outside.
+RESERVED: Final = frozenset({KEY, INCLUDED, EXCLUDED})
 # What a boolean flag without variants of its own answers.
 ON_OFF: Final = {"on": True, "off": False}
 
@@ -40,7 +42,7 @@ def check_trait_name(name: str) -> None:
     if not TRAIT_PATTERN.fullmatch(name):
         message = f"“{name}” is not a trait's name: use letters, digits and underscore."
         raise ValidationError(message)
-    if name in {KEY, INCLUDED, EXCLUDED}:
+    if name in RESERVED:
         message = f"“{name}” is a trait that every account has; it is not declared."
         raise ValidationError(message)
 
@@ -56,11 +58,34 @@ class Head(models.Model):
         return self.version
 
 
+class _Mark:
+    """A change in the open transaction; a rollback, even to a savepoint, forgets it."""
+
+    def __call__(self) -> None:
+        """Committed: the head row says it to everybody."""
+
+
 def mark_changed() -> None:
-    """What is published has changed; others see it when the transaction commits."""
-    version = uuid4().hex
-    if not Head.objects.filter(pk=Head.PK).update(version=version):
-        Head.objects.update_or_create(pk=Head.PK, defaults={"version": version})
+    """What is published has changed; others see it when the transaction commits.
+
+    Before the change itself, so that all changes lock the head row first.
+    """
+    if not uncommitted():
+        version = uuid4().hex
+        if not Head.objects.filter(pk=Head.PK).update(version=version):
+            Head.objects.update_or_create(pk=Head.PK, defaults={"version": version})
+    transaction.on_commit(_Mark())
+
+
+def uncommitted() -> object | None:
+    """The last change of this thread's open transaction, which nobody else sees yet."""
+    marks = [entry[1] for entry in connection.run_on_commit if isinstance(entry[1], _Mark)]
+    return marks[-1] if marks else None
+
+
+def lock_head() -> None:
+    """Have changes one after the other, until the transaction ends."""
+    list(Head.objects.select_for_update().filter(pk=Head.PK))
 
 
 class PublishedQuerySet(models.QuerySet[Any]):
@@ -68,17 +93,27 @@ class PublishedQuerySet(models.QuerySet[Any]):
 
     def update(self, **values: Any) -> int:
         with transaction.atomic(using=self.db):
-            changed = super().update(**values)
             mark_changed()
-        return changed
+            return super().update(**values)
 
     update.alters_data = True  # type: ignore[attr-defined]
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **options: Any) -> list[Any]:
         with transaction.atomic(using=self.db):
-            created = super().bulk_create(objs, *args, **options)
             mark_changed()
-        return created
+            return super().bulk_create(objs, *args, **options)
+
+
+class Published(models.Model):
+    """A row of what is published: the head row changes in the same transaction."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **options: Any) -> None:
+        with transaction.atomic(using=options.get("using")):
+            mark_changed()
+            super().save(*args, **options)
 
 
 class FlagManager(WaffleManager.from_queryset(PublishedQuerySet)):  # type: ignore[misc]
@@ -93,7 +128,7 @@ class Kind(models.TextChoices):
     JSON = "json", "JSON"
 
 
-class AbstractFlag(AbstractUserFlag):
+class AbstractFlag(Published, AbstractUserFlag):
     """A named question asked about an account: waffle's flag, with what the engine adds."""
 
     kind = models.CharField(
@@ -167,7 +202,20 @@ def flag_model() -> Any:
     return get_waffle_flag_model()
 
 
-class Variant(models.Model):
+class UnknownFlag(LookupError):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no flag “{name}”. `manage.py flag list` lists them.")
+
+
+def flag_by_name(name: str) -> Any:
+    """One query; raises UnknownFlag."""
+    flag = flag_model().objects.filter(name=name).first()
+    if flag is None:
+        raise UnknownFlag(name)
+    return flag
+
+
+class Variant(Published):
     """One of a flag's possible answers."""
 
     flag = models.ForeignKey("flags.Flag", on_delete=models.CASCADE, related_name="variants")
@@ -186,7 +234,7 @@ class Variant(models.Model):
         return self.key
 
 
-class Rule(models.Model):
+class Rule(Published):
     """When … serve …: a flag's rules are asked in order of their positions."""
 
     flag = models.ForeignKey("flags.Flag", on_delete=models.CASCADE, related_name="rules")
@@ -237,7 +285,7 @@ def next_rule_id(used: Iterable[str]) -> str:
     return f"r{max(numbers, default=0) + 1}"
 
 
-class Segment(models.Model):
+class Segment(Published):
     """A reusable named set of accounts: excluded, else included, else any group of clauses."""
 
     key = models.CharField(max_length=200, unique=True, validators=[check_key])
@@ -321,7 +369,7 @@ class SegmentMember(models.Model):
         return f"{self.key} {'out of' if self.is_excluded else 'in'} {self.segment}"
 
 
-class Trait(models.Model):
+class Trait(Published):
     """A declared, typed fact about accounts."""
 
     name = models.CharField(max_length=200, unique=True, validators=[check_trait_name])
@@ -389,13 +437,18 @@ class AccountOverride(models.Model):
         super().clean()
         if self.flag_id is not None:
             self._check_variant()
-            self._retire_expired()
+
+    def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
+        """One that has expired does not stand in the way: `save()` puts it aside first."""
+        if self._expired().exists():
+            exclude = {*(exclude or ()), "paused"}
+        super().validate_constraints(exclude)
 
     def save(self, *args: Any, **options: Any) -> None:
         """Raises ValidationError for a variant that the flag does not have."""
         self._check_variant()
         with transaction.atomic():
-            self._retire_expired()
+            self._expired().update(paused=True)
             super().save(*args, **options)
 
     def _check_variant(self) -> None:
@@ -405,9 +458,7 @@ class AccountOverride(models.Model):
             message = f"The flag “{self.flag}” has no variant “{self.variant}”; it has {names}."
             raise ValidationError({"variant": message})
 
-    def _retire_expired(self) -> None:
-        """One that has expired is not live, and does not stand in the way of the next."""
-        expired = AccountOverride.objects.filter(
-            account=self.account_id, flag=self.flag_id, paused=False, expires_at__lte=timezone.now()
-        )
-        expired.exclude(pk=self.pk).update(paused=True)
+    def _expired(self) -> OverrideQuerySet:
+        """Another of this account and flag that is over, and not put aside yet."""
+        found = AccountOverride.objects.filter(account=self.account_id, flag=self.flag_id)
+        return found.filter(paused=False, expires_at__lte=timezone.now()).exclude(pk=self.pk)

@@ -1,4 +1,4 @@
-"""Which saves and deletions change what is published."""
+"""What changes what is published, beside the saving of its rows."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from flags.rows import mark_changed
 
 def connect() -> None:
     for sender in (Flag, Variant, Rule, Segment, Trait, get_waffle_switch_model()):
-        post_save.connect(_changed, sender=sender)
         post_delete.connect(_changed, sender=sender)
+    post_save.connect(_changed, sender=get_waffle_switch_model())
     for relation in (Flag.users, Flag.groups):
         m2m_changed.connect(_members_changed, sender=relation.through)
     pre_delete.connect(_user_deleted, sender=get_user_model())

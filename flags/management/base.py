@@ -13,9 +13,11 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseFault
+from django.db import IntegrityError
 
 from flags.account_facts import UnknownAccount
 from flags.engine import DocumentError
+from flags.rows import UnknownFlag
 
 
 class Refused(Exception):
@@ -30,7 +32,12 @@ class Command(BaseCommand):
     """A command whose errors are one sentence on stderr: exit status 1, bad usage 2."""
 
     # Raised with a sentence for people.
-    refusals: ClassVar[tuple[type[Exception], ...]] = (Refused, UnknownAccount, DocumentError)
+    refusals: ClassVar[tuple[type[Exception], ...]] = (
+        Refused,
+        UnknownAccount,
+        UnknownFlag,
+        DocumentError,
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_json(parser)
@@ -44,6 +51,8 @@ class Command(BaseCommand):
             self._fail("\n".join(error.messages))
         except BadUsage as error:
             self._fail(str(error), status=2)
+        except IntegrityError:
+            self._fail("It was changed at the same time; try again.")
         except DatabaseFault as fault:
             first_line = str(fault).strip().partition("\n")[0]
             self._fail(f"The database cannot be used: {first_line}")

@@ -199,6 +199,36 @@ def test_flag__changed_so_that_another_breaks__is_refused_and_stays(admin_client
     assert not Flag.objects.exists()
 
 
+def test_variant__that_a_live_override_serves__cannot_go(
+    admin_client: Client, acme: Account
+) -> None:
+    admin_client.post(ADD, posted(variants=TWO))
+    flag = Flag.objects.get()
+    AccountOverride.objects.create(account=acme, flag=flag, variant="b", reason="why")
+    rows = [
+        {"id": row.pk, "flag": flag.pk, "key": row.key, "value": row.value}
+        for row in flag.variants.all()
+    ]
+    rows[1]["DELETE"] = "on"
+    data = posted(variants=rows)
+    data["variants-INITIAL_FORMS"] = 2
+    page = admin_client.post(f"/admin/flags/flag/{flag.pk}/change/", data)
+    assert "b: An override of acme serves it." in errors_of(page)[""]
+    assert flag.variants.count() == 2
+    AccountOverride.objects.update(paused=True)
+    assert admin_client.post(f"/admin/flags/flag/{flag.pk}/change/", data).status_code == 302
+
+
+def test_percent__beside_a_deleted_rule__shows_its_fault(admin_client: Client) -> None:
+    admin_client.post(ADD, posted(variants=TWO, rules=[rule()]))
+    flag = Flag.objects.get()
+    row = rule(id=flag.rules.get().pk, flag=flag.pk, rule_id="r1", DELETE="on")
+    data = posted(rules=[row], percent="10", active_variant="c")
+    data["rules-INITIAL_FORMS"] = 1
+    page = admin_client.post(f"/admin/flags/flag/{flag.pk}/change/", data)
+    assert "has no variant 'c'" in str(errors_of(page)["percent"])
+
+
 def test_rules__moved_and_deleted__are_asked_in_the_new_order(admin_client: Client) -> None:
     names = ["first", "second", "third"]
     rules = [rule(name=name, position=at) for at, name in enumerate(names)]
@@ -262,8 +292,10 @@ def test_segment__long_list_from_a_file__is_rows_and_can_be_replaced(admin_clien
     assert (stored.is_long, stored.members.count()) == (True, 10_001)
     url = f"/admin/flags/segment/{stored.pk}/change/"
     assert "10,001 included, 0 excluded" in admin_client.get(url).content.decode()
+    before = stored.members.order_by("pk").first()
     admin_client.post(url, {"key": "eu", "rules": "", "note": "kept"})
     assert stored.members.count() == 10_001
+    assert stored.members.order_by("pk").first() == before
     admin_client.post(
         url, {"key": "eu", "rules": "", "include_file": SimpleUploadedFile("keys.txt", b"acme")}
     )

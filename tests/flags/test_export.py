@@ -274,12 +274,12 @@ def test_vocabulary__two_with_one_name__is_refused() -> None:
 # Size
 
 
-def test_snapshot__two_hundred_flags__takes_nine_queries(
+def test_snapshot__two_hundred_flags__takes_eight_queries(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     export.restore(parse(tables.document()))
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         snapshot = live.current()
     assert len(snapshot.flags) == 200
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(0):
         assert live.current() is snapshot

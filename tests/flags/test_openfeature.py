@@ -155,7 +155,7 @@ def test_long_list__of_a_key_without_an_account__counts() -> None:
     assert client.get_boolean_value("f", NO, EvaluationContext("x1")) is False
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_change__met__is_an_event_that_names_the_flags() -> None:
     row = Flag.objects.create(name="f")
     Flag.objects.create(name="other")
@@ -180,6 +180,17 @@ def test_change__met__is_an_event_that_names_the_flags() -> None:
     client.get_boolean_value("f", NO)
     assert came.wait(5)
     assert [each.flags_changed for each in heard] == [["f"], ["f", "other"]]
+
+
+@pytest.mark.django_db
+def test_attribute__that_says_a_long_list__is_not_believed(acme: Account) -> None:
+    many = [f"k{number}" for number in range(10_001)]
+    Segment(key="long").set_lists(many, [])
+    row = Flag.objects.create(name="f")
+    asked = [{"op": "segment", "values": ["long"]}]
+    Rule.objects.create(flag=row, when=asked, serve={"variant": "on"})
+    context = EvaluationContext("acme", {"in_segments": ["long"], "key": "k1"})
+    assert client_of(FlagsProvider()).get_boolean_value("f", NO, context) is False
 
 
 @pytest.mark.django_db

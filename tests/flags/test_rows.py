@@ -51,6 +51,8 @@ def test_override__paused_or_expired_one__does_not_stand_in_the_way(
     assert over.state == "expired"
     new = AccountOverride(account=acme, flag=flag, variant="off", reason="why")
     new.full_clean()
+    over.refresh_from_db()
+    assert not over.paused
     new.save()
     override(bolt, flag)
     over.refresh_from_db()

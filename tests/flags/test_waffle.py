@@ -327,6 +327,38 @@ def test_text_flag__decided__is_active(ask: Ask, acme: Account, bolt: Account) -
     assert flag_is_active(ask(account=bolt), NAME) is False
 
 
+def test_request__without_a_user__is_the_accounts(
+    rf: RequestFactory, acme: Account, bolt: Account
+) -> None:
+    row = flag()
+    AccountOverride.objects.create(account=acme, flag=row, variant="on", reason="why")
+    for account, expected in ((acme, True), (bolt, False), (None, False)):
+        request: Any = rf.get("/")
+        request.account = account
+        assert flag_is_active(request, NAME) is expected
+    assert flag_is_active(rf.get("/"), NAME) is False
+
+
+def test_everyone__with_a_false_active_variant__serves_a_true_one(ask: Ask, acme: Account) -> None:
+    row = flag(everyone=True, active_variant="off")
+    assert flag_is_active(ask(account=acme), NAME) is True
+    assert decide(NAME, acme).value is True
+    row.everyone, row.percent = None, 99
+    row.save()
+    assert decide(NAME, acme).variant in {"on", None}
+
+
+def test_flag__held_while_its_lists_change__answers_by_the_new_ones(ask: Ask, alice: User) -> None:
+    flag()
+    held = Flag.get(NAME)
+    held.users.add(alice)
+    assert held.is_active(ask(user=alice)) is True
+    held.users.clear()
+    assert held.is_active(ask(user=alice)) is False
+    Variant.objects.create(flag=held, key="only", value=True)
+    assert held.values() == {"only": True}
+
+
 def test_text_flag__everyone_without_a_variant__is_refused_on_the_field() -> None:
     for facts in ({"everyone": True}, {"percent": 10}):
         with pytest.raises(ValidationError) as refusal:

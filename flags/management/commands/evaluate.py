@@ -10,6 +10,7 @@ from flags.account_facts import account_by_key
 from flags.decisions import decide
 from flags.engine import Reason
 from flags.management import base
+from flags.rows import UnknownFlag
 
 
 class Command(base.Command):
@@ -24,11 +25,16 @@ class Command(base.Command):
 
     def handle(self, **options: Any) -> None:
         account = account_by_key(options["account"])
-        decision = decide(options["flag"], account, at=options["at"], trail=options["explain"])
+        ruleset = live.current().ruleset
+        decision = decide(
+            options["flag"],
+            account,
+            at=options["at"],
+            trail=options["explain"],
+            ruleset=ruleset,
+        )
         if decision.reason is Reason.ERROR:
-            raise base.Refused(
-                f"There is no flag “{options['flag']}”. `manage.py flag list` lists them."
-            )
+            raise UnknownFlag(options["flag"])
         if options["json"]:
             self.print_json({"account": account.key, **explain.facts(decision)})
             return
@@ -38,9 +44,6 @@ class Command(base.Command):
                 ("account", account.key),
                 ("answer", explain.answer(decision)),
                 ("why", explain.why(decision)),
-                *(
-                    ("looked at", line)
-                    for line in explain.steps(decision, live.current().ruleset.document)
-                ),
+                *(("looked at", line) for line in explain.steps(decision, ruleset.document)),
             ]
         )

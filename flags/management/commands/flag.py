@@ -12,6 +12,7 @@ from django.utils import timezone
 from flags import explain, export
 from flags.management import base
 from flags.models import AccountOverride, Flag
+from flags.rows import UnknownFlag, flag_by_name, lock_head
 
 
 class Command(base.ActionCommand):
@@ -55,7 +56,9 @@ class Command(base.ActionCommand):
 
     def do_show(self, **options: Any) -> None:
         name = options["flag"]
-        flag = export.document()["flags"].get(name) or _unknown(name)
+        flag = export.document()["flags"].get(name)
+        if flag is None:
+            raise UnknownFlag(name)
         if options["json"]:
             self.print_json(flag)
             return
@@ -89,9 +92,8 @@ class Command(base.ActionCommand):
     @transaction.atomic
     def _switch(self, options: dict[str, Any], *, is_on: bool) -> None:
         """Everyone: Yes and No stand above on and off, so either is lifted."""
-        flag = Flag.objects.select_for_update().filter(name=options["flag"]).first()
-        if flag is None:
-            _unknown(options["flag"])
+        lock_head()
+        flag = flag_by_name(options["flag"])
         lifted = "" if flag.everyone is None else f"; Everyone: {_YES_NO[flag.everyone]} is lifted"
         flag.is_on, flag.everyone = is_on, None
         flag.save()
@@ -103,10 +105,6 @@ class Command(base.ActionCommand):
 
 
 _YES_NO = {True: "Yes", False: "No"}
-
-
-def _unknown(name: str) -> Any:
-    raise base.Refused(f"There is no flag “{name}”. `manage.py flag list` lists them.")
 
 
 def _rule(rule: Any) -> str:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from flags.account_facts import account_by_key
 from flags.management import base
 from flags.models import AccountOverride, Flag
+from flags.rows import flag_by_name, lock_head
 
 
 class Command(base.ActionCommand):
@@ -41,7 +42,8 @@ class Command(base.ActionCommand):
 
     @transaction.atomic
     def do_set(self, **options: Any) -> None:
-        flag, account = _flag(options["flag"]), account_by_key(options["account"])
+        lock_head()
+        flag, account = flag_by_name(options["flag"]), account_by_key(options["account"])
         if options["expires"] is not None and options["expires"] <= timezone.now():
             raise base.BadUsage(f"{options['expires'].isoformat()} is not after now.")
         variant = _variant(flag, options["answer"])
@@ -65,13 +67,13 @@ class Command(base.ActionCommand):
         if not options["all"]:
             found = found.in_force(timezone.now())
         if options["flag"]:
-            found = found.filter(flag=_flag(options["flag"]))
+            found = found.filter(flag=flag_by_name(options["flag"]))
         if options["account"]:
             found = found.filter(account=account_by_key(options["account"]).pk)
         self._print(list(found), as_json=options["json"])
 
     def do_clear(self, **options: Any) -> None:
-        flag, account = _flag(options["flag"]), account_by_key(options["account"])
+        flag, account = flag_by_name(options["flag"]), account_by_key(options["account"])
         live = AccountOverride.objects.in_force(timezone.now()).filter(
             account=account.pk, flag=flag
         )
@@ -90,13 +92,6 @@ class Command(base.ActionCommand):
         else:
             rows = [[str(value or "") for value in _facts(each).values()] for each in overrides]
             self.print_table([*_facts(overrides[0])], rows)
-
-
-def _flag(name: str) -> Flag:
-    flag: Flag | None = Flag.objects.filter(name=name).first()
-    if flag is None:
-        raise base.Refused(f"There is no flag “{name}”. `manage.py flag list` lists them.")
-    return flag
 
 
 def _variant(flag: Flag, answer: str) -> str:
