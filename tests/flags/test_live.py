@@ -86,7 +86,11 @@ def test_listener__that_fails__is_logged_and_fails_nobody(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     live.current()
-    live.listen(lambda _before, _after: 1 / 0)
+
+    def fail(_before: object, _after: object) -> None:
+        raise ZeroDivisionError
+
+    live.listen(fail)
     Flag.objects.create(name="f")
     assert "f" in live.current().flags
     live._listeners.pop()
