@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
@@ -10,8 +11,10 @@ from uuid import uuid4
 from igny8_core import live_settings
 from igny8_core.ai import ledger, pricing, prompts
 from igny8_core.ai.account_settings import AccountSettings, prompt_of, settings_of
+from igny8_core.ai.conditions import STANDARD
 from igny8_core.ai.exceptions import (
     AccountNotActive,
+    AIError,
     EmptyPrompt,
     InvalidQuantity,
     PromptTooLong,
@@ -42,7 +45,9 @@ from igny8_core.ai.values import (
     Vector,
 )
 from igny8_core.modules.accounts.models import Account, AccountStatus
-from igny8_core.modules.usage.models import INTERRUPTED, OK, UNMETERED, Receipt
+from igny8_core.modules.usage.models import INTERRUPTED, OK, UNMETERED, UNPRICED, Receipt
+
+logger = logging.getLogger(__name__)
 
 MAX_IMAGES = 10
 JSON_INSTRUCTION = " Answer with a JSON object."
@@ -216,7 +221,7 @@ class AICore:
             ledger.record(receipt)
             raise
         receipt.latency_ms = _milliseconds_since(started)
-        _fill_in(receipt, answer, call.resolution.model)
+        fill_in(receipt, answer, call.resolution)
         ledger.record(receipt)
         return Answer(
             request_id=receipt.request_id,
@@ -241,25 +246,39 @@ def _milliseconds_since(started: float) -> int:
     return round((time.perf_counter() - started) * 1000)
 
 
-def _fill_in(receipt: Receipt, answer: ProviderAnswer[Content], asked: CatalogueModel) -> None:
+def fill_in(receipt: Receipt, answer: ProviderAnswer[Content], resolution: Resolution) -> None:
+    """What was served, what it took, and what that costs; what a provider reports wins."""
     receipt.model_served = answer.model_served
+    receipt.cost = receipt.charge = receipt.cost_reported = answer.cost_reported
     if answer.meters is None:
         receipt.status = UNMETERED
         return
+    receipt.meters = {str(meter): quantity for meter, quantity in answer.meters.items()}
     receipt.input_tokens = answer.meters.get(Meter.INPUT_TOKENS)
     receipt.output_tokens = answer.meters.get(Meter.OUTPUT_TOKENS)
     receipt.images = answer.meters.get(Meter.IMAGES)
-    quote = pricing.quote(_price_of(answer.model_served, asked), answer.meters)
-    receipt.model_priced = quote.model_id
+    price = _price_of(answer.model_served, resolution)
+    context = answer.context or STANDARD
+    meters = pricing.billable(price, answer.meters)
+    try:
+        quote = pricing.quote(price, meters, at=resolution.at, context=context)
+    except AIError as error:
+        logger.error("%s has no cost: %s", receipt.request_id, error)  # noqa: TRY400 - it says it
+        receipt.status = UNPRICED
+        return
+    receipt.model_priced, receipt.price_id = quote.model_id, price.key
     receipt.lines = [line.facts() for line in quote.lines]
-    receipt.cost, receipt.status = quote.cost, OK
+    receipt.cost_computed = quote.cost
+    if answer.cost_reported is None:
+        receipt.cost, receipt.charge = quote.cost, quote.charge
+    receipt.status = OK
 
 
-def _price_of(served: str, asked: CatalogueModel) -> Price:
+def _price_of(served: str, resolution: Resolution) -> Price:
     """The price of the model that answered, where the catalogue has it; else of the asked one."""
-    model = ModelRegistry.catalogue().models.get(served)
+    asked, model = resolution.model, ModelRegistry.catalogue().models.get(served)
     if served != asked.model_id and model and model.model_type == asked.model_type:
-        price = pricing.price_of(model)
-        if price.is_complete:
+        price = pricing.price_of(model, resolution.at)
+        if price.is_complete(model.model_type):
             return price
-    return pricing.price_of(asked)
+    return pricing.price_of(asked, resolution.at)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import TypeVar
+
+from django.utils import timezone
 
 from igny8_core.ai import pricing
 from igny8_core.ai.fallback_rates import FALLBACK_MODELS
@@ -16,7 +19,9 @@ Rate = TypeVar("Rate")
 class CatalogueRates(Mapping[str, Rate]):
     """The rates of one type of model, as they are at each look."""
 
-    def __init__(self, model_type: ModelType, rate_of: Callable[[CatalogueModel], Rate]) -> None:
+    def __init__(
+        self, model_type: ModelType, rate_of: Callable[[tuple[Decimal, Decimal]], Rate]
+    ) -> None:
         self._model_type = model_type
         self._rate_of = rate_of
 
@@ -24,7 +29,7 @@ class CatalogueRates(Mapping[str, Rate]):
         model = ModelRegistry.find(model_id)
         if model is None or not self._has(model):
             raise KeyError(model_id)
-        return self._rate_of(model)
+        return self._rate_of(pricing.price_of(model, timezone.now()).headline(model.model_type))
 
     def __iter__(self) -> Iterator[str]:
         models = {**FALLBACK_MODELS, **ModelRegistry.catalogue().models}
@@ -35,7 +40,10 @@ class CatalogueRates(Mapping[str, Rate]):
 
     def _has(self, model: CatalogueModel) -> bool:
         """An unknown price is no rate at all, never 0.0."""
-        return model.model_type == self._model_type and pricing.price_of(model).is_complete
+        if model.model_type != self._model_type:
+            return False
+        price = pricing.price_of(model, timezone.now())
+        return price.is_complete(model.model_type) and price.headline(model.model_type)[0] > 0
 
     def __repr__(self) -> str:
         return repr(dict(self))
@@ -44,10 +52,10 @@ class CatalogueRates(Mapping[str, Rate]):
 # USD per 1M tokens.
 MODEL_RATES: Mapping[str, dict[str, float]] = CatalogueRates(
     ModelType.TEXT,
-    lambda model: {"input": float(model.input_rate), "output": float(model.output_rate)},
+    lambda rates: {"input": float(rates[0]), "output": float(rates[1])},
 )
 # USD per image.
 IMAGE_MODEL_RATES: Mapping[str, float] = CatalogueRates(
     ModelType.IMAGE,
-    lambda model: float(model.input_rate),
+    lambda rates: float(rates[0]),
 )

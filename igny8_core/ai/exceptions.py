@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from igny8_core.ai.values import Step
@@ -166,15 +166,15 @@ class UnreadableKey(AIError):
 
 
 class ModelInUse(AIError):
-    """A model that receipts name is neither deleted nor given another id."""
+    """A model that receipts or flags name is neither deleted nor given another id."""
 
     code = "model_in_use"
 
-    def __init__(self, model_id: str, change: str) -> None:
+    def __init__(self, model_id: str, change: str, who: str = "receipts name it") -> None:
         self.model_id = model_id
         self.change = change
         super().__init__(
-            f"Model {model_id!r} cannot be {change}: receipts name it. Deactivate it instead.",
+            f"Model {model_id!r} cannot be {change}: {who}. Deactivate it instead.",
         )
 
 
@@ -336,15 +336,99 @@ class InvalidRate(AIError):
         )
 
 
+class InvalidAmount(AIError):
+    code = "invalid_amount"
+
+    def __init__(self, meter: str, amount: object, per: object) -> None:
+        self.meter = meter
+        self.amount = amount
+        self.per = per
+        super().__init__(
+            f"{meter} at {amount} per {per} is no rate: it must be above zero, and whole "
+            "pico-dollars for one.",
+        )
+
+
+class InvalidCondition(AIError):
+    code = "invalid_condition"
+
+    def __init__(self, name: str, value: object, rule: str) -> None:
+        self.name = name
+        self.value = value
+        super().__init__(f"{name} is {value!r}; it must be {rule}.")
+
+
+class RateTie(AIError):
+    """Two rates of a meter hold for the same call, and none is the more specific."""
+
+    code = "rate_tie"
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(
+            f"“{one}” and “{other}” may hold for the same call, and neither is the more specific: "
+            "add a rate for where both hold.",
+        )
+
+
+class RateGap(AIError):
+    """A meter has a rate at some hours or lengths, and none at others."""
+
+    code = "rate_gap"
+
+    def __init__(self, line: str, other: str | None) -> None:
+        both = f"“{line}” and “{other}” leave" if other else f"“{line}” leaves"
+        super().__init__(f"{both} calls without a rate: add one for the other hours and lengths.")
+
+
+class PriceHasBegun(AIError):
+    """A price that has begun is neither edited nor deleted; a new one takes its place."""
+
+    code = "price_has_begun"
+
+    def __init__(self, price: str) -> None:
+        self.price = price
+        super().__init__(f"{price} has begun: it is never edited or deleted. Add a new price.")
+
+
+class ImpossibleUsage(AIError):
+    """A meter's parts are more than the whole."""
+
+    code = "impossible_usage"
+
+    def __init__(self, meter: str, whole: int, parts: Mapping[str, int]) -> None:
+        self.meter = meter
+        named = " and ".join(f"{name} {quantity}" for name, quantity in parts.items())
+        super().__init__(f"{named} cannot be part of {meter} {whole}.")
+
+
+class InvalidMarkup(AIError):
+    code = "invalid_markup"
+
+    def __init__(self, value: object, least: int, most: int) -> None:
+        self.value = value
+        super().__init__(f"The markup is {value!r}; it must be percent from {least} to {most}.")
+
+
+class ProcessingNotPriced(AIError):
+    code = "processing_not_priced"
+
+    def __init__(self, model_id: str, processing: str) -> None:
+        self.model_id = model_id
+        self.processing = processing
+        super().__init__(f"Model {model_id!r} has no price for {processing} processing.")
+
+
 class MeterNotPriced(AIError):
     """A model has no rate for a meter that was used: an unknown price is never zero."""
 
     code = "meter_not_priced"
 
-    def __init__(self, model_id: str, meter: str) -> None:
+    def __init__(self, model_id: str, meter: str, context: Iterable[str | None] = ()) -> None:
         self.model_id = model_id
         self.meter = meter
-        super().__init__(f"Model {model_id!r} has no price for {meter}.")
+        named = ", ".join(each for each in context if each and each != "standard")
+        where = f" ({named})" if named else ""
+        super().__init__(f"Model {model_id!r} has no price for {meter}{where}.")
 
 
 class ReceiptConflict(AIError):

@@ -8,7 +8,7 @@ from typing import Any
 from igny8_core.ai import pricing
 from igny8_core.ai.parameters import Setting
 from igny8_core.ai.pricing import PER_MILLION, RateLine, money_text
-from igny8_core.ai.values import Meter, Reason, Refusal, Resolution, Step
+from igny8_core.ai.values import Reason, Refusal, Resolution, Step
 
 WHY = {
     Reason.PINNED: "the caller asked for it",
@@ -44,7 +44,7 @@ def steps(trail: Sequence[Step]) -> Iterator[str]:
 
 def resolution_facts(resolution: Resolution) -> dict[str, Any]:
     """The resolution for `--json`."""
-    price = pricing.price_of(resolution.model)
+    price = pricing.price_of(resolution.model, resolution.at)
     facts: dict[str, Any] = {
         "account": resolution.account_key,
         "task": resolution.task,
@@ -55,7 +55,12 @@ def resolution_facts(resolution: Resolution) -> dict[str, Any]:
         "at": resolution.at.isoformat(),
         "currency": price.currency,
         "rates": [
-            {"meter": line.meter, "amount": money_text(line.amount), "per": line.per}
+            {
+                "meter": line.meter,
+                "amount": money_text(line.amount),
+                "per": line.per,
+                **({"condition": line.facts} if line.facts else {}),
+            }
             for line in price.lines
         ],
     }
@@ -65,8 +70,15 @@ def resolution_facts(resolution: Resolution) -> dict[str, Any]:
 
 
 def rate_text(line: RateLine) -> str:
-    unit = "image" if line.meter == Meter.IMAGES else line.meter.replace("_", " ")
-    return f"{money_text(line.amount)} per {'1M ' if line.per == PER_MILLION else ''}{unit}"
+    """`14.00 per 1M output tokens`, and where it holds."""
+    unit = line.meter.replace("_", " ")
+    per = {1: unit.removesuffix("s"), PER_MILLION: f"1M {unit}"}.get(line.per, f"{line.per} {unit}")
+    where = ", ".join(f"{name} {_fact(fact)}" for name, fact in (line.facts or {}).items())
+    return f"{money_text(line.amount)} per {per}" + (f" ({where})" if where else "")
+
+
+def _fact(fact: Any) -> str:
+    return " ".join(fact) if isinstance(fact, list) else str(fact)
 
 
 def setting_text(name: str, setting: Setting) -> str:

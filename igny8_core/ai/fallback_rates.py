@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from types import MappingProxyType
 
+from igny8_core.ai.pricing import Price, headline_lines
 from igny8_core.ai.values import CatalogueModel, ModelType
 
 
@@ -16,15 +17,15 @@ def _text(
     max_tokens: int = 8192,
     is_default: bool = False,
 ) -> CatalogueModel:
+    rates = Decimal(input_rate), Decimal(output_rate)
     return CatalogueModel(
         model_id=model_id,
         display_name=model_id,
         provider="openai",
         model_type=ModelType.TEXT,
-        input_rate=Decimal(input_rate),
-        output_rate=Decimal(output_rate),
         max_tokens=max_tokens,
         is_default=is_default,
+        prices=(Price(model_id, headline_lines(ModelType.TEXT, rates)),),
     )
 
 
@@ -34,8 +35,7 @@ def _image(model_id: str, rate: str) -> CatalogueModel:
         display_name=model_id,
         provider="openai",
         model_type=ModelType.IMAGE,
-        input_rate=Decimal(rate),
-        output_rate=Decimal(0),
+        prices=(Price(model_id, headline_lines(ModelType.IMAGE, [Decimal(rate)])),),
     )
 
 

@@ -12,12 +12,14 @@ from django.db import Error as DatabaseFault
 from django.db import connection, transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
+from django.utils import timezone
 
 from igny8_core.ai import pricing
-from igny8_core.ai.exceptions import NoDefaultModel, UnknownModel, UnknownModelType
+from igny8_core.ai.exceptions import AIError, NoDefaultModel, UnknownModel, UnknownModelType
 from igny8_core.ai.fallback_rates import FALLBACK_MODELS
+from igny8_core.ai.pricing import Price
 from igny8_core.ai.values import CatalogueModel, Meter, ModelType
-from igny8_core.modules.system.global_settings_models import AIModel
+from igny8_core.modules.system.models import AIModel, ModelPrice, RateLine
 
 logger = logging.getLogger(__name__)
 
@@ -69,12 +71,12 @@ class ModelRegistry:
         Ids that the catalogue lacks are looked up among the plan's figures.
         """
         model = cls.find(model_id)
-        return model._asdict() if model else None
+        return _configuration(model) if model else None
 
     @classmethod
     def get_models_by_type(cls, model_type: str) -> list[dict[str, Any]]:
         """All active models of a type, in the catalogue's order; raises UnknownModelType."""
-        return [model._asdict() for model in cls.catalogue().active(_model_type(model_type))]
+        return [_configuration(model) for model in cls.catalogue().active(_model_type(model_type))]
 
     @classmethod
     def get_default_model(cls, model_type: str = "text") -> dict[str, Any]:
@@ -82,7 +84,7 @@ class ModelRegistry:
         model = cls.catalogue().default(_model_type(model_type))
         if model is None or not model.is_active:
             raise NoDefaultModel(model_type)
-        return model._asdict()
+        return _configuration(model)
 
     @classmethod
     def calculate_cost(
@@ -104,7 +106,8 @@ class ModelRegistry:
             Meter.OUTPUT_TOKENS: output_tokens,
             Meter.IMAGES: image_count,
         }
-        return float(pricing.quote(pricing.price_of(model), meters).cost)
+        now = timezone.now()
+        return float(pricing.quote(pricing.price_of(model, now), meters, at=now).cost)
 
     @classmethod
     def is_model_supported(cls, model_id: str) -> bool:
@@ -154,14 +157,43 @@ class ModelRegistry:
 
 
 @receiver([post_save, post_delete], sender=AIModel)
+@receiver([post_save, post_delete], sender=ModelPrice)
+@receiver([post_save, post_delete], sender=RateLine)
 def _clear_on_commit(using: str, **_signal: object) -> None:
     transaction.on_commit(ModelRegistry.clear, using=using)
 
 
 def _load() -> Catalogue:
-    rows = AIModel.objects.values_list(*CatalogueModel._fields)
-    models = {row[0]: CatalogueModel(*row) for row in rows}
+    """Three queries."""
+    prices: dict[str, list[Price]] = {}
+    for row in (
+        ModelPrice.objects.select_related("model")
+        .prefetch_related("lines")
+        .order_by("effective_from")
+    ):
+        prices.setdefault(row.model.model_id, []).append(_price(row))
+    rows = AIModel.objects.values_list(*_COLUMNS)
+    models = {row[0]: CatalogueModel._make([*row, tuple(prices.get(row[0], ()))]) for row in rows}
     return Catalogue(MappingProxyType(models), is_constants=False) if models else CONSTANTS
+
+
+_COLUMNS = [name for name in CatalogueModel._fields if name != "prices"]
+
+
+def _price(row: ModelPrice) -> Price:
+    """The row's price; one that cannot be quoted with leaves the model unpriced from then on."""
+    try:
+        return row.value()
+    except AIError as error:
+        logger.error("%s cannot be used: %s", row, error)  # noqa: TRY400 - the error says it
+        return Price(row.model.model_id, (), effective_from=row.effective_from, key=row.pk)
+
+
+def _configuration(model: CatalogueModel) -> dict[str, Any]:
+    """The model's facts, with the headline rates in force."""
+    facts = {name: getattr(model, name) for name in _COLUMNS}
+    rates = pricing.price_of(model, timezone.now()).headline(model.model_type)
+    return {**facts, "input_rate": rates[0], "output_rate": rates[1]}
 
 
 def _model_type(name: str) -> ModelType:

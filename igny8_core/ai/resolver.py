@@ -40,11 +40,12 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, four of them b
     the_task = the_task._replace(needs=the_task.needs.union(needs or Needs()))
     catalogue = ModelRegistry.catalogue()
     trail: list[Step] = []
+    moment = at or timezone.now()
     for reason, found in _candidates(catalogue, the_task, account, model):
         if isinstance(found, Refusal):
             trail.append(Step(reason, model, found))
             continue
-        refusal = refusal_of(found, the_task)
+        refusal = refusal_of(found, the_task, moment)
         trail.append(Step(reason, found.model_id, refusal))
         if refusal is None:
             return Resolution(
@@ -52,20 +53,20 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, four of them b
                 task=the_task.key,
                 model=found,
                 reason=reason,
-                at=at or timezone.now(),
+                at=moment,
                 trail=tuple(trail) if explain else None,
             )
     if model is not None:
-        raise ModelNotAvailable(model, _usable_ids(catalogue, the_task), trail)
+        raise ModelNotAvailable(model, _usable_ids(catalogue, the_task, moment), trail)
     raise NoUsableModel(account.key, the_task.key, trail)
 
 
-def refusal_of(model: CatalogueModel, task: Task) -> Refusal | None:
-    """Why the task cannot use the model, or None: it is usable."""
+def refusal_of(model: CatalogueModel, task: Task, at: datetime) -> Refusal | None:
+    """Why the task cannot use the model at this moment, or None: it is usable."""
     checks = (
         (model.is_active, Refusal.INACTIVE),
         (model.model_type == task.model_type, Refusal.WRONG_TYPE),
-        (pricing.price_of(model).is_complete, Refusal.UNPRICED),
+        (pricing.price_of(model, at).is_complete(model.model_type), Refusal.UNPRICED),
         (model.supports_json_mode or not task.needs.json_mode, Refusal.NO_JSON_MODE),
         (model.supports_vision or not task.needs.vision, Refusal.NO_VISION),
         (model.max_tokens >= task.needs.context_tokens, Refusal.CONTEXT_TOO_SMALL),
@@ -108,9 +109,9 @@ def _preference(catalogue: Catalogue, task: Task, account: Account) -> Catalogue
     return catalogue.models.get(preferred, Refusal.UNKNOWN_MODEL)
 
 
-def _usable_ids(catalogue: Catalogue, task: Task) -> list[str]:
+def _usable_ids(catalogue: Catalogue, task: Task, at: datetime) -> list[str]:
     return [
         model.model_id
         for model in catalogue.active(task.model_type)
-        if refusal_of(model, task) is None
+        if refusal_of(model, task, at) is None
     ]

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Generic, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from igny8_core.ai.conditions import PriceContext
+    from igny8_core.ai.pricing import Price
 
 
 class ModelType(StrEnum):
@@ -17,11 +21,25 @@ class ModelType(StrEnum):
 
 
 class Meter(StrEnum):
-    """What is counted in an AI call."""
+    """What is counted in an AI call; `meters.py` says which is part of which."""
 
     INPUT_TOKENS = "input_tokens"
+    CACHED_INPUT_TOKENS = "cached_input_tokens"
+    CACHE_WRITE_5M_TOKENS = "cache_write_5m_tokens"
+    CACHE_WRITE_1H_TOKENS = "cache_write_1h_tokens"
+    AUDIO_INPUT_TOKENS = "audio_input_tokens"
+    CACHED_AUDIO_INPUT_TOKENS = "cached_audio_input_tokens"
+    IMAGE_INPUT_TOKENS = "image_input_tokens"
+    CACHED_IMAGE_INPUT_TOKENS = "cached_image_input_tokens"
     OUTPUT_TOKENS = "output_tokens"
+    REASONING_TOKENS = "reasoning_tokens"
+    AUDIO_OUTPUT_TOKENS = "audio_output_tokens"
+    IMAGE_OUTPUT_TOKENS = "image_output_tokens"
     IMAGES = "images"
+    REQUESTS = "requests"
+    WEB_SEARCHES = "web_searches"
+    SECONDS = "seconds"
+    CHARACTERS = "characters"
 
 
 class Reason(StrEnum):
@@ -65,20 +83,19 @@ class Needs(NamedTuple):
 
 
 class CatalogueModel(NamedTuple):
-    """One AIModel as the pipeline sees it; rates in USD per 1M tokens, or per image."""
+    """One AIModel as the pipeline sees it; `prices` in order of their beginnings."""
 
     model_id: str
     display_name: str
     provider: str
     model_type: str
-    input_rate: Decimal
-    output_rate: Decimal
     max_tokens: int = 8192
     supports_json_mode: bool = True
     supports_vision: bool = False
     is_active: bool = True
     is_default: bool = False
     sort_order: int = 0
+    prices: tuple[Price, ...] = ()
 
 
 class Step(NamedTuple):
@@ -164,13 +181,16 @@ Content = TypeVar("Content")
 class ProviderAnswer(NamedTuple, Generic[Content]):
     """What a provider sent back: a text, images or vectors.
 
-    `meters` is what it says it took, None where it did not say.
+    `meters` is what it says it took, None where it did not say; `context` how it says that it was
+    served; `cost_reported` what it says it costs, USD.
     """
 
     content: Content
     model_served: str
     meters: Mapping[Meter, int] | None
     finish_reason: str = ""
+    context: PriceContext | None = None
+    cost_reported: Decimal | None = None
 
 
 class Answer(NamedTuple, Generic[Content]):

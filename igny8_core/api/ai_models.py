@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 from django_filters.rest_framework import ChoiceFilter, DjangoFilterBackend, FilterSet
 from rest_framework.decorators import action
 from rest_framework.filters import SearchFilter
@@ -71,6 +72,11 @@ class AIModelSerializer(ModelSerializer[AIModel]):
             "max_tokens": {"min_value": 1},
         }
 
+    def to_representation(self, instance: AIModel) -> dict[str, Any]:
+        """The row; its rates are the headline of the price in force, every digit."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        return shown | instance.headline_texts(timezone.now())
+
     def update(self, instance: AIModel, validated_data: dict[str, Any]) -> AIModel:
         """Write what was sent, and nothing that somebody else changed meanwhile."""
         for name, value in validated_data.items():
@@ -89,7 +95,7 @@ CHANGERS = (IsAdminUser & MayChange,)
 
 
 class AIModelViewSet(StrictView, ModelViewSet[AIModel]):
-    queryset = AIModel.objects.all()
+    queryset = AIModel.objects.prefetch_related("prices__lines")
     serializer_class = AIModelSerializer
     permission_classes = (IsAdminUser & DjangoModelPermissions,)
     pagination_class = Pages

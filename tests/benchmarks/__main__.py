@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 import django
 from django.core.management import call_command
 
+from igny8_core.ai.conditions import Condition
+from igny8_core.ai.values import Meter
 from tests.benchmarks.measure import decisions_us, medians_us
 
 Contenders = dict[str, Callable[[], object]]
@@ -116,23 +118,52 @@ def choose() -> Contenders:
 
 
 def price() -> Contenders:
-    """What 1,000 tokens in and 500 out cost."""
+    """What 1,000 tokens in, 200 of them cached, and 500 out cost; the cost is read each time."""
+    from django.utils import timezone
+
     from igny8_core.ai import pricing
     from igny8_core.ai.model_registry import ModelRegistry
-    from igny8_core.modules.system.global_settings_models import AIModel
+    from igny8_core.modules.system.models import AIModel, ModelPrice
+    from tests.benchmarks.peers import prices
 
-    rates = pricing.price_of(ModelRegistry.catalogue().models["gpt-5.2"])
-    meters = {"input_tokens": 1000, "output_tokens": 500}
+    row = AIModel.objects.get(model_id="gpt-5.2")
+    cached = pricing.RateLine(Meter.CACHED_INPUT_TOKENS, Decimal("0.175"), pricing.PER_MILLION)
+    headline = [*row.prices.get().value().lines, cached]
+    ModelPrice.publish(row, headline)
+    at = timezone.now()
+    model = ModelRegistry.catalogue().models["gpt-5.2"]
+    rates = pricing.price_of(model, at)
+    tiered = pricing.Price(
+        "tiered",
+        [
+            *headline,
+            *(
+                line._replace(condition=Condition(200_001), facts={"context": "> 200000"})
+                for line in headline
+            ),
+        ],
+    )
+    meters = {"input_tokens": 1000, "cached_input_tokens": 200, "output_tokens": 500}
 
     def by_orm() -> Decimal:
         row = AIModel.objects.get(model_id="gpt-5.2")
         return (1000 * row.input_rate + 500 * row.output_rate) / 1_000_000
 
-    return {
-        "quote()": lambda: pricing.quote(rates, meters),
+    contenders: Contenders = {
+        "quote()": lambda: pricing.quote(rates, meters, at=at).cost,
+        "price_of() and quote()": lambda: (
+            pricing.quote(pricing.price_of(model, at), meters, at=at).cost
+        ),
+        "quote() of a price with tiers": lambda: pricing.quote(tiered, meters, at=at).cost,
         "calculate_cost()": lambda: ModelRegistry.calculate_cost("gpt-5.2", 1000, 500),
+        "genai-prices calc_price()": prices.genai_prices("gpt-5.2", meters, at),
+        "LiteLLM cost_per_token()": prices.litellm("gpt-5.2", meters),
         "the row by the ORM, Decimal": by_orm,
     }
+    ours = contenders["quote()"]()
+    if contenders["genai-prices calc_price()"]() != ours:
+        raise AssertionError("genai-prices has another cost")
+    return contenders
 
 
 if __name__ == "__main__":

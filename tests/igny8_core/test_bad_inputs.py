@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from igny8_core.ai import pricing
 from igny8_core.ai.ai_core import AICore
@@ -41,8 +42,9 @@ class Bad(NamedTuple):
 
 
 def _quote(quantity: Any, meter: str = "input_tokens") -> Callable[[Account], object]:
-    price = pricing.price_of(FALLBACK_MODELS["gpt-4o"])
-    return lambda _account: pricing.quote(price, {meter: quantity})
+    at = timezone.now()
+    price = pricing.price_of(FALLBACK_MODELS["gpt-4o"], at)
+    return lambda _account: pricing.quote(price, {meter: quantity}, at=at)
 
 
 def _rate(value: Any) -> Callable[[Account], object]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from igny8_core.ai.conditions import PriceContext, Processing
 from igny8_core.ai.exceptions import (
     ProviderAnswerInvalid,
     ProviderError,
@@ -20,6 +21,7 @@ from igny8_core.ai.exceptions import (
     ProviderTimeout,
     ProviderUnreachable,
 )
+from igny8_core.ai.usage import openai_meters
 from igny8_core.ai.values import (
     Connection,
     EmbeddingRequest,
@@ -55,12 +57,36 @@ class _Choice(BaseModel):
     finish_reason: str | None = None
 
 
+class _InputDetails(BaseModel):
+    cached_tokens: _Tokens | None = None
+    audio_tokens: _Tokens | None = None
+
+
+class _OutputDetails(BaseModel):
+    reasoning_tokens: _Tokens | None = None
+    audio_tokens: _Tokens | None = None
+
+
 class _InputUsage(BaseModel):
     prompt_tokens: _Tokens
+    prompt_tokens_details: _InputDetails | None = None
 
 
 class _Usage(_InputUsage):
     completion_tokens: _Tokens
+    completion_tokens_details: _OutputDetails | None = None
+
+
+class _ImageInputDetails(BaseModel):
+    image_tokens: _Tokens | None = None
+
+
+class _ImageUsage(BaseModel):
+    """Of the models that count tokens; all of the output is a picture."""
+
+    input_tokens: _Tokens
+    input_tokens_details: _ImageInputDetails | None = None
+    output_tokens: _Tokens
 
 
 class _Completion(BaseModel):
@@ -69,6 +95,7 @@ class _Completion(BaseModel):
     model: _ModelId
     choices: Annotated[list[_Choice], Field(min_length=1)]
     usage: _Usage | None = None
+    service_tier: str | None = None
 
 
 class _Picture(BaseModel):
@@ -84,6 +111,7 @@ class _Picture(BaseModel):
 
 class _Pictures(BaseModel):
     data: Annotated[list[_Picture], Field(min_length=1)]
+    usage: _ImageUsage | None = None
 
 
 class _Embedding(BaseModel):
@@ -129,13 +157,9 @@ class OpenAIProvider:
         return ProviderAnswer(
             content=choice.message.content or choice.message.refusal or "",
             model_served=completion.model,
-            meters={
-                Meter.INPUT_TOKENS: usage.prompt_tokens,
-                Meter.OUTPUT_TOKENS: usage.completion_tokens,
-            }
-            if usage
-            else None,
+            meters=openai_meters(usage.model_dump()) if usage else None,
             finish_reason=choice.finish_reason or "",
+            context=PriceContext(processing=_processing(completion.service_tier)),
         )
 
     def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
@@ -151,7 +175,8 @@ class OpenAIProvider:
         return ProviderAnswer(
             content=tuple(Image(picture.url, picture.b64_json) for picture in pictures.data),
             model_served=request.model_id,
-            meters={Meter.IMAGES: len(pictures.data)},
+            meters={Meter.IMAGES: len(pictures.data), **_image_tokens(pictures.usage)},
+            context=PriceContext(size=request.image_size),
         )
 
     def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
@@ -220,6 +245,20 @@ class OpenAIProvider:
                 return ProviderFailed(NAME, status)
         detail = error.message.replace(self._connection.api_key, "…")[:_DETAIL_LENGTH]
         return ProviderRequestRefused(NAME, status, detail)
+
+
+def _image_tokens(usage: _ImageUsage | None) -> dict[Meter, int]:
+    if usage is None:
+        return {}
+    counts = openai_meters(usage.model_dump())
+    return {**counts, Meter.IMAGE_OUTPUT_TOKENS: usage.output_tokens}
+
+
+def _processing(service_tier: str | None) -> str:
+    """What was served; a tier that is none of ours has no price, and the receipt says so."""
+    return {None: Processing.STANDARD, "default": Processing.STANDARD}.get(
+        service_tier, service_tier or ""
+    )
 
 
 def _seconds(header: str | None) -> float | None:

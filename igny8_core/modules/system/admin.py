@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
@@ -19,40 +19,23 @@ from unfold.admin import ModelAdmin
 
 from igny8_core.ai import explain
 from igny8_core.ai.exceptions import AIError
-from igny8_core.ai.pricing import RateLine, money_text
+from igny8_core.ai.pricing import money_text
 from igny8_core.modules.system.abstract_models import PROVIDERS, Prompt
 from igny8_core.modules.system.fields import SecretField
 from igny8_core.modules.system.forms import DEFAULT_QUANTITIES, KeyField, KeyWidget, PriceForm
+from igny8_core.modules.system.global_settings_models import RATES
 from igny8_core.modules.system.models import (
     AIModel,
     AIPrompt,
     GlobalAIPrompt,
     GlobalIntegrationSettings,
     IntegrationSettings,
+    ModelPrice,
 )
+from igny8_core.modules.system.price_admin import ModelPriceAdmin
+from igny8_core.modules.system.refusals import RefusalAsMessage
 
-
-class RefusalAsMessage:
-    """What the code below refuses is a message on the page that it was asked from."""
-
-    def _or_message(
-        self, view: Callable[..., HttpResponse], request: HttpRequest, *args: Any, **options: Any
-    ) -> HttpResponse:
-        try:
-            with transaction.atomic():
-                return view(request, *args, **options)
-        except AIError as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(request.get_full_path())
-
-    def changelist_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
-        return self._or_message(super().changelist_view, request, *args, **options)  # type: ignore[misc]
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
-        return self._or_message(super().changeform_view, request, *args, **options)  # type: ignore[misc]
-
-    def delete_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
-        return self._or_message(super().delete_view, request, *args, **options)  # type: ignore[misc]
+admin.site.register(ModelPrice, ModelPriceAdmin)
 
 
 @admin.register(AIModel)
@@ -77,12 +60,13 @@ class AIModelAdmin(RefusalAsMessage, ModelAdmin):
         ("Status", {"fields": ("is_active", "is_default", "sort_order")}),
     )
     actions: ClassVar = ["activate", "deactivate", "make_default"]
-    readonly_fields: ClassVar = ["price_calculator"]
+    readonly_fields: ClassVar = ["price_calculator", "all_prices"]
     list_per_page = 25
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        """The columns, the two states as buttons for those who may change them."""
-        columns = list(super().get_list_display(request))
+        """The columns, the rates of the price in force, the states as buttons for editors."""
+        rates = {"input_rate": "input_price", "output_rate": "output_price"}
+        columns = [rates.get(column, column) for column in super().get_list_display(request)]
         if self.has_change_permission(request):
             buttons = {"is_active": "active", "is_default": "default"}
             columns = [buttons.get(column, column) for column in columns]
@@ -92,7 +76,16 @@ class AIModelAdmin(RefusalAsMessage, ModelAdmin):
         """The fieldsets, with the calculator beside the rates for those who may change them."""
         is_editor = self.has_change_permission(request, obj)
         return [
-            (title, {"fields": (*options["fields"], "price_calculator")})
+            (
+                title,
+                {
+                    "fields": (
+                        *options["fields"],
+                        *(["all_prices"] if obj else []),
+                        "price_calculator",
+                    )
+                },
+            )
             if title == "Pricing" and is_editor
             else (title, options)
             for title, options in super().get_fieldsets(request, obj)
@@ -110,6 +103,25 @@ class AIModelAdmin(RefusalAsMessage, ModelAdmin):
             for route, view, name in own
         ] + urls
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AIModel]:
+        models: QuerySet[AIModel] = super().get_queryset(request)
+        return models.prefetch_related("prices__lines")
+
+    def get_object(self, *which: Any) -> AIModel | None:
+        """The model with the headline rates in force; only another rate is then a change."""
+        model: AIModel | None = super().get_object(*which)
+        if model is not None:
+            model.take_headline(timezone.now())
+        return model
+
+    @admin.display(description="Input rate", ordering="input_rate")
+    def input_price(self, model: AIModel) -> str:
+        return model.headline_texts(timezone.now())["input_rate"]
+
+    @admin.display(description="Output rate", ordering="output_rate")
+    def output_price(self, model: AIModel) -> str:
+        return model.headline_texts(timezone.now())["output_rate"]
+
     @admin.display(description="Active", ordering="is_active")
     def active(self, model: AIModel) -> SafeString:
         return _toggle("toggle_active", model, is_on=model.is_active, words=("Active", "Inactive"))
@@ -120,6 +132,29 @@ class AIModelAdmin(RefusalAsMessage, ModelAdmin):
         return _toggle(
             "set_default", model, is_on=model.is_default, words=words, is_fixed=model.is_default
         )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AIModel | None = None) -> list[str]:
+        """A rate that four decimals cannot hold is changed by a new price alone."""
+        fields = list(super().get_readonly_fields(request, obj))
+        return [*fields, *RATES] if obj and not obj.fits_the_columns() else fields
+
+    @admin.display(description="Prices")
+    def all_prices(self, model: AIModel) -> SafeString:
+        """Each dated price, the one in force marked, and a way to add another."""
+        now = timezone.now()
+        in_force = model.price_at(now)
+        prices = [
+            {
+                "from": row.effective_from,
+                "is_in_force": in_force is not None and row.pk == in_force.key,
+                "is_scheduled": row.effective_from > now,
+                "rates": [explain.rate_text(line.value()) for line in row.lines.all()] or ["free"],
+                "source": row.source,
+            }
+            for row in sorted(model.prices.all(), key=lambda row: row.effective_from, reverse=True)
+        ]
+        add = f"{reverse('admin:system_modelprice_add')}?model={model.pk}"
+        return render_to_string("system/prices.html", {"prices": prices, "add": add})
 
     @admin.display(description="Price calculator")
     def price_calculator(self, _model: AIModel) -> SafeString:
@@ -143,8 +178,7 @@ class AIModelAdmin(RefusalAsMessage, ModelAdmin):
                 context = {
                     "lines": [
                         {
-                            "text": f"{line.quantity:,} at "
-                            + explain.rate_text(RateLine(line.meter, line.rate, line.per)),
+                            "text": f"{line.quantity:,} at {explain.rate_text(line.line)}",
                             "amount": money_text(line.amount),
                         }
                         for line in quote.lines

@@ -6,13 +6,15 @@ from typing import Any
 
 from django import forms
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from igny8_core.ai import pricing
 from igny8_core.ai.exceptions import AIError
-from igny8_core.ai.pricing import MAX_QUANTITY, Quote
-from igny8_core.ai.values import CatalogueModel, Meter, ModelType
+from igny8_core.ai.meters import HEADLINE, MAX_QUANTITY
+from igny8_core.ai.pricing import Price, Quote, headline_lines
+from igny8_core.ai.values import Meter, ModelType
 from igny8_core.modules.system.fields import Secret
 
 REMOVE = object()
@@ -69,7 +71,7 @@ class PriceForm(forms.Form):
         """Only the quantities of the type's meters are required: the others are not shown."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         model_type = cleaned.get("model_type")
-        for meter in pricing.METERS[ModelType(model_type)] if model_type else ():
+        for meter in HEADLINE[ModelType(model_type)] if model_type else ():
             if cleaned.get(meter) is None and meter not in self.errors:
                 self.add_error(meter, self.fields[meter].error_messages["required"])
         return cleaned
@@ -77,16 +79,11 @@ class PriceForm(forms.Form):
     def quote(self) -> Quote:
         """What the quantities of the type's meters cost; raises MeterNotPriced."""
         facts = self.cleaned_data
-        model = CatalogueModel(
-            model_id="this model",
-            display_name="",
-            provider="",
-            model_type=facts["model_type"],
-            input_rate=facts["input_rate"],
-            output_rate=facts["output_rate"],
-        )
-        meters = {meter: facts[meter] for meter in pricing.METERS[ModelType(model.model_type)]}
-        return pricing.quote(pricing.price_of(model), meters)
+        model_type = ModelType(facts["model_type"])
+        rates = facts["input_rate"], facts["output_rate"]
+        price = Price("this model", headline_lines(model_type, rates))
+        meters = {meter: facts[meter] for meter in HEADLINE[model_type]}
+        return pricing.quote(price, meters, at=timezone.now())
 
 
 DEFAULT_QUANTITIES = {Meter.INPUT_TOKENS: 1000, Meter.OUTPUT_TOKENS: 500, Meter.IMAGES: 1}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, URLValidator
 from django.db import models, transaction
+from django.utils import timezone
 
 from igny8_core.ai.exceptions import InvalidRate
+from igny8_core.ai.meters import HEADLINE
+from igny8_core.ai.pricing import Price, headline_lines
 from igny8_core.ai.values import ModelType
 from igny8_core.modules.system.abstract_models import (
     PROVIDERS,
@@ -32,6 +36,15 @@ def _check_rate(name: str, value: object) -> None:
         raise InvalidRate(name, value) from None
     if not rate.is_finite() or not 0 <= rate < _MOST or rate != round(rate, _RATE_DECIMALS):
         raise InvalidRate(name, value)
+
+
+RATES = ("input_rate", "output_rate")
+
+
+def rate_text(rate: Decimal) -> str:
+    """A rate with four decimals, or all that it has."""
+    whole, _, decimals = format(rate.normalize(), "f").partition(".")
+    return f"{whole}.{decimals.ljust(_RATE_DECIMALS, '0')}"
 
 
 # The fields that say which model is the default of which type.
@@ -109,6 +122,10 @@ class AIModel(models.Model):
 
     objects = SavedRowsQuerySet.as_manager()
 
+    # Its ModelPrices, and the headline rates that this instance was read with.
+    prices: Any
+    _loaded_rates: dict[str, Decimal] | None = None
+
     class Meta:
         db_table = "igny8_ai_models"
         ordering: ClassVar = ["sort_order", "display_name"]
@@ -141,15 +158,98 @@ class AIModel(models.Model):
         """A form may make it the default while another one is: `save()` clears that first."""
         super().validate_constraints({*(exclude or ()), "is_default"})
 
+    @classmethod
+    def from_db(cls, *columns: Any, **options: Any) -> Self:
+        model = super().from_db(*columns, **options)
+        model.mark_rates()
+        return model
+
+    def mark_rates(self) -> None:
+        """Take the rates as they are now for those that were read: only others are a change."""
+        read = {name: self.__dict__.get(name) for name in RATES}
+        self._loaded_rates = {name: rate for name, rate in read.items() if rate is not None}
+
+    def refresh_from_db(self, *args: Any, **options: Any) -> None:
+        super().refresh_from_db(*args, **options)
+        self.mark_rates()
+
     def save(self, **options: Any) -> None:
-        """Save; a default clears the type's old one first, by its own `save()`."""
-        for name in ("input_rate", "output_rate"):
-            _check_rate(name, getattr(self, name))
+        """Save; a default clears the type's old one first, by its own `save()`.
+
+        A headline rate that differs from the one that was read publishes a price from now on; one
+        that does not is left as it is stored.
+        """
+        for name in RATES:
+            if name in self.__dict__:
+                _check_rate(name, getattr(self, name))
         written = options.get("update_fields")
         with transaction.atomic(using=options.get("using")):
             if self.is_default and (written is None or not _DEFAULT.isdisjoint(written)):
                 self._clear_other_default(options.get("using"))
+            changed = self._changed_rates(written)
+            if not self._state.adding:
+                self._keep_stored_rates(changed)
             super().save(**options)
+            if changed:
+                self._publish_headline(changed)
+        self.mark_rates()
+
+    def _changed_rates(self, written: Collection[str] | None) -> dict[str, Decimal]:
+        before = self._loaded_rates or {}
+        rates = {name: Decimal(str(self.__dict__[name])) for name in RATES if name in self.__dict__}
+        return {
+            name: rate
+            for name, rate in rates.items()
+            if (written is None or name in written) and rate != before.get(name, Decimal(0))
+        }
+
+    def _keep_stored_rates(self, changed: Collection[str]) -> None:
+        stored = AIModel._base_manager.filter(pk=self.pk).values(*RATES).first() or {}
+        for name, rate in stored.items():
+            if name not in changed:
+                setattr(self, name, rate)
+
+    def price_at(self, at: datetime) -> Price | None:
+        """The price in force, of `prices`; None where none has begun."""
+        begun = [row for row in self.prices.all() if row.effective_from <= at]
+        return max(begun, key=lambda row: row.effective_from).value() if begun else None
+
+    def take_headline(self, at: datetime) -> None:
+        """Put the headline rates in force in place of the stored ones, as if they were read."""
+        if self.price_at(at) is not None:
+            for name, text in self.headline_texts(at).items():
+                setattr(self, name, Decimal(text))
+            self.mark_rates()
+
+    def fits_the_columns(self) -> bool:
+        """Whether four decimals hold the rates."""
+        return all(
+            rate == round(rate, _RATE_DECIMALS) for rate in (self.input_rate, self.output_rate)
+        )
+
+    def headline_texts(self, at: datetime) -> dict[str, str]:
+        """The headline rates in force, as the columns write them: at least four decimals."""
+        price = self.price_at(at)
+        rates = price.headline(self.model_type) if price else (Decimal(0), Decimal(0))
+        return {name: rate_text(rate) for name, rate in zip(RATES, rates, strict=True)}
+
+    def _publish_headline(self, changed: dict[str, Decimal]) -> None:
+        """A price from now: the one in force with the changed rates in its place."""
+        now = timezone.now()
+        before = self.price_at(now)
+        rates = dict(zip(RATES, before.headline(self.model_type) if before else (), strict=False))
+        if before is not None and all(rates[name] == rate for name, rate in changed.items()):
+            return
+        merged = {**dict.fromkeys(RATES, Decimal(0)), **rates, **changed}
+        headline = headline_lines(self.model_type, [merged[name] for name in RATES])
+        kept = [
+            line
+            for line in (before.lines if before else ())
+            if line.facts or line.meter not in HEADLINE[ModelType(self.model_type)]
+        ]
+        self.prices.model.publish(
+            self, [*headline, *kept], effective_from=now, source="the model's headline rates"
+        )
 
     def _clear_other_default(self, using: str | None) -> None:
         rows = AIModel.objects.using(using).filter(model_type=self.model_type)

@@ -22,6 +22,7 @@ from igny8_core.modules.system.global_settings_models import (
     GlobalAIPrompt,
     GlobalIntegrationSettings,
 )
+from igny8_core.modules.system.price_models import ModelPrice, RateLine
 
 __all__ = [
     "AIModel",
@@ -29,6 +30,8 @@ __all__ = [
     "GlobalAIPrompt",
     "GlobalIntegrationSettings",
     "IntegrationSettings",
+    "ModelPrice",
+    "RateLine",
 ]
 
 

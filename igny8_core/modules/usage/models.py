@@ -10,14 +10,19 @@ from django.db.models.signals import pre_delete, pre_save
 from django.dispatch import receiver
 from django.utils import timezone
 
+from flags.models import Variant
 from igny8_core.ai.exceptions import ModelInUse, PromptInUse
 from igny8_core.ai.values import PromptOrigin
-from igny8_core.modules.system.models import AIModel, AIPrompt, GlobalAIPrompt
-from igny8_core.modules.usage.fields import UsdField
+from igny8_core.modules.system.models import AIModel, AIPrompt, GlobalAIPrompt, ModelPrice
+from igny8_core.modules.system.money import UsdField
+
+# Of the vocabularies of models, what they begin with.
+VOCABULARY = "ai-model:"
 
 # A receipt's status, where it is not the code of a ProviderError.
 OK = "ok"
 UNMETERED = "unmetered"  # an answer without token counts
+UNPRICED = "unpriced"  # what it took has no price, or cannot be
 INTERRUPTED = "interrupted"  # the call was cut off
 
 
@@ -50,10 +55,28 @@ class Receipt(models.Model):
     input_tokens = models.BigIntegerField(null=True, blank=True)
     output_tokens = models.BigIntegerField(null=True, blank=True)
     images = models.IntegerField(null=True, blank=True)
+    meters = models.JSONField(
+        default=dict, blank=True, help_text="What it took, as the provider counts."
+    )
     cost = UsdField(
         null=True,
         blank=True,
         help_text="What the provider takes, or would where offline answered; empty if unknown.",
+    )
+    cost_computed = UsdField(
+        null=True, blank=True, help_text="What it costs by the price; the sum of the lines."
+    )
+    cost_reported = UsdField(
+        null=True, blank=True, help_text="What the provider says it costs; it wins."
+    )
+    charge = UsdField(null=True, blank=True, help_text="What the account pays.")
+    price = models.ForeignKey(
+        ModelPrice,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The price that was taken; empty for the plan's figures.",
     )
     model_priced = models.CharField(
         max_length=100,
@@ -69,8 +92,8 @@ class Receipt(models.Model):
     status = models.CharField(
         max_length=40,
         help_text=(
-            "ok, unmetered (an answer without token counts), interrupted (the call was cut off), "
-            "or the failure's code."
+            "ok, unmetered (an answer without token counts), unpriced (what it took has no "
+            "price), interrupted (the call was cut off), or the failure's code."
         ),
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
@@ -90,16 +113,25 @@ class Receipt(models.Model):
 
 
 @receiver(pre_delete, sender=AIModel)
-def _keep_what_receipts_name(instance: AIModel, **_signal: object) -> None:
-    if _receipts_name(instance.model_id):
-        raise ModelInUse(instance.model_id, "deleted")
+def _keep_what_is_named(instance: AIModel, **_signal: object) -> None:
+    _refuse_if_named(instance.model_id, "deleted")
 
 
 @receiver(pre_save, sender=AIModel)
-def _keep_the_id_that_receipts_name(instance: AIModel, **_signal: object) -> None:
+def _keep_the_id_that_is_named(instance: AIModel, **_signal: object) -> None:
     kept = AIModel.objects.filter(pk=instance.pk).values_list("model_id", flat=True).first()
-    if kept not in {None, instance.model_id} and _receipts_name(kept):
-        raise ModelInUse(kept, "renamed")
+    if kept is not None and kept != instance.model_id:
+        _refuse_if_named(kept, "renamed")
+
+
+def _refuse_if_named(model_id: str, change: str) -> None:
+    """Raises ModelInUse where a receipt, or a flag that serves models, names it."""
+    if _receipts_name(model_id):
+        raise ModelInUse(model_id, change)
+    serving = Variant.objects.filter(flag__vocabulary__startswith=VOCABULARY).select_related("flag")
+    for variant in serving:
+        if variant.value == model_id:
+            raise ModelInUse(model_id, change, f"the flag {variant.flag.name} serves it")
 
 
 def _receipts_name(model_id: str) -> bool:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from constance import config
@@ -18,12 +19,15 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from igny8_core.ai import exceptions
-from igny8_core.ai.ai_core import AICore
+from igny8_core.ai.ai_core import AICore, fill_in
+from igny8_core.ai.conditions import parse_condition
+from igny8_core.ai.pricing import RateLine
 from igny8_core.ai.providers import openai as openai_provider
 from igny8_core.ai.providers.offline import LABEL
-from igny8_core.ai.values import Connection, Needs
+from igny8_core.ai.resolver import resolve
+from igny8_core.ai.values import Connection, Meter, Needs, ProviderAnswer
 from igny8_core.modules.accounts.models import Account, AccountStatus
-from igny8_core.modules.system.global_settings_models import AIModel
+from igny8_core.modules.system.models import AIModel, ModelPrice
 from igny8_core.modules.usage.models import Receipt
 from tests.conftest import Manage
 
@@ -504,3 +508,110 @@ def test_command__server_answers__shows_answer_and_cost(
     facts = json.loads(done.stdout)
     assert (facts["content"], facts["cost"]) == ("Tyres are round.", "0.0005253")
     assert facts["answered_by"] == "openai"
+
+
+# What is billed
+
+
+def priced(model_id: str, *lines: tuple[str, str, dict[str, Any]]) -> ModelPrice:
+    """A price of the model from now on, its rates per million."""
+    made = [
+        RateLine(Meter(meter), Decimal(amount), 1_000_000, parse_condition(condition), condition)
+        for meter, amount, condition in lines
+    ]
+    return ModelPrice.publish(AIModel.objects.get(model_id=model_id), made)
+
+
+BATCH_AND_CACHE: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("input_tokens", "2.00", {}),
+    ("input_tokens", "1.00", {"processing": "flex"}),
+    ("cached_input_tokens", "0.50", {}),
+    ("output_tokens", "8.00", {}),
+)
+CACHED = {
+    "prompt_tokens": 100_000,
+    "completion_tokens": 1_000,
+    "prompt_tokens_details": {"cached_tokens": 80_000},
+    "completion_tokens_details": {"reasoning_tokens": 900},
+}
+
+
+@pytest.mark.parametrize(
+    ("tier", "cost"), [(None, "0.088"), ("default", "0.088"), ("flex", "0.068")]
+)
+def test_run__tokens_cached_and_tier_served__are_billed_as_served(
+    acme: Account, httpserver: HTTPServer, tier: str | None, cost: str
+) -> None:
+    price = priced("gpt-4o-mini", *BATCH_AND_CACHE)
+    served = completion(usage=CACHED, service_tier=tier)
+    httpserver.expect_request(PATH).respond_with_json(served)
+    answer = core(acme, httpserver).run_ai_request("generate_content", "About tyres.")
+    receipt = Receipt.objects.get()
+    assert answer.cost == receipt.cost == receipt.cost_computed == receipt.charge == Decimal(cost)
+    assert (receipt.price, receipt.cost_reported, receipt.status) == (price, None, "ok")
+    assert receipt.meters == {
+        "input_tokens": 100_000,
+        "cached_input_tokens": 80_000,
+        "output_tokens": 1_000,
+        "reasoning_tokens": 900,
+    }
+    amounts = [Decimal(line["amount"]) for line in receipt.lines]
+    assert sum(amounts) == receipt.cost
+    charged_as = [line["charged_as"] for line in receipt.lines if "charged_as" in line]
+    assert charged_as == ["output_tokens"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"service_tier": "priority"},
+        {"usage": {**CACHED, "prompt_tokens_details": {"audio_tokens": 5}}},
+        {"usage": {**CACHED, "prompt_tokens_details": {"cached_tokens": 100_001}}},
+    ],
+)
+def test_run__what_has_no_price__is_answered_and_the_receipt_says_unpriced(
+    acme: Account,
+    httpserver: HTTPServer,
+    changes: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    httpserver.expect_request(PATH).respond_with_json(completion(**changes))
+    answer = core(acme, httpserver).run_ai_request("generate_content", "About tyres.")
+    receipt = Receipt.objects.get()
+    assert (answer.content, answer.cost) == ("Tyres are round.", None)
+    assert (receipt.status, receipt.cost, receipt.lines) == ("unpriced", None, [])
+    assert receipt.meters["input_tokens"] > 0
+    assert "has no cost: " in caplog.text
+
+
+def test_image__counted_in_number_and_in_tokens__is_billed_by_what_the_price_is_made_of(
+    acme: Account, httpserver: HTTPServer
+) -> None:
+    AIModel.objects.filter(model_id="gpt-image-1").update(is_default=True)
+    usage = {
+        "input_tokens": 1_100,
+        "input_tokens_details": {"image_tokens": 1_000},
+        "output_tokens": 4_160,
+    }
+    drawn = {"created": 1, "data": [{"url": "http://127.0.0.1/1.png"}], "usage": usage}
+    httpserver.expect_request("/v1/images/generations").respond_with_json(drawn)
+    by_number = core(acme, httpserver).generate_image("A tyre")
+    priced(
+        "gpt-image-1",
+        ("input_tokens", "5", {}),
+        ("image_input_tokens", "8", {}),
+        ("image_output_tokens", "30", {}),
+    )
+    by_tokens = core(acme, httpserver).generate_image("A tyre")
+    assert (by_number.cost, by_tokens.cost) == (Decimal("0.042"), Decimal("0.1333"))
+
+
+def test_receipt__provider_reports_its_own_cost__it_wins_and_ours_is_kept(acme: Account) -> None:
+    resolution = resolve(acme, "generate_content")
+    meters = {Meter.INPUT_TOKENS: 1_000_000, Meter.OUTPUT_TOKENS: 0}
+    answer = ProviderAnswer("text", "gpt-4o-mini", meters, cost_reported=Decimal("0.1499"))
+    receipt = Receipt(request_id=uuid4())
+    fill_in(receipt, answer, resolution)
+    assert (receipt.cost, receipt.charge) == (Decimal("0.1499"), Decimal("0.1499"))
+    assert receipt.cost_computed == Decimal("0.15")
+    assert receipt.cost_reported == Decimal("0.1499")

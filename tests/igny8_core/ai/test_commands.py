@@ -8,7 +8,7 @@ from django.core.management import call_command
 
 from flags.management.base import BadUsage
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.global_settings_models import AIModel
+from igny8_core.modules.system.models import AIModel, ModelPrice
 from igny8_core.modules.usage.models import Receipt
 from tests.conftest import ENCRYPTION_KEY, Manage
 
@@ -144,6 +144,8 @@ def test_quote__json__has_lines_and_cost_as_text(capsys: pytest.CaptureFixture[s
             },
         ],
         "cost": "0.00875",
+        "charge": "0.00875",
+        "price_from": ModelPrice.objects.get(model__model_id="gpt-5.2").effective_from.isoformat(),
     }
 
 

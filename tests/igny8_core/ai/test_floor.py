@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from decimal import Decimal
 
 from tests.conftest import ROOT
 
 FRAMEWORKS = ("django", "rest_framework", "waffle", "constance", "redis", "openai")
 PROGRAM = f"""
 import sys
-from igny8_core.ai import exceptions, fallback_rates, parameters, pricing, prompts, tasks, values
-price = pricing.price_of(fallback_rates.FALLBACK_MODELS["gpt-4o"])
-print(pricing.quote(price, {{"input_tokens": 2}}).cost)
+from datetime import UTC, datetime
+from igny8_core.ai import (
+    conditions, exceptions, fallback_rates, meters, parameters, pricing, prompts, tasks, usage,
+    values,
+)
+at = datetime.now(UTC)
+price = pricing.price_of(fallback_rates.FALLBACK_MODELS["gpt-4o"], at)
+print(pricing.quote(price, {{"input_tokens": 2}}, at=at).cost)
 print([name for name in {FRAMEWORKS} if name in sys.modules])
 """
 
@@ -26,4 +32,5 @@ def test_floor__imported_alone__prices_and_brings_no_framework() -> None:
         timeout=30,
         cwd=ROOT,
     )
-    assert done.stdout.splitlines() == ["0.000005", "[]"]
+    cost, frameworks = done.stdout.splitlines()
+    assert (Decimal(cost), frameworks) == (Decimal("0.000005"), "[]")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.usage.fields import UsdField
+from igny8_core.modules.system.money import UsdField
 from igny8_core.modules.usage.models import OK, Receipt
 
 

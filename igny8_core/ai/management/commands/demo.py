@@ -14,7 +14,6 @@ from flags.models import Flag, Rule, Segment
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.management.base import PipelineCommand
 from igny8_core.ai.pricing import money_text, price_of
-from igny8_core.ai.values import Meter
 from igny8_core.modules.accounts.models import Account, Membership, Role
 from igny8_core.modules.system.global_settings_models import AIModel
 
@@ -124,8 +123,8 @@ def _run(job: Job) -> tuple[str, ...]:
     account = Account.objects.by_key(job.account)
     core = AICore(account, connections={})
     answer = core.run_ai_request(job.task, job.prompt, model=job.model)
-    price = price_of(answer.resolution.model)
-    rates = [price.line_for(meter).amount for meter in (Meter.INPUT_TOKENS, Meter.OUTPUT_TOKENS)]
+    resolved = answer.resolution
+    rates = price_of(resolved.model, resolved.at).headline(resolved.model.model_type)
     return (
         account.key,
         account.plan,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
 
 from flags.management.base import BadUsage
 from igny8_core.ai import explain, pricing
+from igny8_core.ai.conditions import PriceContext, Processing
 from igny8_core.ai.exceptions import UnknownModel
 from igny8_core.ai.management import base
 from igny8_core.ai.model_registry import ModelRegistry
-from igny8_core.ai.pricing import QuoteLine, RateLine, money_text
+from igny8_core.ai.pricing import QuoteLine, money_text
 
 
 class Command(base.PipelineCommand):
@@ -29,11 +31,13 @@ class Command(base.PipelineCommand):
             metavar="METER=QUANTITY",
             help="e.g. input_tokens=1000; may be given for several meters",
         )
+        parser.add_argument("--at", type=base.moment, help="at this moment's price, ISO 8601")
         parser.add_argument(
-            "--at",
-            type=base.moment,
-            help="the moment to note in the answer, ISO 8601 (prices have no dates yet)",
+            "--processing", type=Processing, choices=[*Processing], default="standard"
         )
+        for name in ("size", "quality", "region"):
+            parser.add_argument(f"--{name}", help=f"the {name}, where the price depends on it")
+        parser.add_argument("--markup", type=Decimal, metavar="PERCENT", help="for the charge")
 
     def handle(self, **options: Any) -> None:
         model = ModelRegistry.find(options["model"])
@@ -42,8 +46,15 @@ class Command(base.PipelineCommand):
         meters = dict(options["meter"])
         if len(meters) < len(options["meter"]):
             raise BadUsage("A meter is given twice; add its quantities up.")
-        quote = pricing.quote(pricing.price_of(model), meters)
         at = options["at"] or timezone.now()
+        context = PriceContext(*(options[name] for name in PriceContext._fields))
+        quote = pricing.quote(
+            pricing.price_of(model, at),
+            meters,
+            at=at,
+            context=context,
+            markup_percent=options["markup"],
+        )
         if options["json"]:
             self.print_json(
                 {
@@ -52,18 +63,21 @@ class Command(base.PipelineCommand):
                     "currency": quote.currency,
                     "lines": [line.facts() for line in quote.lines],
                     "cost": money_text(quote.cost),
+                    "charge": money_text(quote.charge),
+                    "price_from": quote.price.effective_from.isoformat(),
                 }
             )
             return
+        charge = f"{money_text(quote.charge)} {quote.currency}"
         self.print_rows(
             [
                 ("model", quote.model_id),
                 *((line.meter, _sum(line)) for line in quote.lines),
                 ("cost", f"{money_text(quote.cost)} {quote.currency}"),
+                *([("charge", charge)] if options["markup"] else []),
             ]
         )
 
 
 def _sum(line: QuoteLine) -> str:
-    rate = explain.rate_text(RateLine(line.meter, line.rate, line.per))
-    return f"{line.quantity} at {rate} = {money_text(line.amount)}"
+    return f"{line.quantity} at {explain.rate_text(line.line)} = {money_text(line.amount)}"

@@ -28,7 +28,7 @@ class Command(base.PipelineCommand):
         parser.add_argument(
             "--at",
             type=base.moment,
-            help="the moment to note in the answer, ISO 8601 (models and prices have no dates yet)",
+            help="at this moment's prices, ISO 8601 (models have no dates yet)",
         )
         parser.add_argument("--explain", action="store_true", help="every candidate looked at")
 
@@ -53,7 +53,7 @@ class Command(base.PipelineCommand):
             parameters = explain.setting_facts(merged)
             self.print_json(explain.resolution_facts(resolution) | {"parameters": parameters})
             return
-        price = pricing.price_of(resolution.model)
+        price = pricing.price_of(resolution.model, resolution.at)
         self.print_rows(
             [
                 ("account", resolution.account_key),

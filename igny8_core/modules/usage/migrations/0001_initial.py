@@ -5,7 +5,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import igny8_core.modules.usage.fields
+import igny8_core.modules.system.money
 
 
 class Migration(migrations.Migration):
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                 ("images", models.IntegerField(blank=True, null=True)),
                 (
                     "cost",
-                    igny8_core.modules.usage.fields.UsdField(
+                    igny8_core.modules.system.money.UsdField(
                         blank=True,
                         help_text="What the provider takes, or would where offline answered; empty if unknown.",
                         null=True,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from igny8_core.ai.pricing import EXACT
+from igny8_core.ai.pricing import DECIMALS, EXACT
 
-DECIMALS = 12
 _LIMIT = 2**63
 
 
@@ -27,6 +27,15 @@ class UsdField(_Pico):
     """
 
     description = "USD, exact to 12 decimals"
+
+    # For the type checker: what may be assigned.
+    _pyi_private_set_type: Any
+
+    def formfield(self, **options: Any) -> forms.Field | None:
+        own: dict[str, Any] = {"form_class": forms.DecimalField, "decimal_places": DECIMALS}
+        for bound in ("min_value", "max_value"):
+            options.pop(bound, None)
+        return models.Field.formfield(self, **{**own, **options})
 
     def from_db_value(self, value: int | None, *_context: object) -> Decimal | None:
         return None if value is None else EXACT.scaleb(Decimal(value), -DECIMALS)

@@ -1,0 +1,187 @@
+"""Dated prices: what a model costs from a moment on, made of lines."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from django.db import models, transaction
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
+from django.utils import timezone
+
+from igny8_core.ai import pricing
+from igny8_core.ai.conditions import parse_condition
+from igny8_core.ai.exceptions import AIError, InvalidAmount, InvalidCondition, PriceHasBegun
+from igny8_core.ai.values import Meter
+from igny8_core.modules.system.abstract_models import SavedRowsQuerySet
+from igny8_core.modules.system.global_settings_models import AIModel
+from igny8_core.modules.system.money import UsdField
+
+logger = logging.getLogger(__name__)
+
+
+class ModelPrice(models.Model):
+    """What a model costs from a moment on. One that has begun is never edited or deleted."""
+
+    model = models.ForeignKey(AIModel, on_delete=models.CASCADE, related_name="prices")
+    effective_from = models.DateTimeField(
+        default=timezone.now, help_text="The first second that it holds for, UTC."
+    )
+    currency = models.CharField(max_length=3, default="USD", editable=False)
+    is_free = models.BooleanField(
+        "free", default=False, help_text="Said explicitly: a price without lines is unknown."
+    )
+    source = models.CharField(max_length=200, blank=True, help_text="Who says so.")
+    source_url = models.CharField(
+        "source URL",
+        max_length=500,
+        blank=True,
+        validators=[URLValidator(schemes=["http", "https"])],
+    )
+    checked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was last compared with its source."
+    )
+    note = models.CharField(max_length=500, blank=True)
+    author = models.CharField(max_length=200, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = SavedRowsQuerySet.as_manager()
+
+    # Whether this instance was made, not read: its lines may still be added.
+    _is_new = False
+
+    class Meta:
+        ordering: ClassVar = ["model", "-effective_from"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["model", "effective_from"], name="one_price_per_model_and_moment"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"The price of {self.model.model_id} from {self.effective_from:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def has_begun(self) -> bool:
+        return not self._is_new and self.effective_from <= timezone.now()
+
+    def save(self, **options: Any) -> None:
+        """Raises PriceHasBegun where what is stored has begun."""
+        if self._state.adding:
+            self._is_new = True
+        elif not self._is_new:
+            refuse_begun(self.pk)
+        super().save(**options)
+
+    def value(self) -> pricing.Price:
+        """The price to quote with; raises RateTie, RateGap, InvalidAmount, InvalidCondition."""
+        return pricing.Price(
+            self.model.model_id,
+            [line.value() for line in self.lines.all()],
+            effective_from=self.effective_from,
+            is_free=self.is_free,
+            key=self.pk,
+            currency=self.currency,
+        )
+
+    @classmethod
+    @transaction.atomic
+    def publish(
+        cls,
+        model: AIModel,
+        lines: Iterable[pricing.RateLine],
+        *,
+        effective_from: datetime | None = None,
+        **facts: Any,
+    ) -> ModelPrice:
+        """A new price of the model, from now unless said; raises what value() raises."""
+        price = cls(model=model, effective_from=effective_from or timezone.now(), **facts)
+        price.save()
+        for line in lines:
+            RateLine(
+                price=price,
+                meter=line.meter,
+                amount=line.amount,
+                per=line.per,
+                condition=line.facts or {},
+            ).save()
+        price.value()
+        return price
+
+
+class RateLine(models.Model):
+    """An amount per so many of a meter, where the condition holds."""
+
+    price = models.ForeignKey(ModelPrice, on_delete=models.CASCADE, related_name="lines")
+    meter = models.CharField(max_length=40, choices=[(each.value, each.value) for each in Meter])
+    amount = UsdField(help_text="USD.")
+    per = models.PositiveIntegerField(
+        default=pricing.PER_MILLION, help_text="For how many of the meter the amount is."
+    )
+    condition = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text=(
+            'Empty: always. Else e.g. {"context": "> 200000", "processing": "batch", "size": '
+            '"1024x1024", "quality": "hd", "region": "eu", "hours": "22:00-06:00", "weekdays": '
+            '["sat"]}. The most specific line wins.'
+        ),
+    )
+
+    objects = SavedRowsQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+
+    def __str__(self) -> str:
+        return str(self.value())
+
+    def value(self) -> pricing.RateLine:
+        """Raises InvalidCondition."""
+        condition = parse_condition(self.condition or {})
+        amount = UsdField().to_python(self.amount)
+        if amount is None:
+            raise InvalidAmount(self.meter, self.amount, self.per)
+        return pricing.RateLine(Meter(self.meter), amount, self.per, condition, self.condition)
+
+    def clean(self) -> None:
+        super().clean()
+        if self.condition is None:
+            self.condition = {}
+        try:
+            self.check_rate()
+        except AIError as error:
+            field = "condition" if isinstance(error, InvalidCondition) else "amount"
+            raise ValidationError({field: ValidationError(str(error), code=error.code)}) from None
+
+    def check_rate(self) -> int:
+        """Pico-dollars for one; raises InvalidAmount, InvalidCondition."""
+        return self.value().pico
+
+    def save(self, **options: Any) -> None:
+        """Raises InvalidAmount, InvalidCondition, and PriceHasBegun."""
+        self.check_rate()
+        if not self.price._is_new:
+            refuse_begun(self.price_id)
+        super().save(**options)
+
+
+def refuse_begun(pk: int) -> None:
+    """Raises PriceHasBegun where the stored price has begun. One query."""
+    stored = ModelPrice.objects.filter(pk=pk).select_related("model").first()
+    if stored is not None and stored.has_begun:
+        raise PriceHasBegun(str(stored))
+
+
+@receiver(pre_delete, sender=ModelPrice)
+@receiver(pre_delete, sender=RateLine)
+def _refuse_deletion(instance: ModelPrice | RateLine, origin: object, **_signal: object) -> None:
+    """A price that has begun goes only together with its model."""
+    goes_with = origin.model if isinstance(origin, models.QuerySet) else type(origin)
+    if goes_with is not AIModel:
+        refuse_begun(instance.pk if isinstance(instance, ModelPrice) else instance.price_id)

@@ -1,0 +1,354 @@
+"""Dated prices as rows: what has begun stays, and the headline rates publish."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import time_machine
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from flags.models import Flag, Variant
+from igny8_core.ai import pricing
+from igny8_core.ai.conditions import parse_condition
+from igny8_core.ai.exceptions import (
+    AIError,
+    InvalidAmount,
+    InvalidCondition,
+    ModelInUse,
+    PriceHasBegun,
+    RateTie,
+)
+from igny8_core.ai.model_registry import ModelRegistry
+from igny8_core.ai.resolver import resolve
+from igny8_core.ai.values import Meter
+from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.models import AIModel, ModelPrice, RateLine
+from tests.igny8_core.modules.test_usage import receipt
+
+pytestmark = pytest.mark.django_db
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def mini() -> AIModel:
+    return AIModel.objects.get(model_id="gpt-4o-mini")
+
+
+def line(meter: str, amount: str, **condition: Any) -> pricing.RateLine:
+    parsed = parse_condition(condition)
+    return pricing.RateLine(Meter(meter), Decimal(amount), 1_000_000, parsed, condition)
+
+
+def lines(into: str, out: str) -> list[pricing.RateLine]:
+    return [line("input_tokens", into), line("output_tokens", out)]
+
+
+def cost_at(at: datetime, model_id: str = "gpt-4o-mini", **meters: int) -> Decimal:
+    model = ModelRegistry.find(model_id)
+    assert model is not None
+    return pricing.quote(pricing.price_of(model, at), meters, at=at).cost
+
+
+def rates_of(model: AIModel) -> list[tuple[str, str]]:
+    """Each price's headline, the oldest first."""
+    prices = [price.value() for price in model.prices.order_by("effective_from")]
+    return [tuple(str(rate.normalize()) for rate in price.headline("text")) for price in prices]  # type: ignore[misc]
+
+
+def test_seed__every_model__has_its_price_and_costs_as_the_plan_says() -> None:
+    assert {price.model.model_id for price in ModelPrice.objects.all()} == set(
+        AIModel.objects.values_list("model_id", flat=True)
+    )
+    assert ModelRegistry.calculate_cost("gpt-5.2", 1000, 500) == 0.00875
+    assert ModelRegistry.calculate_cost("dall-e-3", image_count=2) == 0.08
+
+
+def test_price__that_starts_at_a_second__holds_from_it_with_nobody_publishing(
+    mini: AIModel, acme: Account
+) -> None:
+    start = timezone.now().replace(microsecond=0) + timedelta(hours=1)
+    ModelPrice.publish(mini, lines("1", "2"), effective_from=start)
+    ModelRegistry.clear()
+    ModelRegistry.catalogue()
+    assert cost_at(start - SECOND, input_tokens=1_000_000) == Decimal("0.15")
+    assert cost_at(start, input_tokens=1_000_000) == 1
+    with time_machine.travel(start - SECOND, tick=False):
+        assert ModelRegistry.calculate_cost("gpt-4o-mini", 1_000_000) == 0.15
+    with time_machine.travel(start, tick=False):
+        assert ModelRegistry.calculate_cost("gpt-4o-mini", 1_000_000) == 1
+
+
+def test_resolve__before_a_models_first_price__is_refused_as_unpriced(acme: Account) -> None:
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    with pytest.raises(AIError, match="generate_content"):
+        resolve(acme, "generate_content", at=long_ago)
+    assert resolve(acme, "generate_content").model.model_id == "gpt-4o-mini"
+
+
+# What has begun stays
+
+
+def test_begun_price__edited_or_deleted__is_refused(mini: AIModel) -> None:
+    price = mini.prices.get()
+    rate = price.lines.first()
+    price.note = "other"
+    rate.amount = Decimal("0.16")
+    for change in (price.save, rate.save, price.delete, rate.delete):
+        with (
+            pytest.raises(PriceHasBegun, match="The price of gpt-4o-mini from"),
+            transaction.atomic(),
+        ):
+            change()
+    for change in (
+        lambda: ModelPrice.objects.update(note="x"),
+        lambda: RateLine.objects.update(amount=1),
+        lambda: ModelPrice.objects.all().delete(),
+        lambda: RateLine.objects.create(
+            price=mini.prices.get(), meter="images", amount=Decimal(1), per=1
+        ),
+    ):
+        with pytest.raises(PriceHasBegun), transaction.atomic():
+            change()
+    assert rates_of(mini) == [("0.15", "0.6")]
+
+
+def test_future_price__can_be_changed_and_cancelled(mini: AIModel) -> None:
+    tomorrow = timezone.now() + timedelta(days=1)
+    ModelPrice.publish(mini, lines("1", "2"), effective_from=tomorrow)
+    price = mini.prices.get(effective_from=tomorrow)
+    rate = price.lines.get(meter="input_tokens")
+    rate.amount = Decimal(3)
+    rate.save()
+    assert rates_of(mini)[1] == ("3", "2")
+    price.delete()
+    assert rates_of(mini) == [("0.15", "0.6")]
+
+
+def test_model__deleted__takes_its_prices_unless_a_receipt_names_it(
+    mini: AIModel, acme: Account
+) -> None:
+    AIModel.objects.get(model_id="gpt-4o").delete()
+    assert not ModelPrice.objects.filter(model__model_id="gpt-4o").exists()
+    AIModel.objects.filter(model_id="gpt-4.1").delete()
+    receipt(acme, request_id=uuid4(), model_asked="gpt-4o-mini", price=mini.prices.get()).save()
+    with pytest.raises((ModelInUse, ProtectedError)), transaction.atomic():
+        mini.delete()
+
+
+def test_model__that_a_flag_serves__stays_under_its_name(mini: AIModel) -> None:
+    flag = Flag.objects.create(name="text", kind="str", vocabulary="ai-model:text")
+    Variant.objects.create(flag=flag, key="a", value="gpt-4o-mini")
+    mini.model_id = "other"
+    for change in (mini.save, AIModel.objects.get(pk=mini.pk).delete):
+        with pytest.raises(ModelInUse, match="the flag text serves it"), transaction.atomic():
+            change()
+
+
+def test_price__two_at_one_moment__is_refused(mini: AIModel) -> None:
+    now = timezone.now()
+    ModelPrice.publish(mini, lines("1", "2"), effective_from=now)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ModelPrice.publish(mini, lines("1", "2"), effective_from=now)
+
+
+@pytest.mark.parametrize(
+    ("made", "error"),
+    [
+        ([line("input_tokens", "1"), line("input_tokens", "2")], RateTie),
+        ([line("input_tokens", "0.0000001")], InvalidAmount),
+        ([line("input_tokens", "0")], InvalidAmount),
+    ],
+)
+def test_publish__what_cannot_be_quoted_with__leaves_nothing(
+    mini: AIModel, made: list[pricing.RateLine], error: type[AIError]
+) -> None:
+    with pytest.raises(error):
+        ModelPrice.publish(mini, made)
+    assert mini.prices.count() == 1
+
+
+def test_line__condition_that_is_none__is_refused(mini: AIModel) -> None:
+    price = ModelPrice(model=mini)
+    with pytest.raises(InvalidCondition, match="tier"):
+        RateLine(
+            price=price, meter="images", amount=Decimal(1), per=1, condition={"tier": 1}
+        ).save()
+
+
+def test_catalogue__price_that_cannot_be_quoted_with__leaves_the_model_unpriced(
+    mini: AIModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    price = ModelPrice.objects.create(model=mini)
+    for _ in range(2):
+        RateLine.objects.create(price=price, meter="input_tokens", amount=Decimal(1))
+    ModelRegistry.clear()
+    with pytest.raises(AIError, match="has no price for input_tokens"):
+        cost_at(timezone.now(), input_tokens=1)
+    assert "cannot be used" in caplog.text
+
+
+# Headline rates
+
+
+def test_headline__written__publishes_a_price_from_now(mini: AIModel) -> None:
+    before = timezone.now()
+    mini.input_rate = Decimal("0.20")
+    mini.save()
+    assert rates_of(mini) == [("0.15", "0.6"), ("0.2", "0.6")]
+    assert mini.prices.latest("effective_from").effective_from >= before
+    mini.save()
+    assert mini.prices.count() == 2
+
+
+def test_headline__stale_instance_saved_for_another_field__reverts_nothing(mini: AIModel) -> None:
+    stale = AIModel.objects.get(pk=mini.pk)
+    mini.input_rate = Decimal("0.20")
+    mini.save()
+    stale.sort_order = 9
+    stale.save()
+    stored = AIModel.objects.get(pk=mini.pk)
+    assert (stored.input_rate, stored.sort_order) == (Decimal("0.20"), 9)
+    assert rates_of(mini)[-1] == ("0.2", "0.6")
+
+
+def test_headline__written_beside_conditions__keeps_them(mini: AIModel) -> None:
+    batch = line("input_tokens", "0.05", processing="batch")
+    cached = line("cached_input_tokens", "0.01")
+    ModelPrice.publish(mini, [*lines("0.15", "0.60"), batch, cached])
+    AIModel.objects.filter(pk=mini.pk).update(output_rate="0.70")
+    price = mini.prices.latest("effective_from").value()
+    assert {(each.meter, each.amount.normalize()) for each in price.lines} == {
+        ("input_tokens", Decimal("0.15")),
+        ("input_tokens", Decimal("0.05")),
+        ("cached_input_tokens", Decimal("0.01")),
+        ("output_tokens", Decimal("0.7")),
+    }
+
+
+def test_headline__zero__takes_the_line_away_and_the_model_is_unpriced(
+    mini: AIModel, acme: Account
+) -> None:
+    mini.output_rate = Decimal(0)
+    mini.save()
+    ModelRegistry.clear()
+    with pytest.raises(AIError, match="output_tokens"):
+        cost_at(timezone.now(), output_tokens=1)
+    with pytest.raises(AIError):
+        resolve(acme, "generate_content")
+
+
+def test_headline__read_in_part__changes_nothing(mini: AIModel) -> None:
+    part = AIModel.objects.only("model_id", "sort_order").get(pk=mini.pk)
+    part.sort_order = 3
+    part.save()
+    assert mini.prices.count() == 1
+
+
+def test_shown_rate__is_that_of_the_price_in_force_in_full(
+    admin_client: Client, mini: AIModel
+) -> None:
+    ModelPrice.publish(mini, [line("input_tokens", "0.012345"), line("output_tokens", "2")])
+    row = admin_client.get(f"/api/v1/admin/ai-models/{mini.pk}/").json()
+    assert (row["input_rate"], row["output_rate"]) == ("0.012345", "2.0000")
+    assert "0.012345" in admin_client.get("/admin/system/aimodel/").content.decode()
+    page = admin_client.get(f"/admin/system/aimodel/{mini.pk}/change/")
+    assert "input_rate" not in page.context["adminform"].form.fields
+    assert "0.012345 per 1M input tokens" in page.content.decode()
+    configured = ModelRegistry.get_model("gpt-4o-mini")
+    assert configured
+    assert configured["input_rate"] == Decimal("0.012345")
+
+
+def test_patch__another_field__publishes_no_price(admin_client: Client, mini: AIModel) -> None:
+    url = f"/api/v1/admin/ai-models/{mini.pk}/"
+    options: Any = {"content_type": "application/json"}
+    ModelPrice.publish(mini, lines("0.30", "0.60"))
+    assert admin_client.patch(url, {"sort_order": 4}, **options).status_code == 200
+    assert admin_client.patch(url, {"input_rate": "0.30"}, **options).status_code == 200
+    assert mini.prices.count() == 2
+    assert (
+        admin_client.patch(url, {"input_rate": "0.31"}, **options).json()["input_rate"] == "0.3100"
+    )
+    assert rates_of(mini)[-1] == ("0.31", "0.6")
+
+
+# The admin
+
+
+def price_form(model: AIModel, *rates: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    data = {
+        "model": model.pk,
+        "effective_from_0": "2030-01-01",
+        "effective_from_1": "00:00:00",
+        "lines-TOTAL_FORMS": len(rates),
+        "lines-INITIAL_FORMS": 0,
+        **fields,
+    }
+    for index, rate in enumerate(rates):
+        filled = {"per": 1_000_000, "condition": "", **rate}
+        data |= {f"lines-{index}-{name}": value for name, value in filled.items()}
+    return data
+
+
+ADD = "/admin/system/modelprice/add/"
+INTO, OUT = {"meter": "input_tokens", "amount": "1.5"}, {"meter": "output_tokens", "amount": "2"}
+
+
+def test_price_page__future_price__is_added_listed_and_cancelled(
+    admin_client: Client, mini: AIModel
+) -> None:
+    assert admin_client.post(ADD, price_form(mini, INTO, OUT, note="rise")).status_code == 302
+    price = mini.prices.get(note="rise")
+    assert (price.author, rates_of(mini)[-1]) == ("admin", ("1.5", "2"))
+    listed = admin_client.get("/admin/system/modelprice/").content.decode()
+    assert "scheduled" in listed
+    assert "1.50 per 1M input tokens; 2.00 per 1M output tokens" in listed
+    page = admin_client.get(f"/admin/system/aimodel/{mini.pk}/change/").content.decode()
+    assert "scheduled" in page
+    admin_client.post(reverse("admin:system_modelprice_delete", args=[price.pk]), {"post": "yes"})
+    assert not mini.prices.filter(note="rise").exists()
+
+
+def test_price_page__begun_price__is_read_and_its_deletion_refused(
+    admin_client: Client, mini: AIModel
+) -> None:
+    price = mini.prices.get()
+    url = f"/admin/system/modelprice/{price.pk}/"
+    assert admin_client.get(f"{url}change/").status_code == 200
+    assert admin_client.post(f"{url}change/", price_form(mini, INTO)).status_code == 403
+    page = admin_client.post(f"{url}delete/", {"post": "yes"}, follow=True)
+    assert "has begun" in str(next(iter(page.context["messages"])))
+    assert mini.prices.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("rates", "fields", "sentence"),
+    [
+        ([], {}, "A price has lines, or it is free."),
+        ([INTO], {"is_free": "on"}, "A price has lines, or it is free."),
+        ([INTO, INTO], {}, "may hold for the same call"),
+        ([{**INTO, "condition": '{"context": "> 5"}'}], {}, "calls without a rate"),
+        ([{**INTO, "condition": '{"tier": 5}'}], {}, "condition is &#x27;tier&#x27;"),
+        ([{**INTO, "amount": "0"}], {}, "input_tokens at 0 per 1000000 is no rate"),
+        ([{**INTO, "amount": "x"}], {}, "Enter a number."),
+    ],
+)
+def test_price_page__nonsense__is_said_on_the_page_and_saves_nothing(
+    admin_client: Client,
+    mini: AIModel,
+    rates: list[dict[str, Any]],
+    fields: dict[str, str],
+    sentence: str,
+) -> None:
+    page = admin_client.post(ADD, price_form(mini, *rates, **fields))
+    assert page.status_code == 200
+    assert sentence in page.content.decode()
+    assert mini.prices.count() == 1
