@@ -254,7 +254,7 @@ class FlagAdmin(PublishedAdmin):
             row = _row_of(request.refusal, name, own)  # type: ignore[attr-defined]
             return ("percent" if row == export.PERCENT else BELOW), own
         field = _FLAG_FIELDS.get(own.parts[0]) if own.parts else "name"
-        return field, own._replace(parts=own.parts[1:])
+        return field, own._replace(parts=own.parts[1:]) if field else own
 
     @admin.display(description="State", ordering="is_on")
     def state(self, flag: Flag) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+from asgiref.sync import sync_to_async
 from django.utils import timezone
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEventDetails
@@ -152,3 +153,53 @@ class FlagsProvider(AbstractProvider):
         evaluation_context: EvaluationContext | None = None,
     ) -> FlagResolutionDetails[Object]:
         return self._details(flag_key, default_value, evaluation_context, (dict, list))
+
+    async def resolve_boolean_details_async(
+        self,
+        flag_key: str,
+        default_value: bool,  # noqa: FBT001 - the interface's
+        evaluation_context: EvaluationContext | None = None,
+    ) -> FlagResolutionDetails[bool]:
+        return await sync_to_async(self.resolve_boolean_details)(
+            flag_key, default_value, evaluation_context
+        )
+
+    async def resolve_string_details_async(
+        self,
+        flag_key: str,
+        default_value: str,
+        evaluation_context: EvaluationContext | None = None,
+    ) -> FlagResolutionDetails[str]:
+        return await sync_to_async(self.resolve_string_details)(
+            flag_key, default_value, evaluation_context
+        )
+
+    async def resolve_integer_details_async(
+        self,
+        flag_key: str,
+        default_value: int,
+        evaluation_context: EvaluationContext | None = None,
+    ) -> FlagResolutionDetails[int]:
+        return await sync_to_async(self.resolve_integer_details)(
+            flag_key, default_value, evaluation_context
+        )
+
+    async def resolve_float_details_async(
+        self,
+        flag_key: str,
+        default_value: float,
+        evaluation_context: EvaluationContext | None = None,
+    ) -> FlagResolutionDetails[float]:
+        return await sync_to_async(self.resolve_float_details)(
+            flag_key, default_value, evaluation_context
+        )
+
+    async def resolve_object_details_async(
+        self,
+        flag_key: str,
+        default_value: Object,
+        evaluation_context: EvaluationContext | None = None,
+    ) -> FlagResolutionDetails[Object]:
+        return await sync_to_async(self.resolve_object_details)(
+            flag_key, default_value, evaluation_context
+        )

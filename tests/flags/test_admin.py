@@ -132,6 +132,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"requires": "[1]"}, "requires", "0: 1 is of the wrong type"),
     ({"name": "Not a key"}, "name", "“Not a key” is not a key"),
     ({"kind": "int"}, "variants-0-value", "This is not JSON"),
+    ({"variants": []}, "", "variants: This is empty."),
     ({"rules": [rule(when='[{"op": "in"}]')]}, "rules-0-when", "0/trait: The key 'trait'"),
     (
         {"rules": [rule(), rule(when='[{"trait": "x", "op": "in", "values": ["a"]}]')]},

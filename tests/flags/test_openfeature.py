@@ -118,12 +118,25 @@ def test_type__other_than_the_flags__is_a_mismatch_with_the_default(name: str, k
     assert f"The flag {name!r} answers" in (details.error_message or "")
 
 
-def test_client__asynchronously__answers_the_same() -> None:
-    client = client_of(
-        FlagsProvider(rulesets=lambda: KINDS, facts=lambda *_: Facts(Subject(None), None))
-    )
-    details = asyncio.run(client.get_string_details_async("str", "else"))
-    assert (details.value, details.reason) == ("A", "DEFAULT")
+ASYNC: dict[str, Any] = {
+    "bool": True,
+    "str": "A",
+    "int": 3,
+    "num": 2.5,
+    "json": {"deep": [1, None]},
+}
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize("kind", ASYNC)
+def test_client__inside_a_loop__answers_from_the_database_too(kind: str) -> None:
+    row = Flag.objects.create(name="f", kind=kind, default={"variant": "a"})
+    Variant.objects.create(flag=row, key="a", value=ASYNC[kind])
+    client = client_of(FlagsProvider())
+    name = {"bool": "boolean", "str": "string", "int": "integer", "num": "float", "json": "object"}
+    ask = getattr(client, f"get_{name[kind]}_details_async")
+    details = asyncio.run(ask("f", DEFAULTS[kind], EvaluationContext("acme")))
+    assert (details.value, details.reason) == (ASYNC[kind], "DEFAULT")
 
 
 @pytest.mark.django_db

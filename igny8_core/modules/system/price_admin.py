@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import JSONField, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from igny8_core.ai import explain
 from igny8_core.ai.exceptions import AIError
@@ -38,6 +39,9 @@ class RateLineFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
 class RateLineInline(TabularInline):
     model = RateLine
     formset = RateLineFormSet
+    formfield_overrides: ClassVar = {
+        JSONField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 2})}
+    }
     extra = 0
 
 
