@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, cast
 
-from django.db import transaction
+from django.db import models, transaction
 from django.utils import timezone
 from waffle import get_waffle_switch_model
 
@@ -211,9 +211,10 @@ def _restore_segments(wanted: Document) -> None:
     there = {segment.key: segment for segment in Segment.objects.all()}
     for key, segment in wanted["segments"].items():
         row = there.get(key) or Segment(key=key)
+        before = dict(row.__dict__)
         row.is_long, row.rules = _without_lists(key, segment["rules"])
         row.include, row.exclude = segment["include"], segment["exclude"]
-        row.save()
+        _save_changed(row, before)
 
 
 def _without_lists(key: str, rules: Any) -> tuple[bool, Any]:
@@ -232,8 +233,9 @@ def _restore_flags(wanted: Document) -> None:
     rules: list[Rule] = []
     for name, flag in wanted["flags"].items():
         row = there.get(name) or model(name=name)
+        before = dict(row.__dict__)
         rest = _restore_flag(row, cast(Json, flag))
-        row.save()
+        _save_changed(row, before)
         values = flag["variants"]
         if not (row.kind == Kind.BOOL and values == ON_OFF and not row.off_variant):
             variants += [Variant(flag=row, key=key, value=value) for key, value in values.items()]
@@ -242,6 +244,11 @@ def _restore_flags(wanted: Document) -> None:
     Rule.objects.all().delete()
     Variant.objects.bulk_create(variants, batch_size=500)
     Rule.objects.bulk_create(rules, batch_size=500)
+
+
+def _save_changed(row: models.Model, before: Json) -> None:
+    if row._state.adding or row.__dict__ != before:
+        row.save()
 
 
 def _restore_flag(row: AbstractFlag, flag: Json) -> list[Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from copy import copy
 from typing import Any, Self
 
@@ -46,12 +47,18 @@ class Flag(AbstractFlag):
     class Meta(AbstractFlag.Meta):
         abstract = False
 
-    def clean(self) -> None:
-        super().clean()
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """A name is a key, too."""
+        super().clean_fields(exclude)
         try:
             check_key(self.name)
         except ValidationError as error:
             raise ValidationError({"name": error}) from None
+
+    def clean(self) -> None:
+        super().clean()
+        if self.percent is not None and self.percent < 0:
+            raise ValidationError({"percent": "A percentage is from 0 to 99.9."})
         if self.kind != Kind.BOOL and (self.everyone or self.percent) and not self.active_variant:
             message = "Name the variant that Everyone: Yes and Percent serve."
             raise ValidationError({"active_variant": message})
