@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from waffle import admin as waffle_admin
 from waffle.models import Sample, Switch
 
-from flags import explain, export
+from flags import explain, export, publishing
 from flags.engine import DocumentError
 from flags.forms import (
     Fault,
@@ -84,15 +84,15 @@ class PublishedAdmin(ModelAdmin):
 
     def save_related(self, request: HttpRequest, *args: Any) -> None:
         super().save_related(request, *args)
-        _check()
+        _publish(request)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         super().delete_model(request, obj)
-        _check()
+        _publish(request)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         response = super().response_action(request, queryset)
-        _check()
+        _publish(request)
         return response
 
     def get_form(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
@@ -138,13 +138,12 @@ _FLAG_FIELDS = {
 }
 
 
-def _check() -> None:
+def _publish(request: HttpRequest) -> None:
     """Raises Refusal where the tables make no document that checks."""
-    document = export.document()
     try:
-        export.check(document)
+        publishing.publish(author=request.user.get_username())
     except DocumentError as error:
-        raise Refusal(document, error) from None
+        raise Refusal(export.document(), error) from None
 
 
 class VariantInline(TabularInline):

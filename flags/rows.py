@@ -12,6 +12,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, models, transaction
+from django.dispatch import Signal
 from django.utils import timezone
 from waffle import get_waffle_flag_model
 from waffle.managers import FlagManager as WaffleManager
@@ -51,6 +52,9 @@ class Head(models.Model):
     """One row, which every change of what is published rewrites in its own transaction."""
 
     version = models.CharField(max_length=32)
+    published = models.CharField(
+        max_length=32, default="", help_text="The version that the last revision was made of."
+    )
 
     PK: Final = 1
 
@@ -58,11 +62,40 @@ class Head(models.Model):
         return self.version
 
 
+class Revision(models.Model):
+    """What was published: one immutable, numbered document."""
+
+    number = models.PositiveBigIntegerField(primary_key=True)
+    text = models.TextField(help_text="The document as canonical JSON.")
+    checksum = models.CharField(max_length=64, help_text="SHA-256 of the text.")
+    author = models.CharField(max_length=200, blank=True)
+    comment = models.CharField(max_length=500, blank=True)
+    summary = models.JSONField(default=list, help_text="What changed, a sentence each.")
+    parent = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="+", help_text="The one before."
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["-number"]
+
+    def __str__(self) -> str:
+        return f"Revision {self.number}"
+
+
+# Sent when a transaction that changed something has committed.
+committed = Signal()
+
+
 class _Mark:
     """A change in the open transaction; a rollback, even to a savepoint, forgets it."""
 
+    def __init__(self, *, is_first: bool) -> None:
+        self._is_first = is_first
+
     def __call__(self) -> None:
-        """Committed: the head row says it to everybody."""
+        if self._is_first:
+            committed.send(sender=Head)
 
 
 def mark_changed() -> None:
@@ -70,11 +103,12 @@ def mark_changed() -> None:
 
     Before the change itself, so that all changes lock the head row first.
     """
-    if not uncommitted():
+    is_first = not uncommitted()
+    if is_first:
         version = uuid4().hex
         if not Head.objects.filter(pk=Head.PK).update(version=version):
             Head.objects.update_or_create(pk=Head.PK, defaults={"version": version})
-    transaction.on_commit(_Mark())
+    transaction.on_commit(_Mark(is_first=is_first))
 
 
 def uncommitted() -> object | None:
@@ -85,6 +119,7 @@ def uncommitted() -> object | None:
 
 def lock_head() -> None:
     """Have changes one after the other, until the transaction ends."""
+    Head.objects.get_or_create(pk=Head.PK)
     list(Head.objects.select_for_update().filter(pk=Head.PK))
 
 

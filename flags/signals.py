@@ -4,24 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models import Model
-from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
+from django.db.models.signals import (
+    m2m_changed,
+    post_delete,
+    post_migrate,
+    post_save,
+    pre_delete,
+)
+from django.db.utils import DEFAULT_DB_ALIAS
 from waffle import get_waffle_switch_model
 
+from flags import publishing
 from flags.models import Flag, Rule, Segment, Trait, Variant
-from flags.rows import mark_changed
+from flags.rows import committed, mark_changed
 
 
 def connect() -> None:
     for sender in (Flag, Variant, Rule, Segment, Trait, get_waffle_switch_model()):
         post_delete.connect(_changed, sender=sender)
+        post_save.connect(_loaded, sender=sender)
     post_save.connect(_changed, sender=get_waffle_switch_model())
+    committed.connect(_publish_committed)
+    post_migrate.connect(_publish_migrated, sender=apps.get_app_config("flags"))
     for relation in (Flag.users, Flag.groups):
         m2m_changed.connect(_members_changed, sender=relation.through)
     pre_delete.connect(_user_deleted, sender=get_user_model())
     pre_delete.connect(_group_deleted, sender=Group)
+
+
+def _publish_committed(**_what: Any) -> None:
+    publishing.publish_pending()
+
+
+def _publish_migrated(using: str, **_what: Any) -> None:
+    if using == DEFAULT_DB_ALIAS:
+        publishing.publish_pending(comment="migrate")
+
+
+def _loaded(*, raw: bool, **_what: Any) -> None:
+    """A fixture's rows are saved without their own `save()`."""
+    if raw:
+        mark_changed()
 
 
 def _changed(**_what: Any) -> None:

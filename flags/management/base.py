@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
@@ -17,7 +18,8 @@ from django.db import IntegrityError
 
 from flags.account_facts import UnknownAccount
 from flags.engine import DocumentError
-from flags.rows import UnknownFlag
+from flags.publishing import DamagedRevision, UnknownRevision
+from flags.rows import Revision, UnknownFlag
 
 
 class Refused(Exception):
@@ -36,6 +38,8 @@ class Command(BaseCommand):
         Refused,
         UnknownAccount,
         UnknownFlag,
+        UnknownRevision,
+        DamagedRevision,
         DocumentError,
     )
 
@@ -95,6 +99,17 @@ class ActionCommand(Command):
 
 def add_json(parser: ArgumentParser | CommandParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def user() -> str:
+    """Who runs the command."""
+    return getpass.getuser()
+
+
+def revision_facts(row: Revision) -> dict[str, Any]:
+    """A revision for `--json`, without its document."""
+    names = ("number", "checksum", "author", "comment", "summary", "created_at", "parent_id")
+    return {name: getattr(row, name) for name in names}
 
 
 def moment(text: str) -> datetime:

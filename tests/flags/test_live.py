@@ -42,7 +42,7 @@ def test_current__tables_that_do_not_check__keeps_the_last_and_says_so_once(
     for _ in range(3):
         assert live.current() is before
     assert row.is_active_for_account(acme)
-    (record,) = caplog.records
+    (record,) = [each for each in caplog.records if each.name == "flags.live"]
     assert "/flags/f/rules/0/serve/variant: The flag 'f' has no variant 'purple'." in record.message
     bad.delete()
     assert live.current() is not before
@@ -103,7 +103,7 @@ def test_head__many_changes_in_a_transaction__is_written_once() -> None:
     with CaptureQueriesContext(connection) as queries, transaction.atomic():
         for name in ("a", "b", "c"):
             Flag.objects.create(name=name)
-    written = [query for query in queries if 'UPDATE "flags_head"' in query["sql"]]
+    written = [query for query in queries if 'UPDATE "flags_head" SET "version"' in query["sql"]]
     assert len(written) == 1
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from flags import explain, export
+from flags import explain, export, publishing
 from flags.management import base
 from flags.models import AccountOverride, Flag
 from flags.rows import UnknownFlag, flag_by_name, lock_head
@@ -97,7 +97,9 @@ class Command(base.ActionCommand):
         lifted = "" if flag.everyone is None else f"; Everyone: {_YES_NO[flag.everyone]} is lifted"
         flag.is_on, flag.everyone = is_on, None
         flag.save()
-        state = explain.state_text(export.check()["flags"][flag.name])
+        word = "on" if is_on else "off"
+        publishing.publish(author=base.user(), comment=f"flag {word} {flag.name}")
+        state = explain.state_text(export.flag_of(flag))
         if options["json"]:
             self.print_json({"flag": flag.name, "state": state, "is_on": is_on})
         else:

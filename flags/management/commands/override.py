@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from argparse import ArgumentParser
 from typing import Any, ClassVar
@@ -29,7 +28,7 @@ class Command(base.ActionCommand):
         parser.add_argument("answer", help="a variant of the flag, or the value of one")
         parser.add_argument("--reason", required=True, help="why, for those who ask later")
         parser.add_argument("--expires", type=base.moment, help="when it stops, ISO 8601")
-        parser.add_argument("--author", default=getpass.getuser(), help="who says so")
+        parser.add_argument("--author", default=base.user(), help="who says so")
 
     def add_list(self, parser: ArgumentParser) -> None:
         parser.add_argument("--flag", help="of this flag only")

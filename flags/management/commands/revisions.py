@@ -1,0 +1,141 @@
+"""`manage.py revisions`: what was published; show, compare, go back, carry elsewhere."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any, ClassVar
+
+from django.db import transaction
+
+from flags import changes, publishing
+from flags.management import base
+from flags.models import Revision
+
+
+class Command(base.ActionCommand):
+    help = "What was published: list, show, compare, roll back, export and apply."
+    actions: ClassVar = {
+        "list": "the revisions, the newest first",
+        "show": "one revision: what changed, by whom and why",
+        "diff": "what differs between two revisions",
+        "rollback": "make the tables say what a revision says, and publish that",
+        "export": "write a revision's document to a file",
+        "apply": "make the tables say what a file says, and publish that",
+    }
+
+    def add_list(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--limit", type=int, default=20, help="how many, 20 unless said")
+
+    def add_show(self, parser: ArgumentParser) -> None:
+        parser.add_argument("number", type=int)
+
+    def add_diff(self, parser: ArgumentParser) -> None:
+        parser.add_argument("before", type=int)
+        parser.add_argument("after", type=int)
+
+    def add_rollback(self, parser: ArgumentParser) -> None:
+        parser.add_argument("number", type=int)
+        parser.add_argument("--comment", default="", help="why")
+
+    def add_export(self, parser: ArgumentParser) -> None:
+        parser.add_argument("number", type=int, nargs="?", help="the newest unless said")
+        parser.add_argument("file", type=Path)
+
+    def add_apply(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--dry-run", action="store_true", help="show what would change")
+        parser.add_argument("--comment", default="", help="why")
+
+    def do_list(self, **options: Any) -> None:
+        rows = list(Revision.objects.defer("text")[: max(options["limit"], 0)])
+        if options["json"]:
+            self.print_json([base.revision_facts(row) for row in rows])
+        elif not rows:
+            self.stdout.write("Nothing was published yet.")
+        else:
+            cells = [
+                [str(row.number), _moment(row), row.author, row.comment, "; ".join(row.summary)]
+                for row in rows
+            ]
+            self.print_table(("number", "published", "author", "comment", "changes"), cells)
+
+    def do_show(self, **options: Any) -> None:
+        row = publishing.revision(options["number"])
+        if options["json"]:
+            self.print_json(
+                {**base.revision_facts(row), "document": publishing.content(row)},
+            )
+            return
+        publishing.content(row)
+        self.print_rows(
+            [
+                ("revision", str(row.number)),
+                ("published", _moment(row)),
+                ("author", row.author),
+                ("comment", row.comment),
+                ("checksum", row.checksum),
+                *(("change", sentence) for sentence in row.summary),
+            ]
+        )
+
+    def do_diff(self, **options: Any) -> None:
+        before, after = (
+            publishing.content(publishing.revision(options[side])) for side in ("before", "after")
+        )
+        if options["json"]:
+            self.print_json([change.facts() for change in changes.diff(before, after)])
+            return
+        told = changes.sentences(before, after)
+        for sentence in told or ["Nothing differs."]:
+            self.stdout.write(sentence)
+
+    def do_rollback(self, **options: Any) -> None:
+        last = Revision.objects.first()
+        done = publishing.roll_back(
+            options["number"], author=base.user(), comment=options["comment"]
+        )
+        self._print(done, last, as_json=options["json"])
+
+    def do_export(self, **options: Any) -> None:
+        number = options["number"]
+        row = Revision.objects.first() if number is None else publishing.revision(number)
+        if row is None:
+            raise base.Refused("Nothing was published yet.")
+        publishing.content(row)
+        try:
+            options["file"].write_text(row.text, encoding="utf-8")
+        except OSError as error:
+            raise base.Refused(f"{options['file']}: {error.strerror}.") from None
+        if options["json"]:
+            self.print_json({"number": row.number, "file": str(options["file"])})
+        else:
+            self.stdout.write(f"Revision {row.number} is in {options['file']}.")
+
+    def do_apply(self, **options: Any) -> None:
+        try:
+            source = options["file"].read_bytes()
+        except OSError as error:
+            raise base.Refused(f"{options['file']}: {error.strerror}.") from None
+        last = Revision.objects.first()
+        with transaction.atomic():
+            done = publishing.apply(source, author=base.user(), comment=options["comment"])
+            transaction.set_rollback(options["dry_run"])
+        if options["dry_run"] and done != last and not options["json"]:
+            self.stdout.write("Nothing is changed yet. It would be:")
+        self._print(done, last, as_json=options["json"])
+
+    def _print(self, done: Revision, last: Revision | None, *, as_json: bool) -> None:
+        if as_json:
+            self.print_json({**base.revision_facts(done), "is_new": done != last})
+            return
+        if done == last:
+            self.stdout.write(f"Nothing is changed: revision {done.number} says the same.")
+            return
+        self.stdout.write(f"Revision {done.number}:")
+        for sentence in done.summary:
+            self.stdout.write(f"  {sentence}")
+
+
+def _moment(row: Revision) -> str:
+    return row.created_at.isoformat(sep=" ", timespec="seconds")

@@ -1,0 +1,120 @@
+"""Publishing: lock, export, check, number, store; and going back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from flags import changes, export
+from flags.engine import Document, DocumentError, parse
+from flags.rows import Head, Revision, lock_head
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownRevision(LookupError):
+    def __init__(self, number: int) -> None:
+        super().__init__(f"There is no revision {number}. `manage.py revisions list` lists them.")
+
+
+class DamagedRevision(ValueError):
+    """A stored text that is not what was stored."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"Revision {number} does not match its checksum; it cannot be used.")
+
+
+@transaction.atomic
+def publish(*, author: str = "", comment: str = "") -> Revision:
+    """What the tables say, as a new revision; the last one where nothing has changed.
+
+    In the caller's transaction; raises DocumentError.
+    """
+    lock_head()
+    document = export.check()
+    last = Revision.objects.first()
+    before = content(last) if last else None
+    Head.objects.filter(pk=Head.PK).update(published=_version())
+    if last is not None and before is not None and not changes.diff(before, document):
+        return last
+    number = 1 if last is None else last.number + 1
+    text = canonical({**document, "number": number})
+    return Revision.objects.create(
+        number=number,
+        text=text,
+        checksum=checksum_of(text),
+        author=author,
+        comment=comment,
+        summary=["the first"] if before is None else changes.sentences(before, document),
+        parent=last,
+    )
+
+
+def publish_pending(comment: str = "") -> None:
+    """Publish what direct writes have left; what does not check is logged and stays unpublished."""
+    if not is_pending():
+        return
+    try:
+        publish(comment=comment)
+    except DocumentError as error:
+        logger.error("Unpublished changes, because they do not check:\n%s", error)  # noqa: TRY400
+
+
+def is_pending() -> bool:
+    """Whether the tables have changed since the last revision, or there is none."""
+    head = Head.objects.filter(pk=Head.PK).first()
+    is_changed = head is not None and head.version != head.published
+    return is_changed or not Revision.objects.exists()
+
+
+def _version() -> str:
+    return Head.objects.values_list("version", flat=True).filter(pk=Head.PK).first() or ""
+
+
+def revision(number: int) -> Revision:
+    """Raises UnknownRevision."""
+    found = Revision.objects.filter(number=number).first()
+    if found is None:
+        raise UnknownRevision(number)
+    return found
+
+
+def content(row: Revision) -> Document:
+    """The revision's document; raises DamagedRevision."""
+    if checksum_of(row.text) != row.checksum:
+        raise DamagedRevision(row.number)
+    document: Document = json.loads(row.text)
+    return document
+
+
+@transaction.atomic
+def roll_back(number: int, *, author: str = "", comment: str = "") -> Revision:
+    """Make the tables say what the revision says, and publish that. Facts of accounts stay.
+
+    Raises UnknownRevision, DamagedRevision, DocumentError.
+    """
+    lock_head()
+    document = content(revision(number))
+    export.restore(document)
+    return publish(author=author, comment=comment or f"back to revision {number}")
+
+
+@transaction.atomic
+def apply(source: str | bytes, *, author: str = "", comment: str = "") -> Revision:
+    """Make the tables say what the text says, and publish that; raises DocumentError."""
+    lock_head()
+    export.restore(export.checked(dict(parse(source))))
+    return publish(author=author, comment=comment)
+
+
+def canonical(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def checksum_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
