@@ -30,6 +30,8 @@ _WRITTEN: Final = {
     "ver": ", one to three numbers without a leading v",
     "network": ", an address and a length without bits below it",
 }
+# Operators that look at one value after the other.
+_SCANNED: Final = frozenset({"prefix", "suffix", "contains", "glob", "cidr"})
 # A segment or a flag, by section and key.
 Node = tuple[str, str]
 
@@ -254,6 +256,8 @@ class _Check:
             self.add(Code.ONE_VALUE, (*at, "values"), values, op=op, count=len(values))
         if clause.get("fold", False) and not may_fold(op, kind):
             self.add(Code.NO_FOLD, (*at, "fold"), True, op=op, type=kind)  # noqa: FBT003
+        if op in _SCANNED:
+            self.clauses[self.node] += len(values)
         parse = compared.parser(kind)
         wanted = "network" if op == "cidr" else ELEMENTS[kind].value
         wanted += _WRITTEN.get(wanted, "")

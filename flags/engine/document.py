@@ -19,6 +19,7 @@ from pydantic import (
     WithJsonSchema,
     with_config,
 )
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from flags.engine.bucketing import PPM
@@ -193,7 +194,9 @@ class Segment(TypedDict):
 
 def _whole(value: object) -> object:
     """To Python True and 1.0 are 1."""
-    return value if type(value) is int else None
+    if type(value) is not int:
+        raise PydanticCustomError("literal_error", "Input should be 1")
+    return value
 
 
 @with_config(_STRICT)

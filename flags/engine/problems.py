@@ -86,7 +86,7 @@ class DocumentError(ValueError):
 
     def __init__(self, errors: list[Problem]) -> None:
         self.errors = errors
-        lines = [f"{each['path'] or '(document)'}: {each['message']}" for each in errors]
+        lines = [f"{_printed(each['path']) or '(document)'}: {each['message']}" for each in errors]
         super().__init__("\n".join(lines))
 
 
@@ -113,6 +113,11 @@ class Problems:
     def raise_if_any(self) -> None:
         if self._found:
             raise DocumentError(self._found)
+
+
+def _printed(path: str) -> str:
+    """On one line."""
+    return "".join(part if part.isprintable() else repr(part)[1:-1] for part in path)
 
 
 def pointer(path: Path) -> str:

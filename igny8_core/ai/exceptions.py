@@ -390,6 +390,19 @@ class PriceHasBegun(AIError):
         super().__init__(f"{price} has begun: it is never edited or deleted. Add a new price.")
 
 
+class PriceInThePast(AIError):
+    """A new price does not change what calls cost that were made already."""
+
+    code = "price_in_the_past"
+
+    def __init__(self, model_id: str, at: str) -> None:
+        self.model_id = model_id
+        self.at = at
+        super().__init__(
+            f"{at} is past, and model {model_id!r} had a price then: begin now or later.",
+        )
+
+
 class ImpossibleUsage(AIError):
     """A meter's parts are more than the whole."""
 

@@ -204,7 +204,10 @@ class AIModel(models.Model):
         }
 
     def _keep_stored_rates(self, changed: Collection[str]) -> None:
-        stored = AIModel._base_manager.filter(pk=self.pk).values(*RATES).first() or {}
+        rows = AIModel._base_manager.filter(pk=self.pk)
+        # Who changes another rate at the same time waits here, and then sees this one.
+        rows = rows.select_for_update() if changed else rows
+        stored = rows.values(*RATES).first() or {}
         for name, rate in stored.items():
             if name not in changed:
                 setattr(self, name, rate)
@@ -236,7 +239,8 @@ class AIModel(models.Model):
     def _publish_headline(self, changed: dict[str, Decimal]) -> None:
         """A price from now: the one in force with the changed rates in its place."""
         now = timezone.now()
-        before = self.price_at(now)
+        fresh = AIModel._base_manager.prefetch_related("prices__lines").get(pk=self.pk)
+        before = fresh.price_at(now)
         rates = dict(zip(RATES, before.headline(self.model_type) if before else (), strict=False))
         if before is not None and all(rates[name] == rate for name, rate in changed.items()):
             return

@@ -66,6 +66,13 @@ class ModelPriceAdmin(RefusalAsMessage, ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(obj is None and super().has_change_permission(request, obj))
 
+    def get_form(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
+        """A new price begins when it is saved, unless a moment is given."""
+        form = super().get_form(request, obj, **options)
+        if "effective_from" in form.base_fields:
+            form.base_fields["effective_from"].initial = None
+        return form
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Prices are cancelled one by one."""
         actions: dict[str, Any] = super().get_actions(request)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Any, ClassVar
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
@@ -16,13 +15,20 @@ from django.utils import timezone
 
 from igny8_core.ai import pricing
 from igny8_core.ai.conditions import parse_condition
-from igny8_core.ai.exceptions import AIError, InvalidAmount, InvalidCondition, PriceHasBegun
+from igny8_core.ai.exceptions import (
+    AIError,
+    InvalidAmount,
+    InvalidCondition,
+    PriceHasBegun,
+    PriceInThePast,
+)
 from igny8_core.ai.values import Meter
 from igny8_core.modules.system.abstract_models import SavedRowsQuerySet
 from igny8_core.modules.system.global_settings_models import AIModel
 from igny8_core.modules.system.money import UsdField
 
-logger = logging.getLogger(__name__)
+# What was now when it was asked for may be a moment ago when it is written.
+GRACE: Final = timedelta(minutes=1)
 
 
 class ModelPrice(models.Model):
@@ -30,7 +36,9 @@ class ModelPrice(models.Model):
 
     model = models.ForeignKey(AIModel, on_delete=models.CASCADE, related_name="prices")
     effective_from = models.DateTimeField(
-        default=timezone.now, help_text="The first second that it holds for, UTC."
+        default=timezone.now,
+        blank=True,
+        help_text="The first moment that it holds for, UTC; empty: now.",
     )
     currency = models.CharField(max_length=3, default="USD", editable=False)
     is_free = models.BooleanField(
@@ -71,12 +79,32 @@ class ModelPrice(models.Model):
         return not self._is_new and self.effective_from <= timezone.now()
 
     def save(self, **options: Any) -> None:
-        """Raises PriceHasBegun where what is stored has begun."""
+        """Raises PriceHasBegun where what is stored has begun, and PriceInThePast."""
+        given: datetime | None = self.effective_from
+        self.effective_from = timezone.now() if given is None else given
         if self._state.adding:
+            self._refuse_to_change_the_past()
             self._is_new = True
         elif not self._is_new:
             refuse_begun(self.pk)
         super().save(**options)
+
+    def clean(self) -> None:
+        super().clean()
+        if self._state.adding and self.model_id is not None and self.effective_from is not None:
+            try:
+                self._refuse_to_change_the_past()
+            except AIError as error:
+                message = ValidationError(str(error), code=error.code)
+                raise ValidationError({"effective_from": message}) from None
+
+    def _refuse_to_change_the_past(self) -> None:
+        """What a call cost when it was made stays; before the first price nothing had a cost."""
+        if self.effective_from >= timezone.now() - GRACE:
+            return
+        begun = ModelPrice.objects.filter(model=self.model_id)
+        if begun.filter(effective_from__lte=self.effective_from).exists():
+            raise PriceInThePast(self.model.model_id, self.effective_from.isoformat())
 
     def value(self) -> pricing.Price:
         """The price to quote with; raises RateTie, RateGap, InvalidAmount, InvalidCondition."""

@@ -119,6 +119,41 @@ def test_parse__brackets_and_commas_in_a_string__are_text() -> None:
     assert parse(crowded) == parse(json.dumps(crowded)) == crowded
 
 
+def test_parse__schema_that_is_none__is_named() -> None:
+    for value, shown in (("1", "1"), (True, True), ([1], "a list of 1")):
+        with pytest.raises(DocumentError) as refusal:
+            parse({**DOCUMENT, "schema": value})
+        assert [each["value"] for each in refusal.value.errors] == [shown]
+
+
+def test_error__printed__is_a_line_a_problem() -> None:
+    with pytest.raises(DocumentError) as refusal:
+        parse({**DOCUMENT, "traits": {"a\n/b: fine": "str"}})
+    assert len(str(refusal.value).splitlines()) == len(refusal.value.errors) == 1
+
+
+@pytest.mark.parametrize(
+    ("op", "kind", "value"), [("glob", "str", "*a*"), ("cidr", "ip", "10.0.0.0/8")]
+)
+def test_parse__many_values_to_scan_many_times__is_too_much_work(
+    op: str, kind: str, value: str
+) -> None:
+    clause = {"op": op, "trait": "t", "values": [value] * 1_000}
+    document = copy.deepcopy(DOCUMENT)
+    document["traits"]["t"] = kind
+    document["segments"] = {"s": {"include": [], "exclude": [], "rules": [[clause]]}}
+    variant = next(iter(document["flags"]["yes"]["variants"]))
+    document["flags"] = {"yes": document["flags"]["yes"]}
+    document["flags"]["yes"]["requires"] = []
+    asked = [{"op": "segment", "values": ["s"]}]
+    rules = [{"id": f"r{at}", "when": asked, "serve": {"variant": variant}} for at in range(250)]
+    document["flags"]["yes"]["rules"] = rules
+    with pytest.raises(DocumentError, match="would look at"):
+        parse(document)
+    document["flags"]["yes"]["rules"] = rules[:100]
+    parse(document)
+
+
 def test_parse__defaults_said__are_the_defaults() -> None:
     said = {"not": False, "absent": None, "fold": False}
     clauses = [

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 import time_machine
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.test import Client
@@ -24,6 +25,7 @@ from igny8_core.ai.exceptions import (
     InvalidCondition,
     ModelInUse,
     PriceHasBegun,
+    PriceInThePast,
     RateTie,
 )
 from igny8_core.ai.model_registry import ModelRegistry
@@ -118,6 +120,41 @@ def test_begun_price__edited_or_deleted__is_refused(mini: AIModel) -> None:
         with pytest.raises(PriceHasBegun), transaction.atomic():
             change()
     assert rates_of(mini) == [("0.15", "0.6")]
+
+
+def test_new_price__that_would_change_the_past__is_refused(
+    client: Client, admin_user: User, mini: AIModel
+) -> None:
+    begun = mini.prices.get().effective_from
+    with time_machine.travel(begun + timedelta(days=30)):
+        with pytest.raises(PriceInThePast, match="'gpt-4o-mini' had a price then"):
+            ModelPrice.publish(mini, lines("1", "2"), effective_from=begun + timedelta(days=1))
+        data = price_form(mini, INTO, OUT)
+        data |= {"effective_from_0": f"{begun + timedelta(days=2):%Y-%m-%d}"}
+        client.force_login(admin_user)
+        page = client.post(ADD, data)
+        assert list(page.context["adminform"].form.errors) == ["effective_from"]
+        ModelPrice.publish(mini, lines("9", "9"), effective_from=begun - timedelta(days=1))
+    assert rates_of(mini) == [("9", "9"), ("0.15", "0.6")]
+
+
+def test_price_page__no_moment_given__begins_now(admin_client: Client, mini: AIModel) -> None:
+    page = admin_client.get(ADD)
+    assert page.context["adminform"].form["effective_from"].value() is None
+    before = timezone.now()
+    data = price_form(mini, INTO, OUT, effective_from_0="", effective_from_1="")
+    assert admin_client.post(ADD, data).status_code == 302
+    assert before <= mini.prices.latest("effective_from").effective_from <= timezone.now()
+
+
+def test_headline__two_rates_written_by_two_stale_instances__both_hold(mini: AIModel) -> None:
+    other = AIModel.objects.prefetch_related("prices__lines").get(pk=mini.pk)
+    assert len(other.prices.all()) == 1
+    mini.input_rate = Decimal("0.20")
+    mini.save()
+    other.output_rate = Decimal("0.90")
+    other.save()
+    assert rates_of(mini)[-1] == ("0.2", "0.9")
 
 
 def test_future_price__can_be_changed_and_cancelled(mini: AIModel) -> None:
