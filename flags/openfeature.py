@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from asgiref.sync import sync_to_async
+from django.db import close_old_connections
 from django.utils import timezone
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEventDetails
@@ -20,9 +21,23 @@ from flags.engine import Decision, Document, Reason, Ruleset
 from flags.rows import RESERVED
 
 T = TypeVar("T", bound=FlagValueType)
+Answer = TypeVar("Answer")
 Object = Sequence[FlagValueType] | Mapping[str, FlagValueType]
 
 _TYPES: Final = {bool: "a boolean", str: "a text", int: "a whole number", float: "a number"}
+
+
+async def _beside_the_loop(ask: Callable[..., Answer], *question: object) -> Answer:
+    """What Django would do for a request: the thread's connection is not left open."""
+
+    def answer() -> Answer:
+        close_old_connections()
+        try:
+            return ask(*question)
+        finally:
+            close_old_connections()
+
+    return await sync_to_async(answer)()
 
 
 class FlagsProvider(AbstractProvider):
@@ -160,8 +175,8 @@ class FlagsProvider(AbstractProvider):
         default_value: bool,  # noqa: FBT001 - the interface's
         evaluation_context: EvaluationContext | None = None,
     ) -> FlagResolutionDetails[bool]:
-        return await sync_to_async(self.resolve_boolean_details)(
-            flag_key, default_value, evaluation_context
+        return await _beside_the_loop(
+            self.resolve_boolean_details, flag_key, default_value, evaluation_context
         )
 
     async def resolve_string_details_async(
@@ -170,8 +185,8 @@ class FlagsProvider(AbstractProvider):
         default_value: str,
         evaluation_context: EvaluationContext | None = None,
     ) -> FlagResolutionDetails[str]:
-        return await sync_to_async(self.resolve_string_details)(
-            flag_key, default_value, evaluation_context
+        return await _beside_the_loop(
+            self.resolve_string_details, flag_key, default_value, evaluation_context
         )
 
     async def resolve_integer_details_async(
@@ -180,8 +195,8 @@ class FlagsProvider(AbstractProvider):
         default_value: int,
         evaluation_context: EvaluationContext | None = None,
     ) -> FlagResolutionDetails[int]:
-        return await sync_to_async(self.resolve_integer_details)(
-            flag_key, default_value, evaluation_context
+        return await _beside_the_loop(
+            self.resolve_integer_details, flag_key, default_value, evaluation_context
         )
 
     async def resolve_float_details_async(
@@ -190,8 +205,8 @@ class FlagsProvider(AbstractProvider):
         default_value: float,
         evaluation_context: EvaluationContext | None = None,
     ) -> FlagResolutionDetails[float]:
-        return await sync_to_async(self.resolve_float_details)(
-            flag_key, default_value, evaluation_context
+        return await _beside_the_loop(
+            self.resolve_float_details, flag_key, default_value, evaluation_context
         )
 
     async def resolve_object_details_async(
@@ -200,6 +215,6 @@ class FlagsProvider(AbstractProvider):
         default_value: Object,
         evaluation_context: EvaluationContext | None = None,
     ) -> FlagResolutionDetails[Object]:
-        return await sync_to_async(self.resolve_object_details)(
-            flag_key, default_value, evaluation_context
+        return await _beside_the_loop(
+            self.resolve_object_details, flag_key, default_value, evaluation_context
         )
