@@ -419,7 +419,7 @@ class InvalidMarkup(AIError):
 
     def __init__(self, value: object, least: int, most: int) -> None:
         self.value = value
-        super().__init__(f"The markup is {value!r}; it must be percent from {least} to {most}.")
+        super().__init__(f"The markup is {value}; it must be percent from {least} to {most}.")
 
 
 class ProcessingNotPriced(AIError):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-from decimal import Decimal
+from argparse import ArgumentParser, ArgumentTypeError
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.utils import timezone
@@ -37,7 +37,7 @@ class Command(base.PipelineCommand):
         )
         for name in ("size", "quality", "region"):
             parser.add_argument(f"--{name}", help=f"the {name}, where the price depends on it")
-        parser.add_argument("--markup", type=Decimal, metavar="PERCENT", help="for the charge")
+        parser.add_argument("--markup", type=_percent, metavar="PERCENT", help="for the charge")
 
     def handle(self, **options: Any) -> None:
         model = ModelRegistry.find(options["model"])
@@ -77,6 +77,14 @@ class Command(base.PipelineCommand):
                 *([("charge", charge)] if options["markup"] else []),
             ]
         )
+
+
+def _percent(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        message = f"{text!r} is not a number of percent"
+        raise ArgumentTypeError(message) from None
 
 
 def _sum(line: QuoteLine) -> str:
