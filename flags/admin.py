@@ -33,10 +33,12 @@ from flags.forms import (
     VariantForm,
     VariantFormSet,
 )
-from flags.models import AccountOverride, Flag, Rule, Segment, Trait, Variant
+from flags.models import AccountOverride, Flag, Revision, Rule, Segment, Trait, Variant
+from flags.revision_admin import RevisionAdmin
 from flags.rows import lock_head
 
 admin.site.unregister([Switch, Sample])
+admin.site.register(Revision, RevisionAdmin)
 
 
 SHORT_TEXTS = {TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}}
@@ -84,15 +86,15 @@ class PublishedAdmin(ModelAdmin):
 
     def save_related(self, request: HttpRequest, *args: Any) -> None:
         super().save_related(request, *args)
-        _publish(request)
+        publish(request)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         super().delete_model(request, obj)
-        _publish(request)
+        publish(request)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         response = super().response_action(request, queryset)
-        _publish(request)
+        publish(request)
         return response
 
     def get_form(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
@@ -138,10 +140,15 @@ _FLAG_FIELDS = {
 }
 
 
-def _publish(request: HttpRequest) -> None:
+def author_of(request: HttpRequest) -> str:
+    name: str = request.user.get_username()
+    return name
+
+
+def publish(request: HttpRequest) -> None:
     """Raises Refusal where the tables make no document that checks."""
     try:
-        publishing.publish(author=request.user.get_username())
+        publishing.publish(author=author_of(request))
     except DocumentError as error:
         raise Refusal(export.document(), error) from None
 

@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from flags import explain
 from flags.engine.problems import pointer
+from flags.sections import sections
+from flags.serving import rule_words
 
 Json = Mapping[str, Any]
 Path = tuple[str | int, ...]
@@ -86,10 +88,25 @@ def _is_alike(before: Any, after: Any) -> bool:
 def sentences(before: Json, after: Json) -> list[str]:
     """What has changed, for people: a sentence for each thing, not for each change inside it."""
     told: dict[Path, str] = {}
-    for change in diff(before, after):
+    for change in diff(*(_without_sections(side) for side in (before, after))):
         place, sentence = _sentence(change, before, after)
         told.setdefault(place, sentence)
-    return list(told.values())
+    old, new = before["sections"], after["sections"]
+    named = [*old, *(name for name in new if name not in old)]
+    return [
+        *told.values(),
+        *(each for name in named for each in _section(name, old.get(name), new.get(name))),
+    ]
+
+
+def _without_sections(side: Json) -> Json:
+    return {name: part for name, part in side.items() if name != "sections"}
+
+
+def _section(name: str, before: Json | None, after: Json | None) -> Iterable[str]:
+    if before is None or after is None:
+        return [f"section {name}: {'added' if before is None else 'removed'}"]
+    return sections()[name].sentences(before, after) if name in sections() else ()
 
 
 def _sentence(  # noqa: PLR0911 - one for each kind of place
@@ -99,18 +116,18 @@ def _sentence(  # noqa: PLR0911 - one for each kind of place
     match change.path:
         case ("flags", flag, "rules", int(at), "when", int(index), *_):
             place = change.path[:6]
-            named = _rule(after["flags"][flag]["rules"][at])
+            named = rule_words(after["flags"][flag]["rules"][at])
             sides = (side["flags"][flag]["rules"][at]["when"][index] for side in (before, after))
             old, new = (explain.clause_text(clause) for clause in sides)
-            return place, f"rule {named} of flag {flag}: {old} → {new}"
+            return place, f"{named} of flag {flag}: {old} → {new}"
         case ("flags", flag, "rules", int(at), key, *_):
             place = change.path[:5]
-            named = _rule(after["flags"][flag]["rules"][at])
+            named = rule_words(after["flags"][flag]["rules"][at])
             old, new = (
                 _told(key, side["flags"][flag]["rules"][at].get(key, ABSENT))
                 for side in (before, after)
             )
-            return place, f"rule {named} of flag {flag}: {key} {old} → {new}"
+            return place, f"{named} of flag {flag}: {key} {old} → {new}"
         case ("flags", flag, "rules"):
             return change.path, f"flag {flag}: {_rules(change.before, change.after)}"
         case ("flags", flag, "variants", variant, *_):
@@ -141,7 +158,6 @@ _SINGULAR: Final = {
     "segments": "segment",
     "traits": "trait",
     "switches": "switch",
-    "sections": "section",
 }
 
 
@@ -153,18 +169,14 @@ def _became(change: Change) -> str:
     return f"{explain.value_text(change.before)} → {explain.value_text(change.after)}"
 
 
-def _rule(rule: Json) -> str:
-    return f"“{rule['name']}”" if rule.get("name") else str(rule["id"])
-
-
 def _rules(before: Sequence[Json], after: Sequence[Json]) -> str:
     old, new = ({rule["id"]: rule for rule in rules} for rules in (before, after))
-    added = [f"rule {_rule(new[key])} added" for key in new if key not in old]
-    removed = [f"rule {_rule(old[key])} removed" for key in old if key not in new]
+    added = [f"{rule_words(new[key])} added" for key in new if key not in old]
+    removed = [f"{rule_words(old[key])} removed" for key in old if key not in new]
     kept = [key for key in old if key in new] != [key for key in new if key in old]
     moved = ["rules in another order"] if kept else []
     edited = [
-        f"rule {_rule(new[key])} changed"
+        f"{rule_words(new[key])} changed"
         for key in new
         if key in old and list(_differences(old[key], new[key], ()))
     ]

@@ -11,6 +11,7 @@ from django.db import models, transaction
 from django.utils import timezone
 from waffle import get_waffle_switch_model
 
+from flags import serving
 from flags.engine import Document, DocumentError, parse
 from flags.engine.problems import MAX_PROBLEMS, Path, Problem, pointer
 from flags.engine.traits import Type, moment
@@ -27,7 +28,7 @@ from flags.rows import (
     Variant,
     flag_model,
 )
-from flags.sections import vocabularies
+from flags.sections import sections, vocabularies
 
 PERCENT: Final = "percent"  # the id of the rule that waffle's percentage becomes
 _PPM_OF_PERCENT: Final = 10_000
@@ -54,9 +55,34 @@ def check(exported: Json | None = None) -> Document:
     return found
 
 
-def checked(exported: Json) -> Document:
-    named = {flag["vocabulary"] for flag in exported["flags"].values()} - {None}
-    return parse(exported, vocabularies=vocabularies(named))
+def checked(source: object) -> Document:
+    """As `parse`, with what only the host knows checked too; raises DocumentError."""
+    document = parse(source, vocabularies=_known)
+    unservable = serving.unservable(document, _known(document), timezone.now())
+    if unservable:
+        raise DocumentError(unservable[:MAX_PROBLEMS])
+    return document
+
+
+def _known(document: Document) -> Mapping[str, Mapping[str, str | None]]:
+    """The vocabularies that its flags name, as its own sections say; raises DocumentError."""
+    _check_sections(document)
+    named = {flag.get("vocabulary") for flag in document["flags"].values()} - {None}
+    return vocabularies(cast(set[str], named), document["sections"])
+
+
+def _check_sections(document: Document) -> None:
+    registered = sections()
+    problems: list[Problem] = []
+    for name, section in document["sections"].items():
+        if name not in registered:
+            problems.append(_problem(("sections", name), name, f"There is no section {name!r}."))
+            continue
+        base = pointer(("sections", name))
+        found = registered[name].check(section)
+        problems += [{**each, "path": base + each["path"]} for each in found]
+    if problems:
+        raise DocumentError(problems[:MAX_PROBLEMS])
 
 
 def document() -> Json:
@@ -81,7 +107,7 @@ def document_of(flags: list[AbstractFlag]) -> Json:
         "switches": dict(
             get_waffle_switch_model().objects.order_by("name").values_list("name", "active")
         ),
-        "sections": {},
+        "sections": {name: section.dump() for name, section in sections().items()},
     }
 
 
@@ -190,6 +216,8 @@ def restore(wanted: Document) -> None:
     _restore_segments(wanted)
     _restore_flags(wanted)
     _restore_switches(wanted)
+    for name, section in wanted["sections"].items():
+        sections()[name].restore(section)
 
 
 def _restore_traits(wanted: Document) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
 
 from flags import changes, export
-from flags.engine import Document, DocumentError, parse
+from flags.engine import Document, DocumentError
 from flags.rows import Head, Revision, lock_head
+from flags.sections import retention
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def publish(*, author: str = "", comment: str = "") -> Revision:
         return last
     number = 1 if last is None else last.number + 1
     text = canonical({**document, "number": number})
-    return Revision.objects.create(
+    revision = Revision.objects.create(
         number=number,
         text=text,
         checksum=checksum_of(text),
@@ -53,6 +54,20 @@ def publish(*, author: str = "", comment: str = "") -> Revision:
         summary=["the first"] if before is None else changes.sentences(before, document),
         parent=last,
     )
+    thin()
+    return revision
+
+
+def thin() -> int:
+    """Delete old revisions as the host's retention says. How many they were."""
+    rule = retention()
+    kept = rule.kept() if rule else 0
+    newest = Revision.objects.values_list("number", flat=True).first()
+    if rule is None or not kept or newest is None:
+        return 0
+    old = Revision.objects.filter(number__lte=newest - kept).exclude(rule.named)
+    deleted, _ = old.delete()
+    return deleted
 
 
 def publish_pending(comment: str = "") -> None:
@@ -104,11 +119,19 @@ def roll_back(number: int, *, author: str = "", comment: str = "") -> Revision:
     return publish(author=author, comment=comment or f"back to revision {number}")
 
 
+def preview(change: Callable[[], Revision]) -> Revision:
+    """The revision that a change would make; nothing is kept. Raises what the change raises."""
+    with transaction.atomic():
+        would_be = change()
+        transaction.set_rollback(True)
+    return would_be
+
+
 @transaction.atomic
 def apply(source: str | bytes, *, author: str = "", comment: str = "") -> Revision:
     """Make the tables say what the text says, and publish that; raises DocumentError."""
     lock_head()
-    export.restore(export.checked(dict(parse(source))))
+    export.restore(export.checked(source))
     return publish(author=author, comment=comment)
 
 

@@ -1,23 +1,81 @@
-"""What a host adds to the document: the vocabularies that flags draw their values from."""
+"""What a host adds: its own section of the document, vocabularies, and what keeps a revision."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
-# The texts that are known now.
-Vocabulary = Callable[[], Collection[str]]
+from django.db.models import Q
 
+from flags.engine.problems import Problem
+
+Json = dict[str, Any]
+Sections = Mapping[str, Mapping[str, Any]]
+
+
+class Section(NamedTuple):
+    """A part of the document that the host keeps in tables of its own."""
+
+    # The tables -> the section.
+    dump: Callable[[], Json]
+    # What is wrong with anything that claims to be one; paths begin at the section.
+    check: Callable[[Any], Iterable[Problem]]
+    # Make the tables say what a checked section says.
+    restore: Callable[[Json], None]
+    # What has changed from one to another, for people.
+    sentences: Callable[[Mapping[str, Any], Mapping[str, Any]], Iterable[str]]
+    # A checked section as this process uses it; what has not changed is taken from the last one.
+    compile: Callable[[Json, Any], Any]
+
+
+# The texts that are known by a document's sections; each with why it cannot be served now, or None.
+Vocabulary = Callable[[Sections], Mapping[str, str | None]]
+
+
+class Retention(NamedTuple):
+    """How many of the last revisions are kept, all where 0; of the others those that `named` has.
+
+    `named` may refer to the revision by OuterRef("number").
+    """
+
+    kept: Callable[[], int]
+    named: Q
+
+
+_sections: dict[str, Section] = {}
 _vocabularies: dict[str, Vocabulary] = {}
+_retentions: dict[str, Retention] = {}
+
+
+def _register(registry: dict[str, Any], word: str, name: str, value: Any) -> None:
+    if registry.setdefault(name, value) is not value:
+        message = f"The {word} {name!r} is registered already."
+        raise ValueError(message)
+
+
+def register_section(name: str, section: Section) -> None:
+    """For `AppConfig.ready()`; raises ValueError where another has the name."""
+    _register(_sections, "section", name, section)
 
 
 def register_vocabulary(name: str, known: Vocabulary) -> None:
     """For `AppConfig.ready()`; raises ValueError where another has the name."""
-    if _vocabularies.get(name, known) is not known:
-        message = f"The vocabulary {name!r} is registered already."
-        raise ValueError(message)
-    _vocabularies[name] = known
+    _register(_vocabularies, "vocabulary", name, known)
 
 
-def vocabularies(names: Iterable[str]) -> Mapping[str, Collection[str]]:
-    """What is known now of those among the names that are registered."""
-    return {name: _vocabularies[name]() for name in sorted({*names} & {*_vocabularies})}
+def register_retention(retention: Retention) -> None:
+    """For `AppConfig.ready()`; raises ValueError where there is one."""
+    _register(_retentions, "retention", "revisions", retention)
+
+
+def sections() -> Mapping[str, Section]:
+    return _sections
+
+
+def vocabularies(names: Iterable[str], among: Sections) -> Mapping[str, Mapping[str, str | None]]:
+    """What is known by these sections, of those among the names that are registered."""
+    return {name: _vocabularies[name](among) for name in sorted({*names} & {*_vocabularies})}
+
+
+def retention() -> Retention | None:
+    return _retentions.get("revisions")

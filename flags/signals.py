@@ -24,9 +24,7 @@ from flags.rows import committed, mark_changed
 
 
 def connect() -> None:
-    for sender in (Flag, Variant, Rule, Segment, Trait, get_waffle_switch_model()):
-        post_delete.connect(_changed, sender=sender)
-        post_save.connect(_loaded, sender=sender)
+    watch(Flag, Variant, Rule, Segment, Trait, get_waffle_switch_model())
     post_save.connect(_changed, sender=get_waffle_switch_model())
     committed.connect(_publish_committed)
     post_migrate.connect(_publish_migrated, sender=apps.get_app_config("flags"))
@@ -34,6 +32,13 @@ def connect() -> None:
         m2m_changed.connect(_members_changed, sender=relation.through)
     pre_delete.connect(_user_deleted, sender=get_user_model())
     pre_delete.connect(_group_deleted, sender=Group)
+
+
+def watch(*published: type[Model]) -> None:
+    """Have deleted rows and fixtures change what is published; saving is for `Published.save()`."""
+    for sender in published:
+        post_delete.connect(_changed, sender=sender)
+        post_save.connect(_loaded, sender=sender)
 
 
 def _publish_committed(**_what: Any) -> None:

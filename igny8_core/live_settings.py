@@ -29,6 +29,12 @@ def load() -> LiveSettings:
     )
 
 
+def revisions_kept() -> int:
+    """How many of the last revisions are kept; all where 0. One query."""
+    kept: int = get_values()["REVISIONS_KEPT"]
+    return kept
+
+
 def seed(**_signal: object) -> None:
     """Store the default of every setting that has no row, so that a read never writes.
 

@@ -147,6 +147,10 @@ CONSTANCE_ADDITIONAL_FIELDS = {
             "widget": "unfold.widgets.UnfoldAdminDecimalFieldWidget",
         },
     ],
+    "count": [
+        "django.forms.IntegerField",
+        {"min_value": 0, "widget": "unfold.widgets.UnfoldAdminIntegerFieldWidget"},
+    ],
 }
 CONSTANCE_CONFIG = {
     "AI_REQUEST_TIMEOUT_S": (
@@ -161,9 +165,18 @@ CONSTANCE_CONFIG = {
             "plainly labelled. Turn this off in production: such a request is then refused."
         ),
     ),
+    "REVISIONS_KEPT": (
+        500,
+        (
+            "How many of the last revisions are kept; 0: all. Older ones go with the next "
+            "publish, but never one that a receipt names."
+        ),
+        "count",
+    ),
 }
 CONSTANCE_CONFIG_FIELDSETS = {
     "AI requests": ("AI_REQUEST_TIMEOUT_S", "AI_OFFLINE_ANSWERS"),
+    "Revisions": ("REVISIONS_KEPT",),
 }
 
 # Provider keys in the database are encrypted with the first, and read with any of them.

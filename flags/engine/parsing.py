@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import cast
 
 from flags.engine.checks import check_meaning
@@ -15,10 +15,15 @@ from flags.engine.shape import check_shape
 Vocabularies = Mapping[str, Collection[str]]
 
 
-def parse(source: object, *, vocabularies: Vocabularies | None = None) -> Document:
+def parse(
+    source: object,
+    *,
+    vocabularies: Vocabularies | Callable[[Document], Vocabularies] | None = None,
+) -> Document:
     """The checked document of JSON text (str or bytes) or of an object; DocumentError otherwise.
 
-    `vocabularies` are the host's, by name; without them the names are taken as they are.
+    `vocabularies` are the host's, by name, or said by the well-shaped document; without them the
+    names are taken as they are.
     """
     problems = Problems()
     value = load(source, problems) if isinstance(source, str | bytes | bytearray) else source
@@ -28,6 +33,7 @@ def parse(source: object, *, vocabularies: Vocabularies | None = None) -> Docume
     problems.raise_if_any()
     # What the caller goes on changing is not the document.
     document = cast(Document, value if value is not source else json.loads(json.dumps(value)))
-    check_meaning(document, vocabularies, problems)
+    known = vocabularies(document) if callable(vocabularies) else vocabularies
+    check_meaning(document, known, problems)
     problems.raise_if_any()
     return document

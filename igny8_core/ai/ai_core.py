@@ -45,6 +45,7 @@ from igny8_core.ai.values import (
     Vector,
 )
 from igny8_core.modules.accounts.models import Account, AccountStatus
+from igny8_core.modules.system.models import ModelPrice
 from igny8_core.modules.usage.models import INTERRUPTED, OK, UNMETERED, UNPRICED, Receipt
 
 logger = logging.getLogger(__name__)
@@ -266,7 +267,7 @@ def fill_in(receipt: Receipt, answer: ProviderAnswer[Content], resolution: Resol
         logger.error("%s has no cost: %s", receipt.request_id, error)  # noqa: TRY400 - it says it
         receipt.status = UNPRICED
         return
-    receipt.model_priced, receipt.price_id = quote.model_id, price.key
+    receipt.model_priced, receipt.price_id = quote.model_id, ModelPrice.key_of(price)
     receipt.lines = [line.facts() for line in quote.lines]
     receipt.cost_computed = quote.cost
     if answer.cost_reported is None:

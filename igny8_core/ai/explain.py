@@ -73,8 +73,13 @@ def rate_text(line: RateLine) -> str:
     """`14.00 per 1M output tokens`, and where it holds."""
     unit = line.meter.replace("_", " ")
     per = {1: unit.removesuffix("s"), PER_MILLION: f"1M {unit}"}.get(line.per, f"{line.per} {unit}")
-    where = ", ".join(f"{name} {_fact(fact)}" for name, fact in (line.facts or {}).items())
+    where = condition_text(line.facts)
     return f"{money_text(line.amount)} per {per}" + (f" ({where})" if where else "")
+
+
+def condition_text(facts: Mapping[str, Any] | None) -> str:
+    """Where a rate holds; empty: always."""
+    return ", ".join(f"{name} {_fact(fact)}" for name, fact in (facts or {}).items())
 
 
 def _fact(fact: Any) -> str:

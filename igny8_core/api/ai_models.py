@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -14,9 +16,11 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import DjangoModelPermissions, IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import ModelSerializer
+from rest_framework.serializers import BaseSerializer, ModelSerializer
 from rest_framework.viewsets import ModelViewSet
 
+from flags import publishing
+from flags.rows import lock_head
 from igny8_core.api.strict import StrictOrdering, StrictView
 from igny8_core.modules.system.global_settings_models import AIModel
 
@@ -117,18 +121,36 @@ class AIModelViewSet(StrictView, ModelViewSet[AIModel]):
         "updated_at",
     ]
 
-    @transaction.atomic
+    @contextmanager
+    def published(self) -> Iterator[None]:
+        """What is written inside is published in the same transaction; raises DocumentError."""
+        with transaction.atomic():
+            lock_head()
+            yield
+            publishing.publish(author=self.request.user.get_username())
+
+    def perform_create(self, serializer: BaseSerializer[AIModel]) -> None:
+        with self.published():
+            super().perform_create(serializer)
+
+    def perform_update(self, serializer: BaseSerializer[AIModel]) -> None:
+        with self.published():
+            super().perform_update(serializer)
+
     def perform_destroy(self, instance: AIModel) -> None:
-        instance.delete()
+        with self.published():
+            instance.delete()
 
     @action(detail=True, methods=["post"], url_path="toggle-active", permission_classes=CHANGERS)
     def toggle_active(self, _request: Request, **_where: str) -> Response:
         model = self.get_object()
-        model.toggle_active()
+        with self.published():
+            model.toggle_active()
         return Response(self.get_serializer(model).data)
 
     @action(detail=True, methods=["post"], url_path="set-default", permission_classes=CHANGERS)
     def set_default(self, _request: Request, **_where: str) -> Response:
         model = self.get_object()
-        model.make_default()
+        with self.published():
+            model.make_default()
         return Response(self.get_serializer(model).data)

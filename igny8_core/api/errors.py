@@ -13,6 +13,7 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from flags.engine import DocumentError
 from igny8_core.ai.exceptions import AIError, ModelInUse
 
 # An AIError that is not here is a fault of what was asked.
@@ -23,8 +24,11 @@ def respond(error: Exception, _context: dict[str, Any]) -> Response | None:
     """The answer to an error, or None for one that is a fault of ours."""
     match error:
         case AIError():
-            body = {"code": error.code, "message": str(error)}
+            body: dict[str, Any] = {"code": error.code, "message": str(error)}
             return Response(body, STATUSES.get(type(error), HTTPStatus.BAD_REQUEST))
+        case DocumentError():
+            body = {"code": error.code, "message": str(error), "details": error.errors}
+            return Response(body, HTTPStatus.CONFLICT)
         case ProtectedError():
             users = len(error.protected_objects)
             body = {"code": ModelInUse.code, "message": f"{users} accounts prefer this model."}

@@ -480,6 +480,11 @@ def test_site__every_page__opens_on_the_products_theme(admin_client: Client, acm
 def test_live_settings__nonsense__is_refused_on_the_page(admin_client: Client, value: str) -> None:
     url = reverse("admin:constance_config_changelist")
     version = admin_client.get(url).context["form"]["version"].value()
-    data = {"AI_REQUEST_TIMEOUT_S": value, "AI_OFFLINE_ANSWERS": "on", "version": version}
+    data = {
+        "AI_REQUEST_TIMEOUT_S": value,
+        "AI_OFFLINE_ANSWERS": "on",
+        "REVISIONS_KEPT": "500",
+        "version": version,
+    }
     page = admin_client.post(url, data)
     assert list(page.context["form"].errors) == ["AI_REQUEST_TIMEOUT_S"]

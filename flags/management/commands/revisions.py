@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
-
-from django.db import transaction
 
 from flags import changes, publishing
 from flags.management import base
@@ -118,9 +117,8 @@ class Command(base.ActionCommand):
         except OSError as error:
             raise base.Refused(f"{options['file']}: {error.strerror}.") from None
         last = Revision.objects.first()
-        with transaction.atomic():
-            done = publishing.apply(source, author=base.user(), comment=options["comment"])
-            transaction.set_rollback(options["dry_run"])
+        apply = partial(publishing.apply, source, author=base.user(), comment=options["comment"])
+        done = publishing.preview(apply) if options["dry_run"] else apply()
         if options["dry_run"] and done != last and not options["json"]:
             self.stdout.write("Nothing is changed yet. It would be:")
         self._print(done, last, as_json=options["json"])

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
+from flags.rows import Published, mark_changed
 from igny8_core.ai import parameters, prompts
 from igny8_core.ai.exceptions import AIError, InvalidPlaceholders, PromptIsFixed, UnknownProvider
 from igny8_core.ai.parameters import PARAMETERS, Value
@@ -33,6 +34,8 @@ class SavedRowsQuerySet(models.QuerySet[Row]):
 
     def update(self, **values: Any) -> int:
         with transaction.atomic(using=self.db):
+            if issubclass(self.model, Published):
+                mark_changed()
             chosen = self.model._base_manager.using(self.db).filter(
                 pk__in=list(self.values_list("pk", flat=True))
             )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -17,6 +18,9 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
+from flags.admin import PublishedAdmin, publish
+from flags.forms import Refusal
+from flags.rows import lock_head
 from igny8_core.ai import explain
 from igny8_core.ai.exceptions import AIError
 from igny8_core.ai.pricing import money_text
@@ -39,7 +43,7 @@ admin.site.register(ModelPrice, ModelPriceAdmin)
 
 
 @admin.register(AIModel)
-class AIModelAdmin(RefusalAsMessage, ModelAdmin):
+class AIModelAdmin(RefusalAsMessage, PublishedAdmin):
     list_display: ClassVar = [
         "model_id",
         "display_name",
@@ -201,7 +205,15 @@ class AIModelAdmin(RefusalAsMessage, ModelAdmin):
         if not self.has_change_permission(request):
             return HttpResponse(status=403)
         model = get_object_or_404(AIModel, pk=pk)
-        switch(model)
+        try:
+            with transaction.atomic():
+                lock_head()
+                switch(model)
+                publish(request)
+        except Refusal as refusal:
+            for fault in refusal.faults:
+                messages.error(request, fault.message)
+            return self._back(request)
         states = [
             "active" if model.is_active else "inactive",
             *(["the default"] if model.is_default else []),
@@ -212,6 +224,10 @@ class AIModelAdmin(RefusalAsMessage, ModelAdmin):
             messages.warning(request, f"{sentence} Accounts without another choice get no model.")
         else:
             messages.success(request, sentence)
+        return self._back(request)
+
+    @staticmethod
+    def _back(request: HttpRequest) -> HttpResponse:
         back = request.headers.get("Referer", "")
         if url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):
             return redirect(back)

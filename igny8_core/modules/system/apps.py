@@ -1,13 +1,17 @@
-"""Stores the live settings' defaults after a migration; gives flags the models' vocabularies."""
+"""Stores the live settings' defaults after a migration; gives flags the catalogue."""
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Mapping
+from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils import timezone
 
 from igny8_core.ai.values import ModelType
+
+SECTION = "catalogue"
 
 
 class SystemConfig(AppConfig):
@@ -15,11 +19,31 @@ class SystemConfig(AppConfig):
     verbose_name = "AI models"
 
     def ready(self) -> None:
-        from flags import sections
+        from flags import sections, signals
         from igny8_core import live_settings
-        from igny8_core.modules.system.models import AIModel
+        from igny8_core.ai.catalogue import compile_section, faults_of, servable
+        from igny8_core.modules.system import catalogue
+        from igny8_core.modules.system.models import AIModel, ModelPrice, RateLine
 
         post_migrate.connect(live_settings.seed, sender=self)
+        signals.watch(AIModel, ModelPrice, RateLine)
+        sections.register_section(
+            SECTION,
+            sections.Section(
+                catalogue.dump,
+                faults_of,
+                catalogue.restore,
+                catalogue.sentences,
+                compile_section,
+            ),
+        )
+
+        def known(model_type: ModelType) -> sections.Vocabulary:
+            def of(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
+                section = sections.get(SECTION, {"models": {}})
+                return servable(section, model_type, timezone.now())
+
+            return of
+
         for model_type in ModelType:
-            known = partial(AIModel.ids_of_type, model_type)
-            sections.register_vocabulary(f"ai-model:{model_type}", known)
+            sections.register_vocabulary(f"ai-model:{model_type}", known(model_type))

@@ -12,6 +12,7 @@ from django.core.validators import MinValueValidator, URLValidator
 from django.db import models, transaction
 from django.utils import timezone
 
+from flags.rows import Published, mark_changed
 from igny8_core.ai.exceptions import InvalidRate
 from igny8_core.ai.meters import HEADLINE
 from igny8_core.ai.pricing import Price, headline_lines
@@ -51,7 +52,7 @@ def rate_text(rate: Decimal) -> str:
 _DEFAULT = frozenset({"is_default", "model_type"})
 
 
-class AIModel(models.Model):
+class AIModel(Published):
     """Dynamic AI model configuration.
 
     Replaces hardcoded MODEL_RATES and IMAGE_MODEL_RATES.
@@ -184,6 +185,7 @@ class AIModel(models.Model):
                 _check_rate(name, getattr(self, name))
         written = options.get("update_fields")
         with transaction.atomic(using=options.get("using")):
+            mark_changed()
             if self.is_default and (written is None or not _DEFAULT.isdisjoint(written)):
                 self._clear_other_default(options.get("using"))
             changed = self._changed_rates(written)
@@ -263,13 +265,10 @@ class AIModel(models.Model):
             other.is_default = False
             other.save(using=using, update_fields=["is_default", "updated_at"])
 
-    @classmethod
-    def ids_of_type(cls, model_type: ModelType) -> set[str]:
-        return set(cls.objects.filter(model_type=model_type).values_list("model_id", flat=True))
-
     def toggle_active(self) -> None:
         """Switch it, as it is stored: two clicks at once are two switches."""
         with transaction.atomic():
+            mark_changed()
             stored = AIModel.objects.select_for_update().get(pk=self.pk)
             self.is_active = not stored.is_active
             self.save(update_fields=["is_active", "updated_at"])

@@ -9,9 +9,10 @@ from django.db.models import JSONField, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from flags.admin import PublishedAdmin
 from igny8_core.ai import explain
 from igny8_core.ai.exceptions import AIError
 from igny8_core.ai.pricing import Price
@@ -45,7 +46,7 @@ class RateLineInline(TabularInline):
     extra = 0
 
 
-class ModelPriceAdmin(RefusalAsMessage, ModelAdmin):
+class ModelPriceAdmin(RefusalAsMessage, PublishedAdmin):
     """A price is added, and cancelled before it begins; it is never edited."""
 
     list_display: ClassVar = ["model", "effective_from", "state", "rates", "source", "author"]

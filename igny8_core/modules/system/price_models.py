@@ -13,6 +13,7 @@ from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
+from flags.rows import Published
 from igny8_core.ai import pricing
 from igny8_core.ai.conditions import parse_condition
 from igny8_core.ai.exceptions import (
@@ -31,7 +32,7 @@ from igny8_core.modules.system.money import UsdField
 GRACE: Final = timedelta(minutes=1)
 
 
-class ModelPrice(models.Model):
+class ModelPrice(Published):
     """What a model costs from a moment on. One that has begun is never edited or deleted."""
 
     model = models.ForeignKey(AIModel, on_delete=models.CASCADE, related_name="prices")
@@ -118,6 +119,14 @@ class ModelPrice(models.Model):
         )
 
     @classmethod
+    def key_of(cls, price: pricing.Price) -> int | None:
+        """The primary key of the row that says this price; None for the plan's figures."""
+        rows = cls.objects.filter(
+            model__model_id=price.model_id, effective_from=price.effective_from
+        )
+        return rows.values_list("pk", flat=True).first()
+
+    @classmethod
     @transaction.atomic
     def publish(
         cls,
@@ -142,7 +151,7 @@ class ModelPrice(models.Model):
         return price
 
 
-class RateLine(models.Model):
+class RateLine(Published):
     """An amount per so many of a meter, where the condition holds."""
 
     price = models.ForeignKey(ModelPrice, on_delete=models.CASCADE, related_name="lines")

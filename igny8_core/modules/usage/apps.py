@@ -1,10 +1,19 @@
-"""The app's name for Django."""
+"""The app's name for Django; has flags keep the revisions that receipts name."""
 
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models import Exists, OuterRef, Q
 
 
 class UsageConfig(AppConfig):
     name = "igny8_core.modules.usage"
     verbose_name = "Usage"
+
+    def ready(self) -> None:
+        from flags import sections
+        from igny8_core import live_settings
+        from igny8_core.modules.usage.models import Receipt
+
+        named = Q(Exists(Receipt.objects.filter(revision=OuterRef("number"))))
+        sections.register_retention(sections.Retention(live_settings.revisions_kept, named))

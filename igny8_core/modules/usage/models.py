@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from django.conf import settings
 from django.db import models
@@ -10,7 +10,9 @@ from django.db.models.signals import pre_delete, pre_save
 from django.dispatch import receiver
 from django.utils import timezone
 
-from flags.models import Variant
+from flags import export, serving
+from flags.engine.document import Flag as FlagDocument
+from flags.models import Flag
 from igny8_core.ai.exceptions import ModelInUse, PromptInUse
 from igny8_core.ai.values import PromptOrigin
 from igny8_core.modules.system.models import AIModel, AIPrompt, GlobalAIPrompt, ModelPrice
@@ -88,6 +90,12 @@ class Receipt(models.Model):
         blank=True,
         help_text="The quote's lines: meter, quantity, rate, per how many, amount.",
     )
+    revision = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        db_index=True,
+        help_text="The number of the revision that decided; empty for the plan's figures.",
+    )
     latency_ms = models.IntegerField()
     status = models.CharField(
         max_length=40,
@@ -128,10 +136,20 @@ def _refuse_if_named(model_id: str, change: str) -> None:
     """Raises ModelInUse where a receipt, or a flag that serves models, names it."""
     if _receipts_name(model_id):
         raise ModelInUse(model_id, change)
-    serving = Variant.objects.filter(flag__vocabulary__startswith=VOCABULARY).select_related("flag")
-    for variant in serving:
-        if variant.value == model_id:
-            raise ModelInUse(model_id, change, f"the flag {variant.flag.name} serves it")
+    users = Flag.objects.filter(vocabulary__startswith=VOCABULARY).prefetch_related(
+        "variants", "rules"
+    )
+    for flag in users:
+        keys = {key for key, value in flag.values().items() if value == model_id}
+        if keys:
+            document = cast(FlagDocument, export.flag_of(flag))
+            served = [
+                place.words
+                for place in serving.places(flag.name, document, timezone.now())
+                if place.variant in keys
+            ]
+            named = served or [f"it is the variant {key} of flag {flag.name}" for key in keys]
+            raise ModelInUse(model_id, change, ", ".join(named))
 
 
 def _receipts_name(model_id: str) -> bool:

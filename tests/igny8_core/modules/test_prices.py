@@ -185,7 +185,10 @@ def test_model__that_a_flag_serves__stays_under_its_name(mini: AIModel) -> None:
     Variant.objects.create(flag=flag, key="a", value="gpt-4o-mini")
     mini.model_id = "other"
     for change in (mini.save, AIModel.objects.get(pk=mini.pk).delete):
-        with pytest.raises(ModelInUse, match="the flag text serves it"), transaction.atomic():
+        with (
+            pytest.raises(ModelInUse, match="it is the variant a of flag text"),
+            transaction.atomic(),
+        ):
             change()
 
 

@@ -1,0 +1,235 @@
+"""The operators' pages of revisions: the feed, one of them, two compared, and going back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
+
+from flags import changes, export, publishing
+from flags.engine import DocumentError
+from flags.models import Revision
+
+_SHOWN = 3
+_MAX_RAW = 500
+
+
+class CompareForm(forms.Form):
+    before = forms.IntegerField(min_value=1, widget=UnfoldAdminIntegerFieldWidget)
+    after = forms.IntegerField(min_value=1, widget=UnfoldAdminIntegerFieldWidget)
+
+
+class CommentForm(forms.Form):
+    comment = forms.CharField(
+        max_length=500,
+        required=False,
+        label="Why",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="For those who ask later.",
+    )
+
+
+class RevisionAdmin(ModelAdmin):
+    """Nothing here is edited: a revision is what was published."""
+
+    list_display: ClassVar = ["number", "created_at", "author", "comment", "changes"]
+    search_fields: ClassVar = ["=number", "author", "comment", "summary"]
+    date_hierarchy = "created_at"
+    list_per_page = 25
+    list_before_template = "flags/revisions.html"
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
+        return False
+
+    def may_publish(self, request: HttpRequest) -> bool:
+        """Who may add a revision may publish and roll back."""
+        return bool(super().has_add_permission(request))
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("text")
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path("compare/", self._view(self.compare), name="flags_revision_compare"),
+            path("publish/", self._view(require_POST(self.publish)), name="flags_revision_publish"),
+            path(
+                "<int:number>/document/", self._view(self.document), name="flags_revision_document"
+            ),
+            path(
+                "<int:number>/rollback/", self._view(self.rollback), name="flags_revision_rollback"
+            ),
+        ]
+        urls: list[URLPattern] = super().get_urls()
+        return own + urls
+
+    def _view(self, view: Any) -> Any:
+        return self.admin_site.admin_view(view)
+
+    @admin.display(description="Changes")
+    def changes(self, row: Revision) -> str:
+        more = len(row.summary) - _SHOWN
+        shown = "; ".join(row.summary[:_SHOWN])
+        return f"{shown}; and {more} more" if more > 0 else shown
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The feed, and above it what is not published."""
+        is_pending = publishing.is_pending()
+        faults: list[str] = []
+        if is_pending:
+            try:
+                export.check()
+            except DocumentError as error:
+                faults = str(error).splitlines()
+        context = {
+            "is_pending": is_pending,
+            "faults": faults,
+            "may_publish": self.may_publish(request),
+            "newest": Revision.objects.defer("text").first(),
+        }
+        response: HttpResponse = super().changelist_view(
+            request, {**(extra_context or {}), **context}
+        )
+        return response
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",  # noqa: ARG002 - Django's
+        extra_context: Any = None,  # noqa: ARG002 - Django's
+    ) -> HttpResponse:
+        """One revision: who, why, what changed."""
+        row = self._row(request, int(object_id) if object_id.isdecimal() else 0)
+        after, fault = _content(row)
+        before, _ = _content(row.parent) if row.parent else (None, None)
+        following = Revision.objects.filter(number__gt=row.number).order_by("number")
+        context = {
+            "row": row,
+            "fault": fault,
+            "raw": _raw(before, after),
+            "parent": row.parent,
+            "following": following.values_list("number", flat=True).first(),
+            "newest": Revision.objects.values_list("number", flat=True).first(),
+            "may_publish": self.may_publish(request),
+        }
+        return self._page(request, "flags/revision.html", str(row), context)
+
+    def compare(self, request: HttpRequest) -> HttpResponse:
+        """Two revisions: what differs."""
+        form = CompareForm(request.GET)
+        context: dict[str, Any] = {"form": form}
+        if form.is_valid():
+            rows = [self._row(request, form.cleaned_data[side]) for side in ("before", "after")]
+            (before, fault), (after, other_fault) = (_content(row) for row in rows)
+            context["fault"] = fault or other_fault
+            if before is not None and after is not None:
+                context["sentences"] = changes.sentences(before, after)
+                context["raw"] = _raw(before, after)
+        return self._page(request, "flags/revision_compare.html", "Compare revisions", context)
+
+    def document(self, request: HttpRequest, number: int) -> HttpResponse:
+        """The revision's text, as it is stored."""
+        row = self._row(request, number)
+        answer = HttpResponse(row.text, content_type="application/json")
+        answer["Content-Disposition"] = f'attachment; filename="revision-{number}.json"'
+        return answer
+
+    def rollback(self, request: HttpRequest, number: int) -> HttpResponse:
+        """What would change, and on POST the change."""
+        if not self.may_publish(request):
+            raise PermissionDenied
+        row = self._row(request, number)
+        form = CommentForm(request.POST or None)
+        author = request.user.get_username()
+        context: dict[str, Any] = {"row": row, "form": form}
+        go_back = partial(publishing.roll_back, number, author=author)
+        last = Revision.objects.defer("text").first()
+        try:
+            if request.method == "POST" and form.is_valid():
+                done = go_back(comment=form.cleaned_data["comment"])
+                is_new = done != last
+                messages.success(
+                    request,
+                    f"Revision {done.number} says what revision {number} said."
+                    if is_new
+                    else f"Nothing is changed: revision {done.number} says the same.",
+                )
+                return HttpResponseRedirect(reverse("admin:flags_revision_change", args=[done.pk]))
+            would_be = publishing.preview(go_back)
+            context["sentences"] = would_be.summary if would_be != last else []
+        except (DocumentError, publishing.DamagedRevision) as error:
+            context["faults"] = str(error).splitlines()
+        return self._page(
+            request, "flags/revision_rollback.html", f"Back to revision {number}", context
+        )
+
+    def publish(self, request: HttpRequest) -> HttpResponse:
+        """Publish what direct writes have left."""
+        if not self.may_publish(request):
+            raise PermissionDenied
+        try:
+            done = publishing.publish(author=request.user.get_username())
+        except DocumentError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"Revision {done.number} is what the tables say.")
+        return HttpResponseRedirect(reverse("admin:flags_revision_changelist"))
+
+    def _row(self, request: HttpRequest, number: int) -> Revision:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            return publishing.revision(number)
+        except publishing.UnknownRevision as error:
+            raise Http404(str(error)) from None
+
+    def _page(
+        self, request: HttpRequest, template: str, title: str, context: dict[str, Any]
+    ) -> HttpResponse:
+        site = self.admin_site.each_context(request)
+        return TemplateResponse(
+            request, template, {**site, "opts": self.opts, "title": title, **context}
+        )
+
+
+def _content(row: Revision) -> tuple[Any, str | None]:
+    """The document, or why there is none."""
+    try:
+        return publishing.content(row), None
+    except publishing.DamagedRevision as error:
+        return None, str(error)
+
+
+def _raw(before: Any, after: Any) -> list[dict[str, str]]:
+    """Each change by its path, the values as JSON."""
+    if before is None or after is None:
+        return []
+    return [
+        {name: _json(fact) if name != "path" else fact for name, fact in change.facts().items()}
+        for change in _first(changes.diff(before, after))
+    ]
+
+
+def _first(found: Iterable[changes.Change]) -> list[changes.Change]:
+    return list(found)[:_MAX_RAW]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1)

@@ -1,0 +1,198 @@
+"""The catalogue's rows <-> its section of the document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from igny8_core.ai import catalogue, explain
+from igny8_core.ai.exceptions import ModelInUse
+from igny8_core.ai.pricing import money_text
+from igny8_core.ai.values import Meter
+from igny8_core.modules.system.models import AIModel, ModelPrice, RateLine
+
+Json = dict[str, Any]
+
+# The columns of a model that the section has as they are.
+COLUMNS: Final = [name for name in catalogue.ModelEntry.__annotations__ if name != "prices"]
+_NOTES: Final = ("source", "source_url", "note")
+
+
+def dump() -> Json:
+    """The section of the rows as they are now. Three queries."""
+    lines: dict[int, list[Json]] = {}
+    for price, *facts in RateLine.objects.values_list(
+        "price", "meter", "amount", "per", "condition"
+    ):
+        lines.setdefault(price, []).append(_line(*facts))
+    prices: dict[int, Json] = {}
+    for model, key, begins, *facts in ModelPrice.objects.values_list(
+        "model", "pk", "effective_from", "currency", "is_free", *_NOTES
+    ):
+        entry = _price(*facts, lines=lines.get(key, []))
+        prices.setdefault(model, {})[catalogue.moment_text(begins)] = entry
+    models = {
+        model_id: {**dict(zip(COLUMNS, facts, strict=True)), "prices": prices.get(key, {})}
+        for key, model_id, *facts in AIModel.objects.values_list("pk", "model_id", *COLUMNS)
+    }
+    return {"models": models}
+
+
+def _price(currency: str, is_free: bool, *notes: str, lines: list[Json]) -> Json:  # noqa: FBT001 - a column
+    said = {name: note for name, note in zip(_NOTES, notes, strict=True) if note}
+    return {"currency": currency, "is_free": is_free, "lines": lines, **said}
+
+
+def _line(meter: str, amount: Any, per: int, condition: Any) -> Json:
+    entry = {"meter": meter, "amount": money_text(amount), "per": per}
+    return {**entry, "condition": condition} if condition else entry
+
+
+def restore(section: Json) -> None:
+    """Make the rows say what the section says.
+
+    A price that has begun stays: the one in force is restored by a new one from now. A model that
+    the section lacks goes, or becomes inactive where a receipt or a preference names it.
+    """
+    wanted: dict[str, Json] = section["models"]
+    for row in AIModel.objects.exclude(model_id__in=wanted):
+        _remove(row)
+    there = {row.model_id: row for row in AIModel.objects.all()}
+    # A new default clears the old one by itself, so those that are none come first.
+    for model_id, entry in sorted(wanted.items(), key=lambda item: item[1]["is_default"]):
+        row = there.get(model_id) or AIModel(model_id=model_id)
+        changed = [name for name in COLUMNS if getattr(row, name) != entry[name]]
+        for name in changed:
+            setattr(row, name, entry[name])
+        if row._state.adding:
+            row.save()
+        elif changed:
+            row.save(update_fields=[*changed, "updated_at"])
+        _restore_prices(row, entry["prices"], timezone.now())
+
+
+def _remove(row: AIModel) -> None:
+    try:
+        with transaction.atomic():
+            row.delete()
+    except (ModelInUse, ProtectedError):
+        row.is_active = row.is_default = False
+        row.save(update_fields=["is_active", "is_default", "updated_at"])
+
+
+def _restore_prices(row: AIModel, wanted: Mapping[str, Json], now: datetime) -> None:
+    there = {catalogue.moment_text(price.effective_from): price for price in row.prices.all()}
+    held = dump_prices(there)
+    for moment, price in there.items():
+        is_scheduled = price.effective_from > now
+        if is_scheduled and held[moment] != wanted.get(moment):
+            price.delete()
+    begun = [moment for moment in sorted(wanted) if catalogue.moment_of(moment) <= now]
+    scheduled = [moment for moment in sorted(wanted) if catalogue.moment_of(moment) > now]
+    if not there:
+        # Before its first price a model has no past to change.
+        missing = [*reversed(begun), *scheduled]
+    else:
+        in_force = max((m for m in there if catalogue.moment_of(m) <= now), default=None)
+        if begun and (in_force is None or not _same(held[in_force], wanted[begun[-1]])):
+            last = max(
+                (price.effective_from for price in there.values() if price.has_begun), default=now
+            )
+            _publish(row, max(now, last + timedelta(microseconds=1)), wanted[begun[-1]])
+        missing = [moment for moment in scheduled if held.get(moment) != wanted[moment]]
+    for moment in missing:
+        _publish(row, catalogue.moment_of(moment), wanted[moment])
+
+
+def dump_prices(rows: Mapping[str, ModelPrice]) -> dict[str, Json]:
+    return {
+        moment: _price(
+            row.currency,
+            row.is_free,
+            *(getattr(row, name) for name in _NOTES),
+            lines=[
+                _line(line.meter, line.amount, line.per, line.condition) for line in row.lines.all()
+            ],
+        )
+        for moment, row in rows.items()
+    }
+
+
+def _same(one: Json, other: Json) -> bool:
+    """Whether two prices charge the same."""
+    return all(one[name] == other[name] for name in ("currency", "is_free", "lines"))
+
+
+def _publish(row: AIModel, begins: datetime, entry: Json) -> None:
+    notes = {name: entry.get(name, "") for name in _NOTES}
+    ModelPrice.publish(
+        row,
+        [catalogue.line_of(line) for line in entry["lines"]],
+        effective_from=begins,
+        is_free=entry["is_free"],
+        **notes,
+    )
+
+
+def sentences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """What has changed, a sentence for each fact: “gpt-5.2: output_tokens 14.00 → 12.00”."""
+    old, new = before.get("models", {}), after.get("models", {})
+    for model_id in [*old, *(each for each in new if each not in old)]:
+        if model_id not in new:
+            yield f"model {model_id}: removed"
+        elif model_id not in old:
+            yield f"model {model_id}: added"
+        elif old[model_id] != new[model_id]:
+            for fact in _model_sentences(old[model_id], new[model_id]):
+                yield f"model {model_id}: {fact}"
+
+
+def _model_sentences(old: Json, new: Json) -> Iterator[str]:
+    for name in COLUMNS:
+        if old.get(name) != new.get(name):
+            yield f"{name} {_told(old.get(name))} → {_told(new.get(name))}"
+    before, after = old["prices"], new["prices"]
+    for moment in sorted({*before, *after}):
+        if before.get(moment) == after.get(moment):
+            continue
+        day = catalogue.moment_of(moment).strftime("%Y-%m-%d %H:%M:%S")
+        if moment not in after:
+            yield f"price from {day} cancelled"
+            continue
+        earlier = [each for each in sorted(before) if each < moment]
+        last = before.get(moment) or (before[earlier[-1]] if earlier else None)
+        yield f"{_rates(last, after[moment])} from {day}"
+
+
+def _told(value: object) -> str:
+    return {None: "nothing", True: "true", False: "false"}.get(value, str(value))  # type: ignore[call-overload,no-any-return]
+
+
+def _rates(old: Json | None, new: Json) -> str:
+    """The rates that differ from the price before."""
+    if new["is_free"]:
+        return "free"
+    before = {_where(line): line for line in (old["lines"] if old else ())}
+    after = {_where(line): line for line in new["lines"]}
+    told = []
+    for where in [*before, *(each for each in after if each not in before)]:
+        one, other = (_rate(side.get(where)) for side in (before, after))
+        if one != other:
+            told.append(f"{where} {one} → {other}")
+    return ", ".join(told) or "the same rates"
+
+
+def _where(line: Json) -> str:
+    rate = explain.condition_text(line.get("condition"))
+    return Meter(line["meter"]).value + (f" ({rate})" if rate else "")
+
+
+def _rate(line: Json | None) -> str:
+    if line is None:
+        return "nothing"
+    return line["amount"] if line["per"] in {1, 10**6} else f"{line['amount']} per {line['per']}"
