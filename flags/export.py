@@ -65,10 +65,15 @@ def checked(source: object) -> Document:
 
 
 def _known(document: Document) -> Mapping[str, Mapping[str, str | None]]:
-    """The vocabularies that its flags name, as its own sections say; raises DocumentError."""
+    """The vocabularies that its flags name, as its sections say; raises DocumentError.
+
+    A section that it lacks is as the tables have it: restoring the document leaves them alone.
+    """
     _check_sections(document)
     named = {flag.get("vocabulary") for flag in document["flags"].values()} - {None}
-    return vocabularies(cast(set[str], named), document["sections"])
+    lacking = (name for name in sections() if named and name not in document["sections"])
+    known = {name: sections()[name].dump() for name in lacking} | document["sections"]
+    return vocabularies(cast(set[str], named), known)
 
 
 def _check_sections(document: Document) -> None:

@@ -44,7 +44,12 @@ class JsonField(_Column):
         return self.value_from_object(obj)
 
     def formfield(self, **options: Any) -> forms.Field | None:
-        own = {"form_class": JsonFormField, "empty": self.get_default, "required": not self.blank}
+        own = {
+            "form_class": JsonFormField,
+            "empty": self.get_default,
+            "required": not self.blank,
+            "show_hidden_initial": False,  # what is stored says what has changed
+        }
         return super().formfield(**{**own, **options})
 
 

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from flags import changes, export
 from flags.engine import Document, DocumentError
-from flags.rows import Head, Revision, lock_head
+from flags.rows import Head, Revision, lock_head, mark_published
 from flags.sections import retention
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def publish(*, author: str = "", comment: str = "") -> Revision:
     document = export.check()
     last = Revision.objects.first()
     before = content(last) if last else None
-    Head.objects.filter(pk=Head.PK).update(published=_version())
+    mark_published()
     if last is not None and before is not None and not changes.diff(before, document):
         return last
     number = 1 if last is None else last.number + 1
@@ -85,10 +85,6 @@ def is_pending() -> bool:
     head = Head.objects.filter(pk=Head.PK).first()
     is_changed = head is not None and head.version != head.published
     return is_changed or not Revision.objects.exists()
-
-
-def _version() -> str:
-    return Head.objects.values_list("version", flat=True).filter(pk=Head.PK).first() or ""
 
 
 def revision(number: int) -> Revision:

@@ -156,7 +156,7 @@ class RevisionAdmin(ModelAdmin):
         if not self.may_publish(request):
             raise PermissionDenied
         row = self._row(request, number)
-        form = CommentForm(request.POST or None)
+        form = CommentForm(request.POST if request.method == "POST" else None)
         author = request.user.get_username()
         context: dict[str, Any] = {"row": row, "form": form}
         go_back = partial(publishing.roll_back, number, author=author)

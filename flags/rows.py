@@ -90,12 +90,17 @@ committed = Signal()
 class _Mark:
     """A change in the open transaction; a rollback, even to a savepoint, forgets it."""
 
-    def __init__(self, *, is_first: bool) -> None:
-        self._is_first = is_first
-
     def __call__(self) -> None:
-        if self._is_first:
+        """The first of a transaction tells of all."""
+        if not self.follows:
             committed.send(sender=Head)
+
+    def __init__(self, *, follows: bool) -> None:
+        self.follows = follows
+
+
+class _Published(_Mark):
+    """What has changed before this mark was published in the open transaction."""
 
 
 def mark_changed() -> None:
@@ -103,16 +108,24 @@ def mark_changed() -> None:
 
     Before the change itself, so that all changes lock the head row first.
     """
-    is_first = not uncommitted()
-    if is_first:
+    last = uncommitted()
+    if last is None or isinstance(last, _Published):
         version = uuid4().hex
         if not Head.objects.filter(pk=Head.PK).update(version=version):
             Head.objects.update_or_create(pk=Head.PK, defaults={"version": version})
-    transaction.on_commit(_Mark(is_first=is_first))
+    transaction.on_commit(_Mark(follows=last is not None))
+
+
+def mark_published() -> None:
+    """What the tables say now is published; a further change in this transaction is another."""
+    Head.objects.filter(pk=Head.PK).update(published=models.F("version"))
+    last = uncommitted()
+    if last is not None:
+        transaction.on_commit(_Published(follows=True))
 
 
 def uncommitted() -> object | None:
-    """The last change of this thread's open transaction, which nobody else sees yet."""
+    """The last mark of this thread's open transaction, which nobody else sees yet."""
     marks = [entry[1] for entry in connection.run_on_commit if isinstance(entry[1], _Mark)]
     return marks[-1] if marks else None
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flags import changes, export, live, publishing
-from flags.engine import DocumentError, parse
-from flags.models import AccountOverride, Flag, Head, Revision, Rule, Segment
+from flags.engine import DocumentError, Subject, compile, parse  # noqa: A004
+from flags.models import AccountOverride, Flag, Revision, Rule, Segment
 from igny8_core.modules.accounts.models import Account
+from tests.benchmarks import tables
 from tests.conftest import ROOT, Manage, environment
 from tests.flags.engine.documents import documents
 
@@ -100,6 +103,20 @@ def test_roll_back__flag_that_stays__keeps_its_overrides(acme: Account) -> None:
 
 
 @COMMITTED
+def test_transaction__changed_again_after_publishing__is_published_whole() -> None:
+    with transaction.atomic():
+        Flag.objects.create(name="f")
+        publishing.publish()
+        assert not publishing.is_pending()
+        Flag.objects.create(name="g")
+        assert publishing.is_pending()
+    last = Revision.objects.first()
+    assert last is not None
+    assert last.summary == ["flag g: added"]
+    assert not publishing.is_pending()
+
+
+@COMMITTED
 def test_direct_write__committed__is_published_at_once() -> None:
     before = Revision.objects.count()
     with transaction.atomic():
@@ -134,18 +151,30 @@ def test_direct_write__that_does_not_check__stays_unpublished_until_it_does(
     assert newest.summary == ["flag f: rule r1 added"]
 
 
-@COMMITTED
-def test_killed_between_commit_and_publishing__the_next_publishes_what_it_left() -> None:
-    """As a process leaves it that was killed there: changed, and not published."""
-    Flag.objects.create(name="f")
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE flags_flag SET everyone = %s", [True])
-    Head.objects.update(version="changed")
-    assert publishing.is_pending()
-    publishing.publish_pending()
-    newest = Revision.objects.first()
-    assert newest is not None
-    assert newest.summary == ["flag f: force nothing → on"]
+def test_killed_between_commit_and_publishing__the_next_publishes_what_it_left(
+    demo_database: Path, tmp_path: Path
+) -> None:
+    env = environment(tmp_path / "db.sqlite3")
+    (tmp_path / "db.sqlite3").write_bytes(demo_database.read_bytes())
+    # What is done on commit is done in order, so this comes before publishing.
+    killed = (
+        "import os, signal; from django.db import transaction\n"
+        "with transaction.atomic():\n"
+        "    transaction.on_commit(lambda: os.kill(os.getpid(), signal.SIGKILL))\n"
+        "    Flag.objects.create(name='left')"
+    )
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "manage.py", "shell", "--verbosity=0", "--command", _PREFIX + killed],
+        cwd=ROOT,
+        env=env,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert _shell(env, "print(publishing.is_pending())") == "True"
+    told = "publishing.publish_pending(); print(json.dumps(Revision.objects.first().summary))"
+    assert json.loads(_shell(env, told)) == ["flag left: added"]
+    assert _shell(env, "print(publishing.is_pending())") == "False"
 
 
 @COMMITTED
@@ -158,6 +187,31 @@ def test_fixture__loaded__is_published_and_leaves_no_stale_answer(tmp_path: Path
     call_command("loaddata", str(path), verbosity=0)
     assert live.current().flags["f"].everyone is True
     assert not publishing.is_pending()
+
+
+def test_file__of_another_database__decides_the_same_for_ten_thousand_accounts(
+    manage: Manage, tmp_path: Path
+) -> None:
+    """From SQLite, to whatever these tests run on."""
+    document, file = tmp_path / "tables.json", tmp_path / "exported.json"
+    document.write_text(json.dumps(tables.document()))
+    for args in (["apply", document], ["export", file]):
+        done = manage("revisions", *map(str, args))
+        assert done.returncode == 0, done.stderr
+    call_command("revisions", "apply", str(file))
+    there, here = (
+        compile(parse(text)) for text in (file.read_text(), json.dumps(export.document()))
+    )
+    flags = [*there.document["flags"]][::20]
+    plans, countries = ("pro", "free", "starter"), ("DE", "AT", "US", "FR")
+    for index in range(10_000):
+        traits = {"plan": plans[index % 3], "country": countries[index % 4], "seats": index % 50}
+        account = Subject(f"account-{index}", traits)
+        for flag in flags:
+            one, other = (
+                side.evaluate(flag, account, now=1_800_000_000_000) for side in (there, here)
+            )
+            assert one._replace(number=None) == other._replace(number=None)
 
 
 def test_admin__saved__is_published_under_the_operators_name(admin_client: Client) -> None:
@@ -270,3 +324,96 @@ def test_commands__wrong_arguments__are_a_sentence(
     done = manage(*args)
     assert done.returncode == 1
     assert done.stderr.startswith(sentence)
+
+
+# The pages
+
+
+@pytest.fixture
+def three(client: Client) -> list[Revision]:
+    rows = [publishing.publish()]
+    for name in ("f", "g"):
+        Flag.objects.create(name=name)
+        rows.append(publishing.publish(author="alice", comment=f"add {name}"))
+    return rows
+
+
+def test_pages__feed_show_and_compare__tell_what_changed(
+    admin_client: Client, three: list[Revision]
+) -> None:
+    first, second, third = three
+    feed = admin_client.get("/admin/flags/revision/").content.decode()
+    assert "flag g: added" in feed
+    assert "unpublished" not in feed
+    page = admin_client.get(f"/admin/flags/revision/{second.number}/change/").content.decode()
+    for word in ("alice", "add f", "flag f: added", second.checksum, "/flags/f"):
+        assert word in page
+    compare = f"/admin/flags/revision/compare/?before={first.number}&after={third.number}"
+    page = admin_client.get(compare).content.decode()
+    assert "flag f: added" in page
+    assert "flag g: added" in page
+    document = admin_client.get(f"/admin/flags/revision/{third.number}/document/")
+    assert document.content.decode() == third.text
+    for address in ("99/change/", "x/change/", "99/document/", "compare/?before=1&after=99"):
+        assert admin_client.get(f"/admin/flags/revision/{address}").status_code == 404
+    assert "required" in admin_client.get("/admin/flags/revision/compare/").content.decode()
+
+
+def test_pages__roll_back__shows_what_would_change_and_then_changes_it(
+    admin_client: Client, three: list[Revision]
+) -> None:
+    url = f"/admin/flags/revision/{three[1].number}/rollback/"
+    assert "flag g: removed" in admin_client.get(url).content.decode()
+    assert Flag.objects.filter(name="g").exists()
+    page = admin_client.post(url, {"comment": "mistake"}, follow=True)
+    done = Revision.objects.first()
+    assert done is not None
+    assert (done.author, done.comment, done.summary) == ("admin", "mistake", ["flag g: removed"])
+    assert f"Revision {done.number} says what" in page.content.decode()
+    assert not Flag.objects.filter(name="g").exists()
+    page = admin_client.post(url, {}, follow=True)
+    assert "Nothing is changed" in page.content.decode()
+    assert Revision.objects.first() == done
+
+
+def test_pages__damaged_revision__says_so_and_is_not_gone_back_to(
+    admin_client: Client, three: list[Revision]
+) -> None:
+    Revision.objects.filter(pk=three[1].pk).update(checksum="0")
+    for address in ("change", "rollback"):
+        page = admin_client.get(f"/admin/flags/revision/{three[1].number}/{address}/")
+        assert "does not match its checksum" in page.content.decode()
+    page = admin_client.post(f"/admin/flags/revision/{three[1].number}/rollback/")
+    assert Revision.objects.first() == three[2]
+
+
+def test_pages__unpublished_changes__are_shown_and_can_be_published(
+    admin_client: Client, three: list[Revision]
+) -> None:
+    flag = Flag.objects.create(name="h")
+    rule = Rule.objects.create(flag=flag, serve={"variant": "purple"})
+    feed = admin_client.get("/admin/flags/revision/").content.decode()
+    assert f"revision {three[2].number} goes on serving" in feed
+    assert "has no variant &#x27;purple&#x27;" in feed
+    page = admin_client.post("/admin/flags/revision/publish/", follow=True)
+    assert "has no variant" in str(next(iter(page.context["messages"])))
+    rule.delete()
+    assert "Publish them now" in admin_client.get("/admin/flags/revision/").content.decode()
+    admin_client.post("/admin/flags/revision/publish/")
+    assert not publishing.is_pending()
+
+
+def test_pages__staff_who_may_only_look__neither_publish_nor_go_back(
+    client: Client, three: list[Revision], django_user_model: Any
+) -> None:
+    user = django_user_model.objects.create_user("eve", password="x", is_staff=True)
+    client.force_login(user)
+    assert client.get("/admin/flags/revision/").status_code == 403
+    user.user_permissions.add(Permission.objects.get(codename="view_revision"))
+    number = three[0].number
+    page = client.get(f"/admin/flags/revision/{number}/change/")
+    assert page.status_code == 200
+    assert "Go back" not in page.content.decode()
+    assert client.post(f"/admin/flags/revision/{number}/rollback/").status_code == 403
+    assert client.post("/admin/flags/revision/publish/").status_code == 403
+    assert Flag.objects.filter(name="g").exists()

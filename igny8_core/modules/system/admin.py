@@ -19,12 +19,13 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
 from flags.admin import PublishedAdmin, publish
-from flags.forms import Refusal
+from flags.forms import Fault, Refusal
 from flags.rows import lock_head
 from igny8_core.ai import explain
 from igny8_core.ai.exceptions import AIError
 from igny8_core.ai.pricing import money_text
 from igny8_core.modules.system.abstract_models import PROVIDERS, Prompt
+from igny8_core.modules.system.apps import SECTION
 from igny8_core.modules.system.fields import SecretField
 from igny8_core.modules.system.forms import DEFAULT_QUANTITIES, KeyField, KeyWidget, PriceForm
 from igny8_core.modules.system.global_settings_models import RATES
@@ -117,6 +118,13 @@ class AIModelAdmin(RefusalAsMessage, PublishedAdmin):
         if model is not None:
             model.take_headline(timezone.now())
         return model
+
+    def place(self, request: HttpRequest, fault: Fault) -> tuple[str | None, Fault]:
+        """On the model's own field; what a flag has against it says by itself where."""
+        own = fault.within("sections", SECTION, "models", request.POST.get("model_id", ""))
+        if own is None or not own.parts:
+            return None, fault._replace(parts=())
+        return own.parts[0], own._replace(parts=own.parts[1:])
 
     @admin.display(description="Input rate", ordering="input_rate")
     def input_price(self, model: AIModel) -> str:

@@ -164,8 +164,8 @@ def _model_sentences(old: Json, new: Json) -> Iterator[str]:
         if moment not in after:
             yield f"price from {day} cancelled"
             continue
-        earlier = [each for each in sorted(before) if each < moment]
-        last = before.get(moment) or (before[earlier[-1]] if earlier else None)
+        earlier = max((each for each in after if each < moment), default=None)
+        last = before.get(moment) or (after[earlier] if earlier else None)
         yield f"{_rates(last, after[moment])} from {day}"
 
 
