@@ -1,60 +1,259 @@
-"""What the engine asks of one account: its subject, and its overrides."""
+"""What the engine asks of one account: its traits, overrides, long lists, and the host's facts.
+
+Read once with two queries, then kept: bounded, until it is told or a minute has passed.
+"""
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Mapping
 from datetime import datetime
+from threading import local
 from typing import Any, Final, NamedTuple
 
 from django.apps import apps
 from django.conf import settings
+from django.db import Error as DatabaseFault
+from django.db import connection, transaction
+from django.db.models import CharField, DateTimeField, F, Model, QuerySet, Value
+from django.utils import timezone
 
-from flags.engine import Document, Subject
+from flags import announcements
+from flags.engine import Subject
 from flags.engine.decision import Override
-from flags.rows import EXCLUDED, INCLUDED, AccountOverride, SegmentMember
+from flags.rows import EXCLUDED, INCLUDED, AccountChange, AccountOverride, SegmentMember
+from flags.sections import account_facts as registered
+
+logger = logging.getLogger(__name__)
+
+NEVER: Final = 2**63
+# A fault is not asked about again for so long.
+_RETRY_S: Final = 1.0
+# A change may commit after later ones; one that so many overtake is found by its age.
+_LATE: Final = 200
+_KEPT: Final = 10_000
+EVERY: Final = ""
 
 
 class Facts(NamedTuple):
+    """One account. `overrides` has variant and expiry, epoch milliseconds, by flag.
+
+    `override` is what the engine asks until `next_expiry`; afterwards `override_at` says. `host`
+    has what the host registered, by name. Not `is_known`: the database could not be asked.
+    """
+
     subject: Subject
-    override: Override | None
+    override: Override | None = None
+    next_expiry: int = NEVER
+    overrides: Mapping[str, tuple[str, int]] = {}
+    host: Mapping[str, Any] = {}
+    is_known: bool = True
+    fresh_until: float = 0.0
+
+    def override_at(self, now: int) -> Override | None:
+        """What the engine asks at this moment, epoch milliseconds."""
+        if now < self.next_expiry:
+            return self.override
+        return {
+            flag: variant for flag, (variant, expires) in self.overrides.items() if now < expires
+        }.get
 
 
-NOBODY: Final = Facts(Subject(None), None)
+NOBODY: Final = Facts(Subject(None))
 
 
-def facts_of(account: Any, document: Document, at: datetime) -> Facts:
-    """One query for the overrides, and one where the document has segments with long lists.
+class _Cache:
+    """The newer half and the older half: what is asked for moves to the newer one, no lock."""
+
+    def __init__(self) -> None:
+        self.newer: dict[str, Facts] = {}
+        self.older: dict[str, Facts] = {}
+        self.hits = self.misses = 0
+        # How often anything was forgotten: what was read meanwhile is not kept.
+        self.forgotten = 0
+
+    def keep(self, key: str, facts: Facts) -> None:
+        if len(self.newer) >= settings.FLAGS_FACTS_KEPT // 2:
+            self.older, self.newer = self.newer, {}
+        self.newer[key] = facts
+
+
+_cache = _Cache()
+
+
+class _Thread(local):
+    has_changed = False
+
+
+_thread = _Thread()
+
+
+def facts_of(account: Any) -> Facts:
+    """No query where they are at hand, else two.
 
     The account model has `key`, a text, and `flag_traits()`, a mapping by trait's name. What is
-    falsy is nobody.
+    falsy is nobody; an account that is not in the database has its traits alone.
     """
-    if not account:
-        return NOBODY
-    traits = {**account.flag_traits(), **lists_of(account.key, document)}
-    overrides = AccountOverride.objects.in_force(at).filter(account=account.pk)
+    return _facts(account.key, account) if account else NOBODY
+
+
+def facts_of_key(key: str | None) -> Facts:
+    """The same for an account's key; one that no account has has no traits."""
+    return NOBODY if key is None else _facts(key, None)
+
+
+def _facts(key: str, account: Any) -> Facts:
+    cache = _cache
+    facts = cache.newer.get(key)
+    if facts is None:
+        facts = cache.older.get(key)
+        if facts is not None:
+            cache.keep(key, facts)
+    if facts is not None and time.monotonic() < facts.fresh_until and not _thread.has_changed:
+        cache.hits += 1
+        return facts
+    return _fresh(key, account, facts)
+
+
+def _fresh(key: str, account: Any, stale: Facts | None) -> Facts:
+    is_changed_here = _is_changed_here(key)
+    now = time.monotonic()
+    if stale is not None and now < stale.fresh_until and not is_changed_here:
+        return stale
+    _cache.misses += 1
+    forgotten = _cache.forgotten
+    try:
+        facts = _read(key, account)._replace(fresh_until=now + settings.FLAGS_FACTS_TTL_S)
+    except DatabaseFault as fault:
+        logger.warning("The facts of %s cannot be read (%s).", key, fault)
+        traits = dict(account.flag_traits()) if account else {}
+        unknown = Facts(Subject(key, traits), is_known=False)
+        facts = (stale or unknown)._replace(fresh_until=now + _RETRY_S)
+    if forgotten == _cache.forgotten and not is_changed_here:
+        _cache.keep(key, facts)
+    return facts
+
+
+def _read(key: str, account: Any) -> Facts:
+    """Two queries."""
+    related = [path for each in registered().values() for path in each.select_related]
+    row = _accounts().filter(key=key).select_related(*related).first()
+    subject = row or account
+    traits = dict(subject.flag_traits()) if subject is not None else {}
+    overrides: dict[str, tuple[str, int]] = {}
+    listed: dict[str, list[str]] = {INCLUDED: [], EXCLUDED: []}
+    for what, name, said, expires in _rows(key):
+        if what == _OVERRIDE:
+            overrides[name] = (said, NEVER if expires is None else _milliseconds(expires))
+        else:
+            listed[said].append(name)
+    now = _milliseconds(timezone.now())
+    live = {flag: variant for flag, (variant, expires) in overrides.items() if now < expires}
     return Facts(
-        Subject(account.key, traits), dict(overrides.values_list("flag__name", "variant")).get
+        Subject(key, {**traits, **listed}),
+        live.get if live else None,
+        min((expires for _, expires in overrides.values() if expires > now), default=NEVER),
+        overrides,
+        {name: each.read(row) for name, each in registered().items()} if row else {},
     )
 
 
-def facts_of_key(key: str | None, document: Document, at: datetime) -> Facts:
-    """The same for an account's key, and one query more; one that no account has has no facts."""
-    if key is None:
-        return NOBODY
-    account = _accounts().filter(key=key).first()
-    if account is None:
-        return Facts(Subject(key, lists_of(key, document)), None)
-    return facts_of(account, document, at)
+_OVERRIDE: Final = "override"
 
 
-def lists_of(key: str, document: Document) -> dict[str, list[str]]:
-    """The segments whose long lists have the account. One query where the document has such."""
-    if INCLUDED not in document["traits"]:
-        return {}
-    listed: dict[str, list[str]] = {INCLUDED: [], EXCLUDED: []}
-    members = SegmentMember.objects.filter(key=key, segment__is_long=True)
-    for segment, is_excluded in members.values_list("segment__key", "is_excluded"):
-        listed[EXCLUDED if is_excluded else INCLUDED].append(segment)
-    return listed
+def _rows(key: str) -> QuerySet[Any, Any]:
+    """Live overrides, and the long lists that have the account: what, name, said, expiry."""
+    overrides = AccountOverride.objects.filter(account__key=key, paused=False).order_by()
+    members = SegmentMember.objects.filter(key=key, segment__is_long=True).order_by()
+    text = CharField()
+    return overrides.values_list(
+        Value(_OVERRIDE, text), F("flag__name"), F("variant"), F("expires_at")
+    ).union(
+        members.filter(is_excluded=False).values_list(
+            Value("list", text), F("segment__key"), Value(INCLUDED, text), _NO_MOMENT
+        ),
+        members.filter(is_excluded=True).values_list(
+            Value("list", text), F("segment__key"), Value(EXCLUDED, text), _NO_MOMENT
+        ),
+        all=True,
+    )
+
+
+_NO_MOMENT: Final = Value(None, DateTimeField())
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
+
+
+# What makes them change
+
+
+class _Change:
+    """A change to an account in the open transaction; a rollback forgets it."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __call__(self) -> None:
+        forget(self.key)
+        announcements.send(announcements.ACCOUNT, self.key)
+
+
+def changed(key: str) -> None:
+    """Facts about the account have changed, about all of them where EVERY. One query.
+
+    This transaction sees it at once, other processes when it commits.
+    """
+    with transaction.atomic():
+        AccountChange.objects.create(key=key)
+        _thread.has_changed = True
+        transaction.on_commit(_Change(key))
+
+
+def _is_changed_here(key: str) -> bool:
+    """Whether this thread's open transaction has changed the account."""
+    if not _thread.has_changed:
+        return False
+    keys = {hook[1].key for hook in connection.run_on_commit if isinstance(hook[1], _Change)}
+    _thread.has_changed = bool(keys)
+    return key in keys or EVERY in keys
+
+
+def forget(key: str) -> None:
+    if key == EVERY:
+        forget_all()
+        return
+    _cache.forgotten += 1
+    _cache.newer.pop(key, None)
+    _cache.older.pop(key, None)
+
+
+def forget_all() -> None:
+    _cache.forgotten += 1
+    _cache.newer, _cache.older = {}, {}
+
+
+def hear_changes() -> None:
+    """Forget whose facts have changed since this was asked last. One query."""
+    newest = max(_heard, default=0)
+    numbers = AccountChange.objects.filter(pk__gt=newest - _LATE).order_by("pk")
+    recent = dict(numbers.values_list("pk", "key"))
+    for number in recent.keys() - _heard:
+        forget(recent[number])
+    _heard.intersection_update(recent)
+    _heard.update(recent)
+    if recent and max(recent) - min(recent) > _KEPT:
+        AccountChange.objects.filter(pk__lt=max(recent) - _KEPT).delete()
+
+
+_heard: set[int] = set()
+
+
+def numbers() -> tuple[int, int]:
+    """How many were at hand, and how many had to be read."""
+    return _cache.hits, _cache.misses
 
 
 class UnknownAccount(LookupError):
@@ -70,5 +269,9 @@ def account_by_key(key: str) -> Any:
     return account
 
 
+def account_model() -> type[Model]:
+    return apps.get_model(settings.FLAGS_ACCOUNT_MODEL)
+
+
 def _accounts() -> Any:
-    return apps.get_model(settings.FLAGS_ACCOUNT_MODEL)._default_manager
+    return account_model()._default_manager

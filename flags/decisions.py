@@ -23,8 +23,9 @@ def decide(
     """`account` is a row of the account model; falsy, the flag is asked about nobody."""
     now = at or timezone.now()
     ruleset = ruleset or live.current().ruleset
-    subject, override = facts_of(account, ruleset.document, now)
-    return ruleset.evaluate(flag, subject, now=now, override=override, trail=trail)
+    facts = facts_of(account)
+    override = facts.override_at(int(now.timestamp() * 1000))
+    return ruleset.evaluate(flag, facts.subject, now=now, override=override, trail=trail)
 
 
 def decide_for_user(flag: str, user_id: object) -> Decision:

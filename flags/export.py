@@ -209,6 +209,22 @@ def _text(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")
 
 
+def flag_rows(document: Document) -> dict[str, AbstractFlag]:
+    """Unsaved rows that say what the document does, by name: what only a request decides is unset.
+
+    Their primary keys are negative.
+    """
+    rows = {}
+    for index, (name, flag) in enumerate(document["flags"].items(), start=1):
+        row = flag_model()(pk=-index, name=name)
+        _restore_flag(row, cast(Json, flag))
+        row._prefetched_objects_cache = {
+            "variants": [Variant(key=key, value=value) for key, value in flag["variants"].items()]
+        }
+        rows[name] = row
+    return rows
+
+
 @transaction.atomic
 def restore(wanted: Document) -> None:
     """Make the tables say what the document says.

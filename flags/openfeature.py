@@ -17,7 +17,7 @@ from openfeature.provider import AbstractProvider, Metadata
 
 from flags import live
 from flags.account_facts import Facts, facts_of_key
-from flags.engine import Decision, Document, Reason, Ruleset
+from flags.engine import Decision, Reason, Ruleset
 from flags.rows import RESERVED
 
 T = TypeVar("T", bound=FlagValueType)
@@ -55,7 +55,7 @@ class FlagsProvider(AbstractProvider):
         self,
         *,
         rulesets: Callable[[], Ruleset] = lambda: live.current().ruleset,
-        facts: Callable[[str | None, Document, datetime], Facts] = facts_of_key,
+        facts: Callable[[str | None], Facts] = facts_of_key,
         clock: Callable[[], datetime] = timezone.now,
     ) -> None:
         super().__init__()
@@ -90,7 +90,8 @@ class FlagsProvider(AbstractProvider):
     def _decide(self, flag_key: str, context: EvaluationContext | None) -> Decision:
         context = context or EvaluationContext()
         now, ruleset = self._clock(), self._rulesets()
-        subject, override = self._facts(context.targeting_key or None, ruleset.document, now)
+        facts = self._facts(context.targeting_key or None)
+        subject, override = facts.subject, facts.override_at(int(now.timestamp() * 1000))
         said = {name: each for name, each in context.attributes.items() if name not in RESERVED}
         traits = {**subject.traits, **said}
         subject = subject._replace(traits=traits)

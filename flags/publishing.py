@@ -6,16 +6,18 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 
-from flags import changes, export
+from flags import changes, export, metrics
 from flags.engine import Document, DocumentError
-from flags.rows import Head, Revision, lock_head, mark_published
+from flags.rows import Head, Revision, lock_head, mark_published, published
 from flags.sections import retention
 
 logger = logging.getLogger(__name__)
+
+SCHEMA: Final = 1
 
 
 class UnknownRevision(LookupError):
@@ -23,11 +25,29 @@ class UnknownRevision(LookupError):
         super().__init__(f"There is no revision {number}. `manage.py revisions list` lists them.")
 
 
-class DamagedRevision(ValueError):
+class UnusableRevision(ValueError):
+    """What is stored cannot be used; the sentence says why."""
+
+
+class DamagedRevision(UnusableRevision):
     """A stored text that is not what was stored."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"Revision {number} does not match its checksum; it cannot be used.")
+
+
+class NewerRevision(UnusableRevision):
+    """A document of a later version of this software."""
+
+    def __init__(self, number: int, schema: object) -> None:
+        super().__init__(f"Revision {number} has schema {schema}; this version reads {SCHEMA}.")
+
+
+class OlderRevision(UnusableRevision):
+    """The database has lost what is in force here."""
+
+    def __init__(self, number: int, in_force: int) -> None:
+        super().__init__(f"The newest revision is {number}, older than {in_force}, in force here.")
 
 
 @transaction.atomic
@@ -37,25 +57,35 @@ def publish(*, author: str = "", comment: str = "") -> Revision:
     In the caller's transaction; raises DocumentError.
     """
     lock_head()
-    document = export.check()
-    last = Revision.objects.first()
-    before = content(last) if last else None
+    try:
+        document = export.check()
+    except DocumentError:
+        metrics.REFUSED.inc()
+        raise
     mark_published()
-    if last is not None and before is not None and not changes.diff(before, document):
-        return last
-    number = 1 if last is None else last.number + 1
-    text = canonical({**document, "number": number})
-    revision = Revision.objects.create(
-        number=number,
-        text=text,
-        checksum=checksum_of(text),
-        author=author,
-        comment=comment,
-        summary=["the first"] if before is None else changes.sentences(before, document),
-        parent=last,
-    )
+    transaction.on_commit(lambda: published.send(sender=Revision))
+    last = Revision.objects.first()
+    before, summary = None, ["the first"]
+    if last is not None:
+        try:
+            before = content(last)
+        except UnusableRevision as fault:
+            summary = [str(fault)]
+    if last is not None and before is not None:
+        if not changes.diff(before, document):
+            return last
+        summary = changes.sentences(before, document)
+    revision = _store(document, last, author=author, comment=comment, summary=summary)
     thin()
     return revision
+
+
+def _store(document: Document, last: Revision | None, **facts: Any) -> Revision:
+    number = 1 if last is None else last.number + 1
+    text = canonical({**document, "number": number})
+    return Revision.objects.create(
+        number=number, text=text, checksum=checksum_of(text), parent=last, **facts
+    )
 
 
 def thin() -> int:
@@ -70,14 +100,19 @@ def thin() -> int:
     return deleted
 
 
-def publish_pending(comment: str = "") -> None:
-    """Publish what direct writes have left; what does not check is logged and stays unpublished."""
+def publish_pending(comment: str = "") -> str | None:
+    """Publish what direct writes have left; why it stays unpublished, logged too."""
     if not is_pending():
-        return
+        return None
     try:
-        publish(comment=comment)
+        with transaction.atomic():
+            lock_head()
+            if is_pending():  # nobody else has done it meanwhile
+                publish(comment=comment)
     except DocumentError as error:
         logger.error("Unpublished changes, because they do not check:\n%s", error)  # noqa: TRY400
+        return str(error)
+    return None
 
 
 def is_pending() -> bool:
@@ -96,10 +131,17 @@ def revision(number: int) -> Revision:
 
 
 def content(row: Revision) -> Document:
-    """The revision's document; raises DamagedRevision."""
+    """The revision's document; raises DamagedRevision and NewerRevision."""
     if checksum_of(row.text) != row.checksum:
         raise DamagedRevision(row.number)
-    document: Document = json.loads(row.text)
+    return document_in(row.number, row.text)
+
+
+def document_in(number: int, text: str) -> Document:
+    """What a text that was stored says; raises NewerRevision."""
+    document: Document = json.loads(text)
+    if document["schema"] != SCHEMA:
+        raise NewerRevision(number, document["schema"])
     return document
 
 
@@ -107,7 +149,7 @@ def content(row: Revision) -> Document:
 def roll_back(number: int, *, author: str = "", comment: str = "") -> Revision:
     """Make the tables say what the revision says, and publish that. Facts of accounts stay.
 
-    Raises UnknownRevision, DamagedRevision, DocumentError.
+    Raises UnknownRevision, UnusableRevision, DocumentError.
     """
     lock_head()
     document = content(revision(number))

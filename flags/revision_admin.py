@@ -174,7 +174,7 @@ class RevisionAdmin(ModelAdmin):
                 return HttpResponseRedirect(reverse("admin:flags_revision_change", args=[done.pk]))
             would_be = publishing.preview(go_back)
             context["sentences"] = would_be.summary if would_be != last else []
-        except (DocumentError, publishing.DamagedRevision) as error:
+        except (DocumentError, publishing.UnusableRevision) as error:
             context["faults"] = str(error).splitlines()
         return self._page(
             request, "flags/revision_rollback.html", f"Back to revision {number}", context
@@ -213,7 +213,7 @@ def _content(row: Revision) -> tuple[Any, str | None]:
     """The document, or why there is none."""
     try:
         return publishing.content(row), None
-    except publishing.DamagedRevision as error:
+    except publishing.UnusableRevision as error:
         return None, str(error)
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from threading import local
 from typing import Any, ClassVar, Final
 from uuid import uuid4
 
@@ -83,8 +84,18 @@ class Revision(models.Model):
         return f"Revision {self.number}"
 
 
-# Sent when a transaction that changed something has committed.
+# Sent when a transaction that changed something has committed, and when one that published has.
 committed = Signal()
+published = Signal()
+
+
+class _ThreadMarks(local):
+    """Whether this thread has an open transaction that may have marks."""
+
+    is_set = False
+
+
+thread_marks = _ThreadMarks()
 
 
 class _Mark:
@@ -93,6 +104,7 @@ class _Mark:
     def __call__(self) -> None:
         """The first of a transaction tells of all."""
         if not self.follows:
+            thread_marks.is_set = False
             committed.send(sender=Head)
 
     def __init__(self, *, follows: bool) -> None:
@@ -109,6 +121,7 @@ def mark_changed() -> None:
     Before the change itself, so that all changes lock the head row first.
     """
     last = uncommitted()
+    thread_marks.is_set = True
     if last is None or isinstance(last, _Published):
         version = uuid4().hex
         if not Head.objects.filter(pk=Head.PK).update(version=version):
@@ -126,7 +139,10 @@ def mark_published() -> None:
 
 def uncommitted() -> object | None:
     """The last mark of this thread's open transaction, which nobody else sees yet."""
+    if not thread_marks.is_set:
+        return None
     marks = [entry[1] for entry in connection.run_on_commit if isinstance(entry[1], _Mark)]
+    thread_marks.is_set = bool(marks)
     return marks[-1] if marks else None
 
 
@@ -415,6 +431,15 @@ class SegmentMember(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key} {'out of' if self.is_excluded else 'in'} {self.segment}"
+
+
+class AccountChange(models.Model):
+    """Facts about an account have changed; every process forgets what it has read of them."""
+
+    key = models.CharField(max_length=200, blank=True, help_text="The account's; empty: all.")
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class Trait(Published):

@@ -32,6 +32,13 @@ class Section(NamedTuple):
 Vocabulary = Callable[[Sections], Mapping[str, str | None]]
 
 
+class AccountFacts(NamedTuple):
+    """A fact that the host keeps about accounts; `select_related` goes with the account's row."""
+
+    read: Callable[[Any], Any]
+    select_related: tuple[str, ...] = ()
+
+
 class Retention(NamedTuple):
     """How many of the last revisions are kept, all where 0; of the others those that `named` has.
 
@@ -44,6 +51,7 @@ class Retention(NamedTuple):
 
 _sections: dict[str, Section] = {}
 _vocabularies: dict[str, Vocabulary] = {}
+_account_facts: dict[str, AccountFacts] = {}
 _retentions: dict[str, Retention] = {}
 
 
@@ -63,6 +71,11 @@ def register_vocabulary(name: str, known: Vocabulary) -> None:
     _register(_vocabularies, "vocabulary", name, known)
 
 
+def register_account_facts(name: str, facts: AccountFacts) -> None:
+    """For `AppConfig.ready()`; raises ValueError where another has the name."""
+    _register(_account_facts, "facts", name, facts)
+
+
 def register_retention(retention: Retention) -> None:
     """For `AppConfig.ready()`; raises ValueError where there is one."""
     _register(_retentions, "retention", "revisions", retention)
@@ -75,6 +88,10 @@ def sections() -> Mapping[str, Section]:
 def vocabularies(names: Iterable[str], among: Sections) -> Mapping[str, Mapping[str, str | None]]:
     """What is known by these sections, of those among the names that are registered."""
     return {name: _vocabularies[name](among) for name in sorted({*names} & {*_vocabularies})}
+
+
+def account_facts() -> Mapping[str, AccountFacts]:
+    return _account_facts
 
 
 def retention() -> Retention | None:

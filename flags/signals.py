@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
@@ -18,15 +19,17 @@ from django.db.models.signals import (
 from django.db.utils import DEFAULT_DB_ALIAS
 from waffle import get_waffle_switch_model
 
-from flags import publishing
+from flags import account_facts, live, publishing
 from flags.models import Flag, Rule, Segment, Trait, Variant
-from flags.rows import committed, mark_changed
+from flags.rows import AccountOverride, SegmentMember, committed, mark_changed, published
 
 
 def connect() -> None:
     watch(Flag, Variant, Rule, Segment, Trait, get_waffle_switch_model())
     post_save.connect(_changed, sender=get_waffle_switch_model())
     committed.connect(_publish_committed)
+    published.connect(live.published)
+    _watch_accounts()
     post_migrate.connect(_publish_migrated, sender=apps.get_app_config("flags"))
     for relation in (Flag.users, Flag.groups):
         m2m_changed.connect(_members_changed, sender=relation.through)
@@ -39,6 +42,23 @@ def watch(*published: type[Model]) -> None:
     for sender in published:
         post_delete.connect(_changed, sender=sender)
         post_save.connect(_loaded, sender=sender)
+
+
+def _watch_accounts() -> None:
+    """Have what is said of accounts forgotten where it is kept."""
+    watch_facts(account_facts.account_model(), lambda account: account.key)
+    watch_facts(AccountOverride, lambda override: override.account.key)
+    watch_facts(SegmentMember, lambda member: member.key)
+
+
+def watch_facts(sender: type[Model], key: Callable[[Any], str]) -> None:
+    """Have its saved and deleted rows change the facts of the account with the key."""
+
+    def hear(instance: Any, **_what: Any) -> None:
+        account_facts.changed(key(instance))
+
+    for signal in (post_save, post_delete):
+        signal.connect(hear, sender=sender, weak=False)
 
 
 def _publish_committed(**_what: Any) -> None:

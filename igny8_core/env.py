@@ -45,6 +45,19 @@ def boolean(name: str, *, default: bool) -> bool:
     return _BOOLEANS[value.lower()]
 
 
+def number(name: str, default: float) -> float:
+    """A number that is not negative."""
+    value = text(name)
+    try:
+        found = float(value) if value else default
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < float("inf"):
+        message = f"{name}={value!r} is no number from 0 on."
+        raise ImproperlyConfigured(message)
+    return found
+
+
 def names(name: str, default: list[str]) -> list[str]:
     """A comma-separated list."""
     value = text(name)

@@ -15,7 +15,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from pytest_django import DjangoDbBlocker, Settings
 
-from igny8_core.ai.model_registry import ModelRegistry
+from flags import account_facts, live
 from igny8_core.modules.accounts.models import Account
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,10 +38,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 @pytest.fixture(autouse=True)
 def _fresh(settings: Settings) -> None:
-    """No provider's key from the machine, and a registry that remembers no other test."""
+    """No provider's key from the machine, and a snapshot and facts that remember no other test."""
     settings.AI_CONNECTIONS = {}
     settings.ENCRYPTION_KEYS = [ENCRYPTION_KEY]
-    ModelRegistry.clear()
+    live.forget()
+    account_facts.forget_all()
 
 
 @pytest.fixture

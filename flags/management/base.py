@@ -18,7 +18,7 @@ from django.db import IntegrityError
 
 from flags.account_facts import UnknownAccount
 from flags.engine import DocumentError
-from flags.publishing import DamagedRevision, UnknownRevision
+from flags.publishing import UnknownRevision, UnusableRevision
 from flags.rows import Revision, UnknownFlag
 
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         UnknownAccount,
         UnknownFlag,
         UnknownRevision,
-        DamagedRevision,
+        UnusableRevision,
         DocumentError,
     )
 

@@ -19,7 +19,7 @@ from igny8_core.ai.pricing import Price, RateLine, price_of
 from igny8_core.ai.values import CatalogueModel, Meter, ModelType
 
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
-_MOST: Final = 2**31 - 1
+_MOST: Final = 2**53 - 1
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Amount = Annotated[str, Field(pattern=r"^[0-9]{1,7}(\.[0-9]{1,12})?$")]

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.db import Error as DatabaseFault
 from django.utils import timezone
 
+from flags.account_facts import facts_of
 from igny8_core.ai import pricing
+from igny8_core.ai.catalogue import Catalogue
 from igny8_core.ai.exceptions import InvalidMoment, ModelNotAvailable, NoUsableModel
-from igny8_core.ai.model_registry import Catalogue, ModelRegistry
+from igny8_core.ai.model_registry import ModelRegistry
 from igny8_core.ai.tasks import Task, get_task
 from igny8_core.ai.values import CatalogueModel, Needs, Reason, Refusal, Resolution, Step
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.models import IntegrationSettings
-
-logger = logging.getLogger(__name__)
+from igny8_core.modules.system.apps import PREFERENCES
 
 
 def resolve(  # noqa: PLR0913 - the question has this many parts, four of them by keyword
@@ -98,12 +96,11 @@ def _candidates(
 
 
 def _preference(catalogue: Catalogue, task: Task, account: Account) -> CatalogueModel | Refusal:
-    """The account's own choice for the task's type. One query."""
-    try:
-        preferred = IntegrationSettings.of(account).preference(task.model_type)
-    except DatabaseFault as fault:
-        logger.warning("The preference of %s cannot be read (%s).", account.key, fault)
+    """The account's own choice for the task's type."""
+    facts = facts_of(account)
+    if not facts.is_known:
         return Refusal.PREFERENCE_UNREADABLE
+    preferred = facts.host.get(PREFERENCES, {}).get(task.model_type)
     if preferred is None:
         return Refusal.NO_PREFERENCE
     return catalogue.models.get(preferred, Refusal.UNKNOWN_MODEL)

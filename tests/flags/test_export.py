@@ -280,6 +280,7 @@ def test_vocabulary__two_with_one_name__is_refused() -> None:
 def test_snapshot__two_hundred_flags__takes_eleven_queries(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
+    live.current()
     export.restore(parse(tables.document()))
     with django_assert_num_queries(11):
         snapshot = live.current()

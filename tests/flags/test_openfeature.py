@@ -63,7 +63,7 @@ def test_case__through_the_client__is_what_evaluate_says(case: Case) -> None:
     expected = rules.evaluate(name, subject, now=case.now, override=case.override)
     provider = FlagsProvider(
         rulesets=lambda: rules,
-        facts=lambda key, _document, _at: Facts(Subject(key), case.override),
+        facts=lambda key: Facts(Subject(key), case.override),
         clock=lambda: now,
     )
     kind = table(case.file)["document"]["flags"].get(name, {"kind": "bool"})["kind"]
@@ -209,6 +209,6 @@ def test_attribute__that_says_a_long_list__is_not_believed(acme: Account) -> Non
 @pytest.mark.django_db
 def test_provider__replaced__listens_no_more() -> None:
     client_of(FlagsProvider())
-    listeners = len(live._listeners)
+    listeners = len(live._process.listeners)
     api.clear_providers()
-    assert len(live._listeners) == listeners - 1
+    assert len(live._process.listeners) == listeners - 1

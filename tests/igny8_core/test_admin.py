@@ -294,7 +294,7 @@ def test_integration_settings__preference_of_another_type__is_refused(
     page = admin_client.post(url, {"account": acme.pk, "text_model": wrong})
     assert list(page.context["adminform"].form.errors) == ["text_model"]
     assert admin_client.post(url, {"account": acme.pk, "text_model": right}).status_code == 302
-    assert IntegrationSettings.of(acme).preference("text") == "gpt-4o"  # type: ignore[arg-type]
+    assert IntegrationSettings.preferences_of(acme) == {"text": "gpt-4o"}
 
 
 def test_prompt__text_edited__is_a_new_version_and_the_old_one_stays(admin_client: Client) -> None:

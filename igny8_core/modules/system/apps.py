@@ -12,6 +12,7 @@ from django.utils import timezone
 from igny8_core.ai.values import ModelType
 
 SECTION = "catalogue"
+PREFERENCES = "preferences"
 
 
 class SystemConfig(AppConfig):
@@ -23,7 +24,12 @@ class SystemConfig(AppConfig):
         from igny8_core import live_settings
         from igny8_core.ai.catalogue import compile_section, faults_of, servable
         from igny8_core.modules.system import catalogue
-        from igny8_core.modules.system.models import AIModel, ModelPrice, RateLine
+        from igny8_core.modules.system.models import (
+            AIModel,
+            IntegrationSettings,
+            ModelPrice,
+            RateLine,
+        )
 
         post_migrate.connect(live_settings.seed, sender=self)
         signals.watch(AIModel, ModelPrice, RateLine)
@@ -37,6 +43,12 @@ class SystemConfig(AppConfig):
                 compile_section,
             ),
         )
+
+        preferences = sections.AccountFacts(
+            IntegrationSettings.preferences_of, IntegrationSettings.PREFERENCES
+        )
+        sections.register_account_facts(PREFERENCES, preferences)
+        signals.watch_facts(IntegrationSettings, lambda settings: settings.account.key)
 
         def known(model_type: ModelType) -> sections.Vocabulary:
             def of(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:

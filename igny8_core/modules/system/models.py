@@ -61,6 +61,9 @@ class IntegrationSettings(ProviderKeys, Parameters):
 
     objects = SavedRowsQuerySet.as_manager()
 
+    # From an account to what it prefers.
+    PREFERENCES: ClassVar = tuple(f"integration_settings__{each}_model" for each in ModelType)
+
     class Meta:
         verbose_name = "integration settings"
         verbose_name_plural = "integration settings"
@@ -94,10 +97,12 @@ class IntegrationSettings(ProviderKeys, Parameters):
                 rule = f"a model of type {model_type}"
                 raise InvalidParameter(f"{model_type}_model", model.model_id, rule)
 
-    def preference(self, model_type: ModelType) -> str | None:
-        """The id of the model that the account prefers for a type."""
-        model: AIModel | None = getattr(self, f"{model_type}_model")
-        return model.model_id if model else None
+    @classmethod
+    def preferences_of(cls, account: Account) -> dict[str, str]:
+        """The ids of the models that the account prefers, by type; no query with PREFERENCES."""
+        settings: IntegrationSettings | None = getattr(account, "integration_settings", None)
+        preferred = {each: getattr(settings, f"{each}_model", None) for each in ModelType}
+        return {each.value: model.model_id for each, model in preferred.items() if model}
 
 
 class AIPrompt(Prompt):

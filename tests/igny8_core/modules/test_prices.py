@@ -16,6 +16,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from flags import publishing
+from flags.engine import DocumentError
 from flags.models import Flag, Variant
 from igny8_core.ai import pricing
 from igny8_core.ai.conditions import parse_condition
@@ -78,7 +80,6 @@ def test_price__that_starts_at_a_second__holds_from_it_with_nobody_publishing(
 ) -> None:
     start = timezone.now().replace(microsecond=0) + timedelta(hours=1)
     ModelPrice.publish(mini, lines("1", "2"), effective_from=start)
-    ModelRegistry.clear()
     ModelRegistry.catalogue()
     assert cost_at(start - SECOND, input_tokens=1_000_000) == Decimal("0.15")
     assert cost_at(start, input_tokens=1_000_000) == 1
@@ -223,16 +224,12 @@ def test_line__condition_that_is_none__is_refused(mini: AIModel) -> None:
         ).save()
 
 
-def test_catalogue__price_that_cannot_be_quoted_with__leaves_the_model_unpriced(
-    mini: AIModel, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_catalogue__price_that_cannot_be_quoted_with__is_not_published(mini: AIModel) -> None:
     price = ModelPrice.objects.create(model=mini)
     for _ in range(2):
         RateLine.objects.create(price=price, meter="input_tokens", amount=Decimal(1))
-    ModelRegistry.clear()
-    with pytest.raises(AIError, match="has no price for input_tokens"):
-        cost_at(timezone.now(), input_tokens=1)
-    assert "cannot be used" in caplog.text
+    with pytest.raises(DocumentError, match="the more specific"):
+        publishing.publish()
 
 
 # Headline rates
@@ -278,7 +275,6 @@ def test_headline__zero__takes_the_line_away_and_the_model_is_unpriced(
 ) -> None:
     mini.output_rate = Decimal(0)
     mini.save()
-    ModelRegistry.clear()
     with pytest.raises(AIError, match="output_tokens"):
         cost_at(timezone.now(), output_tokens=1)
     with pytest.raises(AIError):

@@ -202,12 +202,7 @@ def test_parameter__just_within_bounds__is_kept(acme: Account, name: str, value:
 def test_preference__each_type__is_its_own(acme: Account) -> None:
     row = IntegrationSettings(account=acme, text_model=AIModel.objects.get(model_id="gpt-4.1"))
     row.save()
-    kept = IntegrationSettings.of(acme)
-    assert [kept.preference(kind) for kind in ("text", "image", "embedding")] == [  # type: ignore[arg-type]
-        "gpt-4.1",
-        None,
-        None,
-    ]
+    assert IntegrationSettings.preferences_of(acme) == {"text": "gpt-4.1"}
 
 
 def test_preference__of_another_type__code_and_form_refuse(acme: Account) -> None:

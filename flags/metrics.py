@@ -1,0 +1,18 @@
+"""What can be measured of this process, for Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REVISION = Gauge("flags_revision", "The revision in force.", multiprocess_mode="min")
+AGE_S = Gauge(
+    "flags_snapshot_age_seconds",
+    "Since the database last said what is newest.",
+    multiprocess_mode="max",
+)
+LOAD_S = Histogram("flags_load_seconds", "Reading a revision.")
+COMPILE_S = Histogram("flags_compile_seconds", "Compiling a revision.")
+REFUSED = Counter("flags_refused_publishes", "Changes that did not check.")
+RECONNECTS = Counter("flags_reconnects", "Connections to Redis made anew.")
+FACTS_HITS = Counter("flags_account_facts_hits", "Accounts whose facts were at hand.")
+FACTS_MISSES = Counter("flags_account_facts_misses", "Accounts whose facts had to be read.")
