@@ -18,8 +18,9 @@ class Section(NamedTuple):
 
     # The tables -> the section.
     dump: Callable[[], Json]
-    # What is wrong with anything that claims to be one; paths begin at the section.
-    check: Callable[[Any], Iterable[Problem]]
+    # What is wrong with anything that claims to be one, beside the document's flags; paths begin
+    # at the section.
+    check: Callable[[Any, Mapping[str, Any]], Iterable[Problem]]
     # Make the tables say what a checked section says.
     restore: Callable[[Json], None]
     # What has changed from one to another, for people.

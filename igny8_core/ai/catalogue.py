@@ -19,7 +19,7 @@ from igny8_core.ai.pricing import Price, RateLine, price_of
 from igny8_core.ai.values import CatalogueModel, Meter, ModelType
 
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
-_MOST: Final = 2**53 - 1
+_MOST: Final = 2**31 - 1
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Amount = Annotated[str, Field(pattern=r"^[0-9]{1,7}(\.[0-9]{1,12})?$")]
@@ -59,6 +59,9 @@ class ModelEntry(TypedDict):
     is_active: bool
     is_default: bool
     sort_order: Annotated[int, Field(ge=-_MOST, le=_MOST)]
+    available_to: str
+    retires_at: str | None
+    replaced_by: str
     prices: dict[str, PriceEntry]
 
 
@@ -126,9 +129,10 @@ def compile_section(section: Json, previous: Catalogue | None = None) -> Catalog
 
 def model_of(model_id: str, entry: Json) -> CatalogueModel:
     """Raises AIError where a price cannot be quoted with."""
-    facts = {name: value for name, value in entry.items() if name != "prices"}
     prices = tuple(price_of_entry(model_id, *each) for each in sorted(entry["prices"].items()))
-    return CatalogueModel(model_id=model_id, prices=prices, **facts)
+    retires_at = entry["retires_at"] and moment_of(entry["retires_at"])
+    own = {"model_id": model_id, "prices": prices, "retires_at": retires_at}
+    return CatalogueModel(**{**entry, **own})
 
 
 def price_of_entry(model_id: str, moment: str, entry: Json) -> Price:
@@ -172,8 +176,8 @@ class Fault(TypedDict):
     code: str
 
 
-def faults_of(section: object) -> Iterator[Fault]:
-    """What is wrong with anything that claims to be the section."""
+def faults_of(section: object, flags: Mapping[str, Json]) -> Iterator[Fault]:
+    """What is wrong with anything that claims to be the section, in a document with these flags."""
     try:
         _SHAPE.validate_python(section)
     except ValidationError as error:
@@ -184,6 +188,7 @@ def faults_of(section: object) -> Iterator[Fault]:
     defaults: dict[str, str] = {}
     for model_id, entry in models.items():
         yield from _price_faults(model_id, entry["prices"])
+        yield from _availability_faults(model_id, entry, models, flags)
         if entry["is_default"]:
             other = defaults.setdefault(entry["model_type"], model_id)
             if other != model_id:
@@ -191,14 +196,53 @@ def faults_of(section: object) -> Iterator[Fault]:
                 yield _fault(("models", model_id, "is_default"), model_id, sentence, "two_defaults")
 
 
+def _availability_faults(
+    model_id: str, entry: Json, models: Mapping[str, Json], flags: Mapping[str, Json]
+) -> Iterator[Fault]:
+    path = ("models", model_id)
+    flag, moment = entry["available_to"], entry["retires_at"]
+    if flag and flags.get(flag, {}).get("kind") != "bool":
+        sentence = f"There is no boolean flag {flag!r}."
+        yield _fault((*path, "available_to"), flag, sentence, "unknown_flag")
+    if moment is not None and not _is_moment(moment):
+        yield _fault((*path, "retires_at"), moment, _NO_MOMENT.format(moment), "malformed")
+    successor = entry["replaced_by"]
+    if not successor:
+        return
+    why_not = _why_no_successor(model_id, entry, models)
+    if why_not:
+        yield _fault((*path, "replaced_by"), successor, why_not, "no_successor")
+
+
+_NO_MOMENT: Final = "{0!r} is no moment: write it as 2026-12-31T18:00:00.000000Z."
+
+
+def _why_no_successor(model_id: str, entry: Json, models: Mapping[str, Json]) -> str | None:
+    seen = [model_id]
+    while successor := models[seen[-1]]["replaced_by"]:
+        if successor not in models:
+            return f"There is no model {successor!r}." if len(seen) == 1 else None
+        if models[successor]["model_type"] != entry["model_type"]:
+            return f"{successor!r} is of another type." if len(seen) == 1 else None
+        seen.append(successor)
+        if successor in seen[:-1]:
+            return f"This goes in a circle: {' → '.join(seen)}."
+    return None
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        moment_of(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _price_faults(model_id: str, prices: Mapping[str, Json]) -> Iterator[Fault]:
     for moment, entry in prices.items():
         path = ("models", model_id, "prices", moment)
-        try:
-            moment_of(moment)
-        except ValueError:
-            sentence = f"{moment!r} is no moment: write it as 2026-12-31T18:00:00.000000Z."
-            yield _fault(path, moment, sentence, "malformed")
+        if not _is_moment(moment):
+            yield _fault(path, moment, _NO_MOMENT.format(moment), "malformed")
             continue
         if entry["lines"] and entry["is_free"]:
             yield _fault(path, moment, "A price has lines, or it is free.", "free_with_lines")

@@ -95,6 +95,9 @@ class CatalogueModel(NamedTuple):
     is_active: bool = True
     is_default: bool = False
     sort_order: int = 0
+    available_to: str = ""
+    retires_at: datetime | None = None
+    replaced_by: str = ""
     prices: tuple[Price, ...] = ()
 
 

@@ -43,6 +43,9 @@ from igny8_core.modules.system.refusals import RefusalAsMessage
 admin.site.register(ModelPrice, ModelPriceAdmin)
 
 
+AVAILABILITY = ("Availability", {"fields": ("available_to", "retires_at", "replaced_by")})
+
+
 @admin.register(AIModel)
 class AIModelAdmin(RefusalAsMessage, PublishedAdmin):
     list_display: ClassVar = [
@@ -78,22 +81,16 @@ class AIModelAdmin(RefusalAsMessage, PublishedAdmin):
         return columns
 
     def get_fieldsets(self, request: HttpRequest, obj: AIModel | None = None) -> list[Any]:
-        """The fieldsets, with the calculator beside the rates for those who may change them."""
-        is_editor = self.has_change_permission(request, obj)
+        """The plan's, with the calculator beside the rates for those who may change them."""
+        own = [*super().get_fieldsets(request, obj), AVAILABILITY]
+        if not self.has_change_permission(request, obj):
+            return own
+        shown = ("all_prices", "price_calculator") if obj else ("price_calculator",)
         return [
-            (
-                title,
-                {
-                    "fields": (
-                        *options["fields"],
-                        *(["all_prices"] if obj else []),
-                        "price_calculator",
-                    )
-                },
-            )
-            if title == "Pricing" and is_editor
+            (title, {"fields": (*options["fields"], *shown)})
+            if title == "Pricing"
             else (title, options)
-            for title, options in super().get_fieldsets(request, obj)
+            for title, options in own
         ]
 
     def get_urls(self) -> list[URLPattern]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from igny8_core.modules.system.models import AIModel, ModelPrice, RateLine
 
 Json = dict[str, Any]
 
-# The columns of a model that the section has as they are.
+# The columns of a model that the section has.
 COLUMNS: Final = [name for name in catalogue.ModelEntry.__annotations__ if name != "prices"]
 _NOTES: Final = ("source", "source_url", "note")
 
@@ -37,10 +37,16 @@ def dump() -> Json:
         entry = _price(*facts, lines=lines.get(key, []))
         prices.setdefault(model, {})[catalogue.moment_text(begins)] = entry
     models = {
-        model_id: {**dict(zip(COLUMNS, facts, strict=True)), "prices": prices.get(key, {})}
+        model_id: {**_facts(facts), "prices": prices.get(key, {})}
         for key, model_id, *facts in AIModel.objects.values_list("pk", "model_id", *COLUMNS)
     }
     return {"models": models}
+
+
+def _facts(columns: Iterable[Any]) -> Json:
+    facts = dict(zip(COLUMNS, columns, strict=True))
+    retires_at = facts["retires_at"]
+    return {**facts, "retires_at": retires_at and catalogue.moment_text(retires_at)}
 
 
 def _price(currency: str, is_free: bool, *notes: str, lines: list[Json]) -> Json:  # noqa: FBT001 - a column
@@ -66,9 +72,11 @@ def restore(section: Json) -> None:
     # A new default clears the old one by itself, so those that are none come first.
     for model_id, entry in sorted(wanted.items(), key=lambda item: item[1]["is_default"]):
         row = there.get(model_id) or AIModel(model_id=model_id)
-        changed = [name for name in COLUMNS if getattr(row, name) != entry[name]]
+        retires_at = entry["retires_at"] and catalogue.moment_of(entry["retires_at"])
+        columns = {**entry, "retires_at": retires_at}
+        changed = [name for name in COLUMNS if getattr(row, name) != columns[name]]
         for name in changed:
-            setattr(row, name, entry[name])
+            setattr(row, name, columns[name])
         if row._state.adding:
             row.save()
         elif changed:

@@ -8,11 +8,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, URLValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models, transaction
 from django.utils import timezone
 
-from flags.rows import Published, mark_changed
+from flags.rows import Published, check_key, mark_changed
 from igny8_core.ai.exceptions import InvalidRate
 from igny8_core.ai.meters import HEADLINE
 from igny8_core.ai.pricing import Price, headline_lines
@@ -26,6 +26,7 @@ from igny8_core.modules.system.abstract_models import (
 )
 
 _RATE_DECIMALS = 4
+_INTEGER = 2**31 - 1  # what every database holds
 _MOST = 10**6
 
 
@@ -97,7 +98,7 @@ class AIModel(Published):
     # Capabilities
     max_tokens = models.IntegerField(
         default=8192,
-        validators=[MinValueValidator(1)],
+        validators=[MinValueValidator(1), MaxValueValidator(_INTEGER)],
         help_text="Maximum tokens for this model",
     )
     supports_json_mode = models.BooleanField(
@@ -115,7 +116,28 @@ class AIModel(Published):
         default=False,
         help_text="Use as default when no specific model is configured",
     )
-    sort_order = models.IntegerField(default=0)
+    sort_order = models.IntegerField(
+        default=0, validators=[MinValueValidator(-_INTEGER), MaxValueValidator(_INTEGER)]
+    )
+
+    # Who may use it, and until when
+    available_to = models.CharField(
+        max_length=200,
+        blank=True,
+        validators=[check_key],
+        help_text=(
+            "A boolean flag: the accounts for which it is on may use this model, by its rules and "
+            "overrides. Empty: every account."
+        ),
+    )
+    retires_at = models.DateTimeField(
+        null=True, blank=True, help_text="From this second on it is not used, UTC; empty: never."
+    )
+    replaced_by = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="The model that is used in its place once it is retired.",
+    )
 
     # Metadata
     created_at = models.DateTimeField(auto_now_add=True)

@@ -40,6 +40,9 @@ def test_get_model__known__is_a_dict_with_decimal_rates() -> None:
         "is_active": True,
         "is_default": False,
         "sort_order": 4,
+        "available_to": "",
+        "retires_at": None,
+        "replaced_by": "",
     }
 
 
