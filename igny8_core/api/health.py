@@ -1,0 +1,35 @@
+"""What a load balancer and Prometheus ask: alive, ready, measured."""
+
+from __future__ import annotations
+
+import os
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
+from prometheus_client.registry import REGISTRY
+
+from flags import live
+
+
+def livez(_request: HttpRequest) -> HttpResponse:
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def readyz(_request: HttpRequest) -> HttpResponse:
+    """200 while there is something to serve from, with what is wrong; else 503. No query."""
+    live.current()
+    status = live.snapshot_status()
+    word = "ok" if status.error is None and not status.behind else "degraded"
+    facts = {"status": word if status.is_serving else "down", **status._asdict()}
+    answer = HTTPStatus.OK if status.is_serving else HTTPStatus.SERVICE_UNAVAILABLE
+    return JsonResponse(facts, status=answer)
+
+
+def metrics(_request: HttpRequest) -> HttpResponse:
+    """Of this process; of all of them where PROMETHEUS_MULTIPROC_DIR is set."""
+    registry = REGISTRY
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

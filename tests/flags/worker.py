@@ -1,0 +1,153 @@
+"""A process that a test talks to, a line of JSON each way: it asks as a pipeline, or operates."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+import django
+
+
+class Worker:
+    """Each method is a command, and its answer is printed."""
+
+    def __init__(self) -> None:
+        self._asking = threading.Event()
+        self._asked = 0
+        self._errors: list[str] = []
+        self._seen: list[Any] = []
+        self._pipe = -1
+
+    # As a pipeline
+
+    def status(self) -> Any:
+        from flags import live
+
+        live.current()
+        return live.snapshot_status()._asdict()
+
+    def active(self, flag: str, account: str = "acme") -> Any:
+        from flags import live
+        from flags.account_facts import facts_of_key
+
+        facts = facts_of_key(account)
+        now = int(time.time() * 1000)
+        ruleset = live.current().ruleset
+        override = facts.override_at(now)
+        return ruleset.evaluate(flag, facts.subject, now=now, override=override).value
+
+    def resolve(self, account: str = "acme", task: str = "generate_content") -> Any:
+        from igny8_core.ai.resolver import resolve
+        from igny8_core.modules.accounts.models import Account
+
+        found = resolve(Account(key=account), task)
+        return [found.model.model_id, found.reason]
+
+    def load(self) -> None:
+        """Ask on and on, in a thread, until `rest`."""
+        self._asking.set()
+        threading.Thread(target=self._ask, daemon=True).start()
+
+    def _ask(self) -> None:
+        while self._asking.is_set():
+            try:
+                self.active("f")
+                self.resolve()
+            except Exception as error:  # noqa: BLE001 - the test says that there is none
+                self._errors.append(repr(error))
+            self._asked += 1
+            time.sleep(0.001)
+
+    def rest(self) -> Any:
+        self._asking.clear()
+        return {"asked": self._asked, "errors": self._errors[:5]}
+
+    def clock(self, by_s: float) -> None:
+        import time_machine
+
+        time_machine.travel(time.time() + by_s, tick=True).start()
+
+    def limit(self, file_bytes: int) -> None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+
+    def fork(self) -> None:
+        """A child that waits for the next revision, and says its number by `child`."""
+        from flags import live
+
+        before = live.current().number
+        read, write = os.pipe()
+        if os.fork() == 0:
+            deadline = time.monotonic() + 10
+            while live.current().number == before and time.monotonic() < deadline:
+                time.sleep(0.01)
+            os.write(write, str(live.current().number).encode())
+            os._exit(0)
+        os.close(write)
+        self._pipe = read
+
+    def child(self) -> Any:
+        return int(os.read(self._pipe, 100))
+
+    # As an operator
+
+    def turn(self, on: bool | None) -> Any:
+        from flags.models import Flag, Revision
+
+        flag, _ = Flag.objects.get_or_create(name="f")
+        flag.everyone = on
+        flag.save()
+        return Revision.objects.values_list("number", flat=True).first()
+
+    def override(self, account: str, variant: str | None) -> None:
+        from flags.models import AccountOverride, Flag
+        from igny8_core.modules.accounts.models import Account
+
+        row, _ = Account.objects.get_or_create(key=account, defaults={"name": account})
+        for each in AccountOverride.objects.filter(account=row):
+            each.delete()
+        if variant is not None:
+            flag = Flag.objects.get(name="f")
+            AccountOverride.objects.create(account=row, flag=flag, variant=variant, reason="test")
+
+    def sql(self, text: str, *parameters: Any) -> None:
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute(text, parameters)
+
+    def store(self, schema: int) -> Any:
+        """A revision as another version of the software would store it."""
+        from flags import publishing
+        from flags.models import Head, Revision
+
+        last = Revision.objects.latest("number")
+        document = {**publishing.content(last), "schema": schema, "number": last.number + 1}
+        text = publishing.canonical(document)
+        Revision.objects.create(
+            number=last.number + 1, text=text, checksum=publishing.checksum_of(text), parent=last
+        )
+        Head.objects.update(version=f"of {schema}", published=f"of {schema}")
+        return last.number + 1
+
+
+def main() -> None:
+    django.setup()
+    worker = Worker()
+    for line in sys.stdin:
+        name, arguments, named = json.loads(line)
+        try:
+            answer: Any = {"answer": getattr(worker, name)(*arguments, **named)}
+        except Exception as error:  # noqa: BLE001 - the test fails with it
+            answer = {"error": repr(error)}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
