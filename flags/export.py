@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, cast
 
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
 from waffle import get_waffle_switch_model
@@ -28,7 +29,7 @@ from flags.rows import (
     Variant,
     flag_model,
 )
-from flags.sections import sections, vocabularies
+from flags.sections import WhyNot, sections, vocabularies
 
 PERCENT: Final = "percent"  # the id of the rule that waffle's percentage becomes
 _PPM_OF_PERCENT: Final = 10_000
@@ -64,7 +65,7 @@ def checked(source: object) -> Document:
     return document
 
 
-def _known(document: Document) -> Mapping[str, Mapping[str, str | None]]:
+def _known(document: Document) -> Mapping[str, Mapping[str, WhyNot]]:
     """The vocabularies that its flags name, as its sections say; raises DocumentError.
 
     A section that it lacks is as the tables have it: restoring the document leaves them alone.
@@ -230,15 +231,52 @@ def restore(wanted: Document) -> None:
     """Make the tables say what the document says.
 
     Facts about accounts stay, and of each flag that stays what only a request decides. Raises
-    DocumentError, with nothing changed, for what no row can hold: a moment outside the years 1 to
-    9999, and a boolean flag forced to a false variant other than the one that it serves when off.
+    DocumentError, with nothing changed, where a fact about an account would go with its flag or its
+    segment, and for what no row can hold: a text longer than its column, a moment outside the years
+    1 to 9999, and a boolean flag forced to a false variant other than the one that it serves when
+    off.
     """
+    _refuse_to_lose_facts(wanted)
     _restore_traits(wanted)
     _restore_segments(wanted)
     _restore_flags(wanted)
     _restore_switches(wanted)
     for name, section in wanted["sections"].items():
         sections()[name].restore(section)
+
+
+def _refuse_to_lose_facts(wanted: Document) -> None:
+    overrides = AccountOverride.objects.exclude(flag__name__in=wanted["flags"])
+    lost = [
+        _problem(("flags", flag), flag, f"It would go, and {key} has an override of it.")
+        for flag, key in overrides.order_by("flag__name", "account__key", "pk").values_list(
+            "flag__name", "account__key"
+        )
+    ]
+    long = Segment.objects.exclude(key__in=wanted["segments"]).filter(members__isnull=False)
+    lost += [
+        _problem(("segments", key), key, "It would go, and with it its long list of accounts.")
+        for key in long.distinct().values_list("key", flat=True)
+    ]
+    if lost:
+        raise DocumentError(lost[:MAX_PROBLEMS])
+
+
+def fit(row: models.Model, *path: str | int) -> None:
+    """Raises DocumentError for a text or number that the row's column cannot hold."""
+    others = {each.name for each in row._meta.fields if each.is_relation or isinstance(each, _JSON)}
+    try:
+        row.clean_fields(exclude=others)
+    except ValidationError as error:
+        raise DocumentError(
+            [
+                _problem((*path, name), getattr(row, name), " ".join(messages))
+                for name, messages in error.message_dict.items()
+            ]
+        ) from None
+
+
+_JSON: Final = models.JSONField
 
 
 def _restore_traits(wanted: Document) -> None:
@@ -263,6 +301,7 @@ def _restore_segments(wanted: Document) -> None:
         before = dict(row.__dict__)
         row.is_long, row.rules = _without_lists(key, segment["rules"])
         row.include, row.exclude = segment["include"], segment["exclude"]
+        fit(row, "segments", key)
         _save_changed(row, before)
 
 
@@ -284,6 +323,7 @@ def _restore_flags(wanted: Document) -> None:
         row = there.get(name) or model(name=name)
         before = dict(row.__dict__)
         rest = _restore_flag(row, cast(Json, flag))
+        fit(row, "flags", name)
         _save_changed(row, before)
         values = flag["variants"]
         if not (row.kind == Kind.BOOL and values == ON_OFF and not row.off_variant):
@@ -345,7 +385,7 @@ def _restore_percent(row: AbstractFlag, flag: Json) -> list[Json]:
 
 def _rule_row(flag: Any, position: int, rule: Json) -> Rule:
     path = ("flags", flag.name, "rules", position)
-    return Rule(
+    row = Rule(
         flag=flag,
         position=position,
         rule_id=rule["id"],
@@ -356,6 +396,8 @@ def _rule_row(flag: Any, position: int, rule: Json) -> Rule:
         ends_at=_moment(rule.get("until"), (*path, "until")),
         group=rule.get("group") or "",
     )
+    fit(row, *path)
+    return row
 
 
 def _moment(value: Any, path: Path) -> datetime | None:

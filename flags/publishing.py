@@ -115,8 +115,14 @@ def publish_pending(comment: str = "") -> str | None:
     return None
 
 
+def is_published(document: Document) -> bool:
+    """Whether the newest revision says what the document does; raises UnusableRevision."""
+    last = Revision.objects.first()
+    return last is not None and not changes.diff(content(last), document)
+
+
 def is_pending() -> bool:
-    """Whether the tables have changed since the last revision, or there is none."""
+    """Whether a write has told of a change since the last revision, or there is none."""
     head = Head.objects.filter(pk=Head.PK).first()
     is_changed = head is not None and head.version != head.published
     return is_changed or not Revision.objects.exists()

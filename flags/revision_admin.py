@@ -49,6 +49,9 @@ class RevisionAdmin(ModelAdmin):
     list_per_page = 25
     list_before_template = "flags/revisions.html"
 
+    class Media:
+        css: ClassVar = {"all": ["flags/flags.css"]}
+
     def has_add_permission(self, _request: HttpRequest) -> bool:
         return False
 
@@ -133,6 +136,8 @@ class RevisionAdmin(ModelAdmin):
 
     def compare(self, request: HttpRequest) -> HttpResponse:
         """Two revisions: what differs."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         form = CompareForm(request.GET)
         context: dict[str, Any] = {"form": form}
         if form.is_valid():
@@ -161,6 +166,7 @@ class RevisionAdmin(ModelAdmin):
         context: dict[str, Any] = {"row": row, "form": form}
         go_back = partial(publishing.roll_back, number, author=author)
         last = Revision.objects.defer("text").first()
+        context["is_pending"] = publishing.is_pending()
         try:
             if request.method == "POST" and form.is_valid():
                 done = go_back(comment=form.cleaned_data["comment"])
@@ -169,7 +175,8 @@ class RevisionAdmin(ModelAdmin):
                     request,
                     f"Revision {done.number} says what revision {number} said."
                     if is_new
-                    else f"Nothing is changed: revision {done.number} says the same.",
+                    else f"Revision {done.number} says that already"
+                    + ("; what was not published is gone." if context["is_pending"] else "."),
                 )
                 return HttpResponseRedirect(reverse("admin:flags_revision_change", args=[done.pk]))
             would_be = publishing.preview(go_back)

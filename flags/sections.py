@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import Q
@@ -29,8 +30,10 @@ class Section(NamedTuple):
     compile: Callable[[Json, Any], Any]
 
 
-# The texts that are known by a document's sections; each with why it cannot be served now, or None.
-Vocabulary = Callable[[Sections], Mapping[str, str | None]]
+# Why a text cannot be served from a moment until another, or for ever; None where it can.
+WhyNot = Callable[[datetime, datetime | None], str | None]
+# The texts that are known by a document's sections.
+Vocabulary = Callable[[Sections], Mapping[str, WhyNot]]
 
 
 class AccountFacts(NamedTuple):
@@ -86,7 +89,7 @@ def sections() -> Mapping[str, Section]:
     return _sections
 
 
-def vocabularies(names: Iterable[str], among: Sections) -> Mapping[str, Mapping[str, str | None]]:
+def vocabularies(names: Iterable[str], among: Sections) -> Mapping[str, Mapping[str, WhyNot]]:
     """What is known by these sections, of those among the names that are registered."""
     return {name: _vocabularies[name](among) for name in sorted({*names} & {*_vocabularies})}
 

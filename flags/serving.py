@@ -3,42 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Any, NamedTuple, cast
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple, cast
 
 from flags.engine import Document
 from flags.engine.document import Flag, Serve
 from flags.engine.problems import Path, Problem, pointer
 from flags.engine.traits import moment
+from flags.sections import WhyNot
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Place(NamedTuple):
-    """Where a flag serves a variant."""
+    """Where a flag serves a variant, and from when until when."""
 
     path: Path
     words: str
     variant: str
+    begins: datetime
+    ends: datetime | None = None
 
 
 def places(key: str, flag: Flag, at: datetime) -> Iterator[Place]:
     """What the flag may serve at the moment or later, overrides apart."""
     path = ("flags", key)
     if flag["force"] is not None:
-        yield Place((*path, "force"), f"the flag {key} is forced to it", flag["force"])
+        yield Place((*path, "force"), f"the flag {key} is forced to it", flag["force"], at)
         return
     if flag["off"] is not None:
-        yield Place((*path, "off"), f"the flag {key} serves it when it is off", flag["off"])
+        yield Place((*path, "off"), f"the flag {key} serves it when it is off", flag["off"], at)
     if not flag.get("on", True):
         return
     for index, rule in enumerate(flag["rules"]):
-        end = moment(rule.get("until"))
-        if end is None or end > at.timestamp() * 1000:
+        begins, ends = (_datetime(rule.get(side)) for side in ("from", "until"))
+        if ends is None or ends > at:
             words = f"{rule_words(rule)} of flag {key} serves it"
             for variant in _variants(rule["serve"]):
-                yield Place((*path, "rules", index, "serve"), words, variant)
+                yield Place(
+                    (*path, "rules", index, "serve"), words, variant, max(at, begins or at), ends
+                )
     if flag["default"] is not None:
         for variant in _variants(flag["default"]):
-            yield Place((*path, "default"), f"the default of flag {key} serves it", variant)
+            yield Place((*path, "default"), f"the default of flag {key} serves it", variant, at)
+
+
+def _datetime(value: object) -> datetime | None:
+    """A rule's moment; beyond the calendar the nearest that it has."""
+    at = moment(value)
+    if at is None:
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=at)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if at > 0 else datetime.min.replace(tzinfo=UTC)
 
 
 def rule_words(rule: Mapping[str, Any]) -> str:
@@ -51,7 +69,7 @@ def _variants(serve: Serve) -> list[str]:
 
 
 def unservable(
-    document: Document, known: Mapping[str, Mapping[str, str | None]], at: datetime
+    document: Document, known: Mapping[str, Mapping[str, WhyNot]], at: datetime
 ) -> list[Problem]:
     """What the flags serve although their vocabulary says that it cannot be served."""
     found: list[Problem] = []
@@ -59,9 +77,9 @@ def unservable(
         values = known.get(cast(str, flag.get("vocabulary")), {})
         for place in places(key, flag, at):
             value = flag["variants"][place.variant]
-            why_not = values.get(value) if values else None
-            if why_not is not None:
-                message = f"{value!r} cannot be served, because {why_not}: {place.words}."
+            reason = values[value](place.begins, place.ends) if values else None
+            if reason is not None:
+                message = f"{value!r} cannot be served, because {reason}: {place.words}."
                 problem: Problem = {
                     "path": pointer(place.path),
                     "value": value,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
@@ -102,8 +103,31 @@ def add_json(parser: ArgumentParser | CommandParser) -> None:
 
 
 def user() -> str:
-    """Who runs the command."""
-    return getpass.getuser()
+    """Who runs the command: the system's name for them, or their number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def add_comment(parser: ArgumentParser) -> None:
+    parser.add_argument("--comment", type=_comment, default="", help="why")
+
+
+def _comment(text: str) -> str:
+    most = Revision._meta.get_field("comment").max_length or 0
+    if len(text) > most:
+        message = f"it has {len(text)} characters; at most {most} are kept"
+        raise ArgumentTypeError(message)
+    return text
+
+
+def count(text: str) -> int:
+    """How many: a number from 1 to a million."""
+    if not text.isdecimal() or not 1 <= int(text) <= 10**6:
+        message = f"{text!r} is not a number from 1 to 1,000,000"
+        raise ArgumentTypeError(message)
+    return int(text)
 
 
 def revision_facts(row: Revision) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, NotRequired
 
@@ -21,7 +21,8 @@ from igny8_core.ai.values import CatalogueModel, Meter, ModelType
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
 _MOST: Final = 2**31 - 1
 
-Text = Annotated[str, Field(min_length=1, max_length=200)]
+# On one line, without blanks around it.
+Text = Annotated[str, Field(pattern=r"^\S(.*\S)?$", max_length=200)]
 Amount = Annotated[str, Field(pattern=r"^[0-9]{1,7}(\.[0-9]{1,12})?$")]
 Count = Annotated[int, Field(ge=1, le=_MOST)]
 
@@ -69,13 +70,14 @@ class ModelEntry(TypedDict):
 class Section(TypedDict):
     """The models by id."""
 
-    models: dict[Annotated[str, Field(min_length=1, max_length=100)], ModelEntry]
+    models: dict[Annotated[Text, Field(max_length=100)], ModelEntry]
 
 
 _SHAPE: Final = TypeAdapter(Section)
 _MOMENT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 Json = Mapping[str, Any]
+WhyNot = Callable[[datetime, datetime | None], str | None]
 
 
 class Catalogue:
@@ -258,18 +260,22 @@ def _fault(path: Iterable[str | int], value: object, sentence: str, code: str) -
     return {"path": text, "value": shown, "message": sentence, "code": code}
 
 
-def servable(section: Json, model_type: ModelType, at: datetime) -> dict[str, str | None]:
-    """The ids of a type's models, each with why a rule may not serve it, or None."""
+def servable(section: Json, model_type: ModelType) -> dict[str, WhyNot]:
+    """The ids of a type's models, each with why a rule may not serve it at some time, or None."""
     return {
-        model_id: _why_not(model_of(model_id, entry), at)
+        model_id: partial(_why_not, model_of(model_id, entry))
         for model_id, entry in section["models"].items()
         if entry["model_type"] == model_type
     }
 
 
-def _why_not(model: CatalogueModel, at: datetime) -> str | None:
+def _why_not(model: CatalogueModel, begins: datetime, ends: datetime | None) -> str | None:
     if not model.is_active:
         return "it is not active"
-    if not price_of(model, at).is_complete(model.model_type):
+    if not price_of(model, begins).is_complete(model.model_type):
         return "it has no complete price in force"
+    for price in model.prices:
+        is_later = begins < price.effective_from and (ends is None or price.effective_from < ends)
+        if is_later and not price.is_complete(model.model_type):
+            return f"its price from {price.effective_from:%Y-%m-%d %H:%M:%S} is not complete"
     return None

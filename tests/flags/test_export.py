@@ -158,6 +158,50 @@ def test_restore__flag_that_stays__keeps_its_row_and_what_is_not_published(acme:
     assert row.overrides.count() == 1
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_restore__document_without_a_flag_that_is_overridden__is_refused(
+    acme: Account, paused: bool
+) -> None:
+    before = export.check()
+    flag = Flag.objects.create(name="f")
+    AccountOverride.objects.create(
+        account=acme, flag=flag, variant="on", reason="why", paused=paused
+    )
+    with pytest.raises(DocumentError) as refusal:
+        export.restore(before)
+    (problem,) = refusal.value.errors
+    assert problem["path"] == "/flags/f"
+    assert problem["message"] == "It would go, and acme has an override of it."
+    assert AccountOverride.objects.count() == 1
+
+
+def test_restore__document_without_a_segment_that_has_a_long_list__is_refused() -> None:
+    before = export.check()
+    long_segment(10_001)
+    with pytest.raises(DocumentError, match="with it its long list of accounts"):
+        export.restore(before)
+    assert SegmentMember.objects.count() == 10_001
+
+
+def test_restore__text_longer_than_its_column__is_refused() -> None:
+    source = export.document()
+    rule = {"id": "r1", "name": "x" * 201, "when": [], "serve": {"variant": "on"}}
+    source["flags"]["f"] = {
+        "kind": "bool",
+        "force": None,
+        "variants": {"on": True, "off": False},
+        "off": "off",
+        "requires": [],
+        "rules": [rule],
+        "default": None,
+    }
+    with pytest.raises(DocumentError) as refusal:
+        export.restore(export.checked(source))
+    (problem,) = refusal.value.errors
+    assert problem["path"] == "/flags/f/rules/0/name"
+    assert "at most 200 characters (it has 201)" in problem["message"]
+
+
 def test_restore__switches_and_traits__are_those_of_the_document() -> None:
     Trait.objects.all().delete()
     Switch.objects.create(name="gone")
@@ -265,7 +309,7 @@ def test_check__vocabulary__takes_what_the_catalogue_has(value: str, message: st
 
 
 def test_vocabulary__two_with_one_name__is_refused() -> None:
-    def nothing(_sections: sections.Sections) -> dict[str, str | None]:
+    def nothing(_sections: sections.Sections) -> dict[str, sections.WhyNot]:
         return {}
 
     sections.register_vocabulary("test:once", nothing)

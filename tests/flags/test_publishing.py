@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,13 +13,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flags import changes, export, live, publishing
 from flags.engine import DocumentError, Subject, compile, parse  # noqa: A004
+from flags.management import base
 from flags.models import AccountOverride, Flag, Revision, Rule, Segment
 from igny8_core.modules.accounts.models import Account
 from tests.benchmarks import tables
@@ -326,6 +328,40 @@ def test_commands__wrong_arguments__are_a_sentence(
     assert done.stderr.startswith(sentence)
 
 
+def test_publish_check__after_raw_sql__tells_of_what_is_not_published(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Flag.objects.create(name="f")
+    publishing.publish()
+    call_command("publish", "--check")
+    assert "nothing unpublished" in capsys.readouterr().out
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE flags_flag SET is_on = false")
+    call_command("publish", "--check")
+    assert "are unpublished changes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["publish", "--comment", "x" * 501], "it has 501 characters; at most 500 are kept"),
+        (["revisions", "list", "--limit", "-5"], "'-5' is not a number from 1 to 1,000,000"),
+        (["revisions", "export", "5"], "Into which file shall revision 5 go?"),
+    ],
+)
+def test_commands__bad_usage__is_a_sentence(manage: Manage, args: list[str], sentence: str) -> None:
+    done = manage(*args)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+
+
+def test_user__without_a_name__is_told_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    assert base.user() == "uid 54321"
+
+
 # The pages
 
 
@@ -372,8 +408,19 @@ def test_pages__roll_back__shows_what_would_change_and_then_changes_it(
     assert f"Revision {done.number} says what" in page.content.decode()
     assert not Flag.objects.filter(name="g").exists()
     page = admin_client.post(url, {}, follow=True)
-    assert "Nothing is changed" in page.content.decode()
+    assert f"Revision {done.number} says that already." in page.content.decode()
     assert Revision.objects.first() == done
+
+
+def test_pages__roll_back_with_unpublished_changes__says_that_they_go(
+    admin_client: Client, three: list[Revision]
+) -> None:
+    Flag.objects.create(name="h")
+    url = f"/admin/flags/revision/{three[2].number}/rollback/"
+    assert "going back discards them" in admin_client.get(url).content.decode()
+    page = admin_client.post(url, {}, follow=True)
+    assert "what was not published is gone" in page.content.decode()
+    assert not Flag.objects.filter(name="h").exists()
 
 
 def test_pages__damaged_revision__says_so_and_is_not_gone_back_to(

@@ -18,12 +18,11 @@ class Command(base.Command):
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--check", action="store_true", help="publish nothing")
-        parser.add_argument("--comment", default="", help="why")
+        base.add_comment(parser)
 
     def handle(self, **options: Any) -> None:
         if options["check"]:
-            export.check()
-            told = {"checks": True, "pending": publishing.is_pending()}
+            told = {"checks": True, "pending": not publishing.is_published(export.check())}
             state = "are unpublished changes" if told["pending"] else "is nothing unpublished"
             if options["json"]:
                 self.print_json(told)

@@ -24,7 +24,7 @@ class Command(base.ActionCommand):
     }
 
     def add_list(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--limit", type=int, default=20, help="how many, 20 unless said")
+        parser.add_argument("--limit", type=base.count, default=20, help="how many, 20 unless said")
 
     def add_show(self, parser: ArgumentParser) -> None:
         parser.add_argument("number", type=int)
@@ -35,7 +35,7 @@ class Command(base.ActionCommand):
 
     def add_rollback(self, parser: ArgumentParser) -> None:
         parser.add_argument("number", type=int)
-        parser.add_argument("--comment", default="", help="why")
+        base.add_comment(parser)
 
     def add_export(self, parser: ArgumentParser) -> None:
         parser.add_argument("number", type=int, nargs="?", help="the newest unless said")
@@ -44,10 +44,10 @@ class Command(base.ActionCommand):
     def add_apply(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--dry-run", action="store_true", help="show what would change")
-        parser.add_argument("--comment", default="", help="why")
+        base.add_comment(parser)
 
     def do_list(self, **options: Any) -> None:
-        rows = list(Revision.objects.defer("text")[: max(options["limit"], 0)])
+        rows = list(Revision.objects.defer("text")[: options["limit"]])
         if options["json"]:
             self.print_json([base.revision_facts(row) for row in rows])
         elif not rows:
@@ -94,10 +94,15 @@ class Command(base.ActionCommand):
         done = publishing.roll_back(
             options["number"], author=base.user(), comment=options["comment"]
         )
-        self._print(done, last, as_json=options["json"])
+        if options["json"]:
+            self.print_json({**base.revision_facts(done), "is_new": done != last})
+        else:
+            self._print(done, last)
 
     def do_export(self, **options: Any) -> None:
         number = options["number"]
+        if number is None and options["file"].name.isdecimal():
+            raise base.BadUsage(f"Into which file shall revision {options['file']} go?")
         row = Revision.objects.first() if number is None else publishing.revision(number)
         if row is None:
             raise base.Refused("Nothing was published yet.")
@@ -121,12 +126,13 @@ class Command(base.ActionCommand):
         done = publishing.preview(apply) if options["dry_run"] else apply()
         if options["dry_run"] and done != last and not options["json"]:
             self.stdout.write("Nothing is changed yet. It would be:")
-        self._print(done, last, as_json=options["json"])
+        if options["json"]:
+            told = {"is_new": done != last, "is_dry_run": options["dry_run"]}
+            self.print_json({**base.revision_facts(done), **told})
+        else:
+            self._print(done, last)
 
-    def _print(self, done: Revision, last: Revision | None, *, as_json: bool) -> None:
-        if as_json:
-            self.print_json({**base.revision_facts(done), "is_new": done != last})
-            return
+    def _print(self, done: Revision, last: Revision | None) -> None:
         if done == last:
             self.stdout.write(f"Nothing is changed: revision {done.number} says the same.")
             return

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
-from django.utils import timezone
 
 from igny8_core.ai.values import ModelType
 
@@ -51,9 +50,8 @@ class SystemConfig(AppConfig):
         signals.watch_facts(IntegrationSettings, lambda settings: settings.account.key)
 
         def known(model_type: ModelType) -> sections.Vocabulary:
-            def of(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
-                section = sections.get(SECTION, {"models": {}})
-                return servable(section, model_type, timezone.now())
+            def of(among: Mapping[str, Mapping[str, Any]]) -> Mapping[str, sections.WhyNot]:
+                return servable(among.get(SECTION, {"models": {}}), model_type)
 
             return of
 

@@ -10,16 +10,20 @@ from django.db import transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
+from flags.export import fit
 from igny8_core.ai import catalogue, explain
 from igny8_core.ai.exceptions import ModelInUse
 from igny8_core.ai.pricing import money_text
 from igny8_core.ai.values import Meter
+from igny8_core.modules.system.apps import SECTION
+from igny8_core.modules.system.global_settings_models import RATES
 from igny8_core.modules.system.models import AIModel, ModelPrice, RateLine
 
 Json = dict[str, Any]
 
 # The columns of a model that the section has.
 COLUMNS: Final = [name for name in catalogue.ModelEntry.__annotations__ if name != "prices"]
+_PATH: Final = ("sections", SECTION, "models")
 _NOTES: Final = ("source", "source_url", "note")
 
 
@@ -77,11 +81,23 @@ def restore(section: Json) -> None:
         changed = [name for name in COLUMNS if getattr(row, name) != columns[name]]
         for name in changed:
             setattr(row, name, columns[name])
+        fit(row, *_PATH, model_id)
         if row._state.adding:
             row.save()
         elif changed:
             row.save(update_fields=[*changed, "updated_at"])
-        _restore_prices(row, entry["prices"], timezone.now())
+        now = timezone.now()
+        _restore_prices(row, entry["prices"], now)
+        _restore_headline(row.pk, now)
+
+
+def _restore_headline(key: int, now: datetime) -> None:
+    """The columns say the last headline that was written; here the price in force is that."""
+    row = AIModel.objects.prefetch_related("prices__lines").get(pk=key)
+    row.take_headline(now)
+    if row.fits_the_columns():
+        rates = {name: getattr(row, name) for name in RATES}
+        AIModel.objects.filter(pk=key).exclude(**rates).update(**rates)
 
 
 def _remove(row: AIModel) -> None:
@@ -138,6 +154,7 @@ def _same(one: Json, other: Json) -> bool:
 
 def _publish(row: AIModel, begins: datetime, entry: Json) -> None:
     notes = {name: entry.get(name, "") for name in _NOTES}
+    fit(ModelPrice(**notes), *_PATH, row.model_id, "prices", catalogue.moment_text(begins))
     ModelPrice.publish(
         row,
         [catalogue.line_of(line) for line in entry["lines"]],
@@ -178,7 +195,9 @@ def _model_sentences(old: Json, new: Json) -> Iterator[str]:
 
 
 def _told(value: object) -> str:
-    return {None: "nothing", True: "true", False: "false"}.get(value, str(value))  # type: ignore[call-overload,no-any-return]
+    if value is None:
+        return "nothing"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _rates(old: Json | None, new: Json) -> str:

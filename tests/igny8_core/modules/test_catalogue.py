@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -91,6 +92,8 @@ def test_compile__section_of_the_rows__is_what_the_rows_say() -> None:
         (("models", "m", "colour"), "red", "/models/m/colour", "not permitted"),
         (("models", "m", "prices"), {"2026": {}}, "/models/m/prices/2026/currency", "required"),
         (("models", "n"), None, "/models/n", "valid dictionary"),
+        (("models", "m", "display_name"), "a\nb", "/models/m/display_name", "match pattern"),
+        (("models", "m", "display_name"), " a", "/models/m/display_name", "match pattern"),
     ],
 )
 def test_check__misshapen_section__is_refused_with_path_and_value(
@@ -274,6 +277,46 @@ def test_roll_back__past_prices__stay_as_they_were_billed() -> None:
     assert model.prices.count() == len(after)
 
 
+def test_roll_back__prices__the_headline_columns_say_the_price_in_force() -> None:
+    model = add("m", rate="1")
+    first = publishing.publish()
+    model.input_rate = Decimal(2)
+    model.save()
+    publishing.publish()
+    publishing.roll_back(first.number)
+    model.refresh_from_db()
+    assert model.input_rate == 1
+    model.input_rate = Decimal(2)
+    model.save()
+    assert model.price_at(timezone.now()).headline("text")[0] == 2  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("provider", "nobody"),
+        ("source", "x" * 201),
+        ("note", "x" * 501),
+        ("source_url", "javascript:alert(1)"),
+    ],
+)
+def test_apply__what_a_form_refuses__is_refused_with_its_path(column: str, value: str) -> None:
+    document = export.document()
+    entry = copy.deepcopy(models(document)["gpt-5.2"])
+    models(document)["new"] = entry | {"is_default": False}
+    target = entry
+    path = f"/sections/catalogue/models/new/{column}"
+    if column != "provider":
+        moment, target = next(iter(entry["prices"].items()))
+        path = f"/sections/catalogue/models/new/prices/{moment}/{column}"
+    target[column] = value
+    models(document)["new"] = entry | {"is_default": False}
+    with pytest.raises(DocumentError) as refusal:
+        publishing.apply(json.dumps(document))
+    assert [each["path"] for each in refusal.value.errors] == [path]
+    assert not AIModel.objects.filter(model_id="new").exists()
+
+
 def test_roll_back__model_added_since__goes_or_becomes_inactive(acme: Account) -> None:
     first = publishing.publish()
     add("unused", is_default=True)
@@ -400,6 +443,48 @@ def test_served_model__without_a_price__is_refused(served: AIModel) -> None:
     (problem,) = refusal.value.errors
     assert problem["path"] == "/flags/text/rules/0/serve"
     assert "because it has no complete price in force" in problem["message"]
+
+
+INCOMPLETE = {"currency": "USD", "is_free": False, "lines": [LINE]}
+LATER = "2090-01-01T00:00:00.000000Z"
+
+
+def test_served_model__scheduled_to_be_without_a_complete_price__is_refused(
+    served: AIModel,
+) -> None:
+    half = [RateLine(Meter.INPUT_TOKENS, Decimal(1), 1_000_000)]
+    ModelPrice.publish(served, half, effective_from=timezone.now() + timedelta(1))
+    with pytest.raises(DocumentError, match=r"its price from .* is not complete: rule “EU pro”"):
+        export.check()
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_refused"),
+    [
+        ({"from": "2091-01-01T00:00:00Z"}, True),
+        ({"until": "2089-01-01T00:00:00Z"}, False),
+        ({"until": "2091-01-01T00:00:00Z"}, True),
+    ],
+)
+def test_served_model__by_a_rule_of_a_time__has_a_complete_price_then(
+    served: AIModel, rule: dict[str, str], is_refused: bool
+) -> None:
+    document = export.document()
+    models(document)["gpt-5.2"]["prices"][LATER] = INCOMPLETE
+    document["flags"]["text"]["rules"][0] |= rule
+    with pytest.raises(DocumentError) if is_refused else nullcontext():
+        export.checked(document)
+
+
+def test_launch__rule_from_the_day_of_the_first_price__is_accepted(served: AIModel) -> None:
+    document = export.document()
+    prices = models(document)["gpt-5.2"]["prices"]
+    models(document)["gpt-5.2"]["prices"] = {LATER: next(iter(prices.values()))}
+    document["flags"]["text"]["rules"][0]["from"] = "2090-01-01T00:00:00Z"
+    assert export.checked(document)
+    document["flags"]["text"]["rules"][0]["from"] = "2089-12-31T23:59:59Z"
+    with pytest.raises(DocumentError, match="no complete price"):
+        export.checked(document)
 
 
 @pytest.mark.parametrize(
