@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from threading import local
 from typing import Any, Final, NamedTuple
@@ -33,6 +33,7 @@ _RETRY_S: Final = 1.0
 # A change may commit after later ones; one that so many overtake is found by its age.
 _LATE: Final = 200
 _KEPT: Final = 10_000
+_THINNED: Final = 1_000
 EVERY: Final = ""
 
 
@@ -40,7 +41,8 @@ class Facts(NamedTuple):
     """One account. `overrides` has variant and expiry, epoch milliseconds, by flag.
 
     `override` is what the engine asks until `next_expiry`; afterwards `override_at` says. `host`
-    has what the host registered, by name. Not `is_known`: the database could not be asked.
+    has what the host registered, by name. Not `is_known`: the database could not be asked. Not
+    `is_stored`: it has no such account, and the traits are what the asker said.
     """
 
     subject: Subject
@@ -49,6 +51,7 @@ class Facts(NamedTuple):
     overrides: Mapping[str, tuple[str, int]] = {}
     host: Mapping[str, Any] = {}
     is_known: bool = True
+    is_stored: bool = False
     fresh_until: float = 0.0
 
     def override_at(self, now: int) -> Override | None:
@@ -107,16 +110,25 @@ def _facts(key: str, account: Any) -> Facts:
     cache = _cache
     facts = cache.newer.get(key)
     if facts is None:
+        forgotten = cache.forgotten
         facts = cache.older.get(key)
         if facts is not None:
             cache.keep(key, facts)
-    if facts is not None and time.monotonic() < facts.fresh_until and not _thread.has_changed:
+            if forgotten != cache.forgotten:
+                forget(key)
+    if facts is None or time.monotonic() >= facts.fresh_until or _thread.has_changed:
+        facts = _fresh(key, facts)
+    else:
         cache.hits += 1
-        return facts
-    return _fresh(key, account, facts)
+    return facts if facts.is_stored or not account else _with_traits_of(account, facts)
 
 
-def _fresh(key: str, account: Any, stale: Facts | None) -> Facts:
+def _with_traits_of(account: Any, facts: Facts) -> Facts:
+    """Another asker's traits of an account that the database does not have are not this one's."""
+    return facts._replace(subject=Subject(account.key, dict(account.flag_traits())))
+
+
+def _fresh(key: str, stale: Facts | None) -> Facts:
     is_changed_here = _is_changed_here(key)
     now = time.monotonic()
     if stale is not None and now < stale.fresh_until and not is_changed_here:
@@ -124,23 +136,23 @@ def _fresh(key: str, account: Any, stale: Facts | None) -> Facts:
     _cache.misses += 1
     forgotten = _cache.forgotten
     try:
-        facts = _read(key, account)._replace(fresh_until=now + settings.FLAGS_FACTS_TTL_S)
+        facts = _read(key)._replace(fresh_until=now + settings.FLAGS_FACTS_TTL_S)
     except DatabaseFault as fault:
         logger.warning("The facts of %s cannot be read (%s).", key, fault)
-        traits = dict(account.flag_traits()) if account else {}
-        unknown = Facts(Subject(key, traits), is_known=False)
+        unknown = Facts(Subject(key), is_known=False)
         facts = (stale or unknown)._replace(fresh_until=now + _RETRY_S)
+        if connection.in_atomic_block:
+            return facts  # the fault may be this transaction's own
     if forgotten == _cache.forgotten and not is_changed_here:
         _cache.keep(key, facts)
     return facts
 
 
-def _read(key: str, account: Any) -> Facts:
+def _read(key: str) -> Facts:
     """Two queries."""
     related = [path for each in registered().values() for path in each.select_related]
     row = _accounts().filter(key=key).select_related(*related).first()
-    subject = row or account
-    traits = dict(subject.flag_traits()) if subject is not None else {}
+    traits = dict(row.flag_traits()) if row is not None else {}
     overrides: dict[str, tuple[str, int]] = {}
     listed: dict[str, list[str]] = {INCLUDED: [], EXCLUDED: []}
     for what, name, said, expires in _rows(key):
@@ -156,6 +168,7 @@ def _read(key: str, account: Any) -> Facts:
         min((expires for _, expires in overrides.values() if expires > now), default=NEVER),
         overrides,
         {name: each.read(row) for name, each in registered().items()} if row else {},
+        is_stored=row is not None,
     )
 
 
@@ -206,6 +219,8 @@ def changed(key: str) -> None:
 
     This transaction sees it at once, other processes when it commits.
     """
+    if key == EVERY and _is_changed_here(EVERY):
+        return
     with transaction.atomic():
         AccountChange.objects.create(key=key)
         _thread.has_changed = True
@@ -237,18 +252,32 @@ def forget_all() -> None:
 
 def hear_changes() -> None:
     """Forget whose facts have changed since this was asked last. One query."""
-    newest = max(_heard, default=0)
-    numbers = AccountChange.objects.filter(pk__gt=newest - _LATE).order_by("pk")
-    recent = dict(numbers.values_list("pk", "key"))
-    for number in recent.keys() - _heard:
+    changes = AccountChange.objects.order_by("-pk")
+    if _heard.newest is None:
+        forget_all()
+        newest = changes.values_list("pk", flat=True).first() or 0
+        _heard.newest = _heard.thinned = newest
+        _heard.numbers = {*changes.filter(pk__gt=newest - _LATE).values_list("pk", flat=True)}
+        return
+    recent = dict(changes.filter(pk__gt=_heard.newest - _LATE).values_list("pk", "key"))
+    for number in recent.keys() - _heard.numbers:
         forget(recent[number])
-    _heard.intersection_update(recent)
-    _heard.update(recent)
-    if recent and max(recent) - min(recent) > _KEPT:
-        AccountChange.objects.filter(pk__lt=max(recent) - _KEPT).delete()
+    _heard.numbers = {*recent}
+    _heard.newest = max(recent, default=_heard.newest)
+    if _heard.newest - _heard.thinned >= _THINNED:
+        _heard.thinned = _heard.newest
+        AccountChange.objects.filter(pk__lt=_heard.newest - _KEPT).delete()
 
 
-_heard: set[int] = set()
+class _Heard:
+    """Which changes this process knows; none before it has asked."""
+
+    newest: int | None = None
+    thinned = 0
+    numbers: Collection[int] = frozenset()
+
+
+_heard = _Heard()
 
 
 def numbers() -> tuple[int, int]:

@@ -11,7 +11,7 @@ from django.conf import settings
 
 logger = logging.getLogger(__name__)
 
-# A revision was published: its number. Facts about an account have changed: its key.
+# A revision was published. Facts about an account have changed: its key.
 PUBLISHED: Final = "flags:published"
 ACCOUNT: Final = "flags:account"
 
@@ -28,9 +28,9 @@ def send(channel: str, text: str) -> None:
     """Never fails: who misses an announcement polls. A server that is down costs 0.2 s a second."""
     if not settings.FLAGS_REDIS_URL or time.monotonic() < _Sender.retry_at:
         return
-    if _Sender.client is None:
-        _Sender.client = _client()
     try:
+        if _Sender.client is None:
+            _Sender.client = _client()
         _Sender.client.publish(channel, text)
     except redis.RedisError as error:
         _Sender.retry_at = time.monotonic() + 1

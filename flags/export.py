@@ -58,8 +58,14 @@ def check(exported: Json | None = None) -> Document:
 
 def checked(source: object) -> Document:
     """As `parse`, with what only the host knows checked too; raises DocumentError."""
-    document = parse(source, vocabularies=_known)
-    unservable = serving.unservable(document, _known(document), timezone.now())
+    known: dict[str, Mapping[str, WhyNot]] = {}
+
+    def vocabularies_of(document: Document) -> Mapping[str, Mapping[str, WhyNot]]:
+        known.update(_known(document))
+        return known
+
+    document = parse(source, vocabularies=vocabularies_of)
+    unservable = serving.unservable(document, known, timezone.now())
     if unservable:
         raise DocumentError(unservable[:MAX_PROBLEMS])
     return document

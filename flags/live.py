@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from threading import Event, RLock, Thread, local
+from threading import Event, Lock, RLock, Thread, local
 from typing import Any, Final, NamedTuple
 
 from django.conf import settings
@@ -31,8 +31,19 @@ logger = logging.getLogger(__name__)
 
 # How long the first question waits for the database before it takes what is on disk.
 _FIRST_S: Final = 10.0
+# A database that has not answered for so long is said to hang.
+_SILENT_S: Final = 5.0
+# How long a commit waits for another thread that asks the database.
+_SOON_S: Final = 1.0
 # How many revisions are tried where the newest cannot be used.
 _LOOKED_BACK: Final = 10
+
+
+class UncompilableRevision(UnusableRevision):
+    """A revision that another version of this software has accepted."""
+
+    def __init__(self, number: int, fault: Exception) -> None:
+        super().__init__(f"Revision {number} cannot be compiled: {fault!r}.")
 
 
 class Source(StrEnum):
@@ -52,6 +63,7 @@ class Snapshot(NamedTuple):
     """
 
     number: int | None
+    checksum: str
     source: Source
     ruleset: Ruleset
     sections: Mapping[str, Any]
@@ -82,6 +94,7 @@ Listener = Callable[[Snapshot | None, Snapshot], None]
 
 _EMPTY: Final = Snapshot(
     None,
+    "",
     Source.NOTHING,
     compile(
         Document(
@@ -126,7 +139,9 @@ class _Process:
     def begin_anew(self) -> None:
         """After a fork there is no thread, and no lock that anybody will give back."""
         self.ready = None
-        self._lock = RLock()
+        # Around the database, and around what is in force: that one is never held for long.
+        self._refreshing = RLock()
+        self._swapping = Lock()
         self._thread: Thread | None = None
         self._first = Event()
         self._stopping = Event()
@@ -138,13 +153,22 @@ class _Process:
                 self._first.wait(_FIRST_S)
         elif self.snapshot is None:
             self.try_refresh()
-        snapshot = self.snapshot or self._of_disk()
-        self.ready = snapshot
-        return snapshot
+        return self.be_ready()
+
+    def be_ready(self) -> Snapshot:
+        """Serve what there is: of the database, else the copy on disk, else nothing."""
+        found = self.snapshot or self._read_copy() or _EMPTY
+        with self._swapping:
+            if self.snapshot is None:
+                self.snapshot = found
+                if found.number is not None:
+                    logger.warning("Serving revision %s from the disk.", found.number)
+            self.ready = self.snapshot
+            return self.ready
 
     def start(self) -> None:
-        with self._lock:
-            if self._thread is None:
+        with self._swapping:
+            if self._thread is None or not self._thread.is_alive():
                 self._stopping.clear()
                 self._thread = Thread(target=self._run, name="flags-live", daemon=True)
                 self._thread.start()
@@ -161,18 +185,25 @@ class _Process:
         poll_s = settings.FLAGS_POLL_S
         stopping = self._stopping
         while not stopping.is_set():
-            if not self.try_refresh():
-                connection.close()
-            self._first.set()
-            self._copy()
-            reconnects = listener.reconnects
-            self._hear(listener, poll_s)
-            if listener.reconnects != reconnects:
-                metrics.RECONNECTS.inc()
-                account_facts.forget_all()
-            self._measure()
+            try:
+                self._turn(listener, poll_s)
+                self._note("thread", None)
+            except Exception as error:
+                if self._note("thread", repr(error)):
+                    logger.exception("The thread that keeps the snapshot current goes on.")
+                stopping.wait(poll_s)
         listener.close()
         connection.close()
+
+    def _turn(self, listener: announcements.Listener, poll_s: float) -> None:
+        if not self.try_refresh():
+            connection.close()
+        self._first.set()
+        self._copy()
+        reconnects = listener.reconnects
+        self._hear(listener, poll_s)
+        metrics.RECONNECTS.inc(listener.reconnects - reconnects)
+        self._measure()
 
     def _hear(self, listener: announcements.Listener, poll_s: float) -> None:
         """Until a revision is announced or it is time to poll."""
@@ -192,34 +223,48 @@ class _Process:
         """Become current; what stands in the way is logged once, and said by the status."""
         fault: str | None = None
         try:
-            self.refresh()
+            with self._refreshing:
+                self._refresh()
         except (DatabaseFault, UnusableRevision) as error:
             fault = str(error).strip().partition("\n")[0]
         except Exception as error:
-            logger.exception("The snapshot cannot be refreshed.")
             fault = repr(error)
+            if self._note("database", fault):
+                logger.exception("The snapshot cannot be refreshed.")
         self._note("database", fault)
         return fault is None
 
-    def refresh(self) -> None:
+    def try_refresh_soon(self) -> None:
+        """The same, where nobody is at it already for longer."""
+        if self._refreshing.acquire(timeout=_SOON_S):
+            try:
+                self.try_refresh()
+            finally:
+                self._refreshing.release()
+
+    def _refresh(self) -> None:
         """Take the newest revision, where this process has another; publish what is pending.
 
         One query where nothing has changed, and one for what has changed about accounts.
         """
-        with self._lock:
-            head = _head()
-            is_pending = head.version not in {head.published, self._refused} or not head.published
-            if is_pending and uncommitted() is None:
-                fault = publishing.publish_pending()
-                self._refused = head.version if fault else None
-                self._note("publishing", fault and f"Unpublished changes: {fault}")
-                head = _head()
-            elif head.version == head.published:
-                self._note("publishing", None)
-            if head.published != self._token or self._is_of_elsewhere():
-                self._load(head.published)
-            account_facts.hear_changes()
-            self._checked_at = time.monotonic()
+        account_facts.hear_changes()
+        head = _head()
+        self._checked_at = time.monotonic()
+        self._take(head)
+        is_pending = head.version != head.published or not head.published
+        if not is_pending:
+            self._note("publishing", None)
+        elif head.version != self._refused and uncommitted() is None:
+            if self.snapshot is not None:
+                self._first.set()
+            fault = publishing.publish_pending()
+            self._refused = head.version if fault else None
+            self._note("publishing", fault and f"Unpublished changes: {fault}")
+            self._take(_head())
+
+    def _take(self, head: Head) -> None:
+        if head.published != self._token or self._is_of_elsewhere():
+            self._load(head.published)
 
     def _is_of_elsewhere(self) -> bool:
         return self.snapshot is None or self.snapshot.source is not Source.DATABASE
@@ -228,15 +273,19 @@ class _Process:
         """Take the newest revision that can be used; raises UnusableRevision where one cannot."""
         before = self.snapshot
         least = before.number if before and before.number is not None else 0
-        newest = Revision.objects.values_list("number", flat=True).first()
-        if newest is None:
+        rows = list(Revision.objects.values_list("number", "checksum")[:_LOOKED_BACK])
+        if not rows:
             return
-        self._newest = newest
-        if newest < least:
-            raise OlderRevision(newest, least)
+        self._newest = rows[0][0]
+        if self._newest < least:
+            raise OlderRevision(self._newest, least)
         fault: UnusableRevision | None = None
-        for number in Revision.objects.values_list("number", flat=True)[:_LOOKED_BACK]:
+        for number, checksum in rows:
             if number < least:
+                break
+            if before is not None and (before.number, before.checksum) == (number, checksum):
+                if before.source is not Source.DATABASE or fault is None:
+                    self._swap(before._replace(source=Source.DATABASE, **_waffle_rows()))
                 break
             try:
                 self._swap(self._loaded(number, before))
@@ -249,23 +298,25 @@ class _Process:
         self._token = token
 
     def _loaded(self, number: int, before: Snapshot | None) -> Snapshot:
-        if before is not None and before.number == number:
-            return before._replace(source=Source.DATABASE, **_waffle_rows())
         started = time.perf_counter()
         row = publishing.revision(number)
         document = publishing.content(row)
         rows = _waffle_rows()
         loaded = time.perf_counter()
-        after = _compiled(number, Source.DATABASE, document, before, rows)
+        try:
+            after = _compiled(document, before, rows)
+        except Exception as error:
+            raise UncompilableRevision(number, error) from error
         metrics.LOAD_S.observe(loaded - started)
         metrics.COMPILE_S.observe(time.perf_counter() - loaded)
         self._uncopied = (number, row.text)
-        return after
+        return after._replace(number=number, checksum=row.checksum, source=Source.DATABASE)
 
     def _swap(self, after: Snapshot) -> None:
-        before, self.snapshot = self.snapshot, after
-        if self.ready is not None:
-            self.ready = after
+        with self._swapping:
+            before, self.snapshot = self.snapshot, after
+            if self.ready is not None:
+                self.ready = after
         for listener in self.listeners:
             try:
                 listener(before, after)
@@ -274,25 +325,17 @@ class _Process:
 
     def _copy(self) -> None:
         """Keep the newest on disk, where that is wanted."""
-        if self._uncopied is None or not settings.FLAGS_SNAPSHOT_FILE:
+        taken = self._uncopied
+        if taken is None or not settings.FLAGS_SNAPSHOT_FILE:
             return
         try:
-            snapshot_file.write(Path(settings.FLAGS_SNAPSHOT_FILE), *self._uncopied)
+            snapshot_file.write(Path(settings.FLAGS_SNAPSHOT_FILE), *taken)
         except OSError as error:
             self._note("copy", f"The copy on disk cannot be written: {error}")
         else:
-            self._uncopied = None
+            if self._uncopied is taken:
+                self._uncopied = None
             self._note("copy", None)
-
-    def _of_disk(self) -> Snapshot:
-        """The copy on disk where there is one that is whole, else nothing."""
-        with self._lock:
-            if self.snapshot is None:
-                snapshot = self._read_copy() or _EMPTY
-                if snapshot is not _EMPTY:
-                    logger.warning("Serving revision %s from the disk.", snapshot.number)
-                self.snapshot = snapshot
-            return self.snapshot
 
     def _read_copy(self) -> Snapshot | None:
         if not settings.FLAGS_SNAPSHOT_FILE:
@@ -301,20 +344,29 @@ class _Process:
             number, text = snapshot_file.read(Path(settings.FLAGS_SNAPSHOT_FILE))
             document = publishing.document_in(number, text)
             rows = {"flags": export.flag_rows(document), "users": {}, "groups": {}}
-            return _compiled(number, Source.DISK, document, None, rows)
+            found = _compiled(document, None, rows)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as fault:
             self._note("copy", str(fault))
             return None
+        except Exception as fault:
+            logger.exception("The copy on disk cannot be compiled.")
+            self._note("copy", repr(fault))
+            return None
+        checksum = publishing.checksum_of(text)
+        return found._replace(number=number, checksum=checksum, source=Source.DISK)
 
-    def _note(self, what: str, fault: str | None) -> None:
-        if fault is None:
-            if self._faults.pop(what, None) is not None:
-                logger.warning("Over: %s", what)
-        elif self._faults.get(what) != fault:
+    def _note(self, what: str, fault: str | None) -> bool:
+        """Whether that is news."""
+        is_news = self._faults.get(what) != fault
+        if is_news and fault is None:
+            self._faults.pop(what, None)
+            logger.warning("Over: %s", what)
+        elif is_news and fault is not None:
             self._faults[what] = fault
             logger.warning("%s: %s", what, fault)
+        return is_news
 
     def _measure(self) -> None:
         """Told here, so that nothing is counted under a lock where questions are answered."""
@@ -330,8 +382,15 @@ class _Process:
         snapshot = self.snapshot or _EMPTY
         age_s = None if self._checked_at is None else time.monotonic() - self._checked_at
         behind = max((self._newest or 0) - (snapshot.number or 0), 0)
-        error = "; ".join(f"{what}: {fault}" for what, fault in self._faults.items())
+        faults = dict(self._faults)
+        if self._thread is not None and age_s is not None and age_s > self._silent_s():
+            faults.setdefault("database", f"It has not answered for {age_s:.0f} s.")
+        error = "; ".join(f"{what}: {fault}" for what, fault in faults.items())
         return Status(snapshot.number, snapshot.source, age_s, behind, error or None)
+
+    @staticmethod
+    def _silent_s() -> float:
+        return float(max(_SILENT_S, 10 * settings.FLAGS_POLL_S))
 
 
 _process = _Process()
@@ -365,7 +424,7 @@ def begin() -> None:
     """Have the thread run where it would not by itself: in tests."""
     _process.start()
     _process._first.wait(_FIRST_S)
-    _process.ready = _process.snapshot or _process._of_disk()
+    _process.be_ready()
 
 
 def forget() -> None:
@@ -378,9 +437,8 @@ def forget() -> None:
 def published(**_signal: object) -> None:
     """A revision has just been committed by this thread: be current, and tell the others."""
     if _process.ready is not None:
-        _process.try_refresh()
-    number = _process.snapshot.number if _process.snapshot else None
-    announcements.send(announcements.PUBLISHED, str(number))
+        _process.try_refresh_soon()
+    announcements.send(announcements.PUBLISHED, "")
 
 
 def listen(listener: Listener) -> None:
@@ -401,21 +459,16 @@ def _head() -> Head:
     return Head.objects.filter(pk=Head.PK).first() or Head(pk=Head.PK, version="", published="")
 
 
-def _compiled(
-    number: int | None,
-    source: Source,
-    document: Document,
-    before: Snapshot | None,
-    rows: Mapping[str, Any],
-) -> Snapshot:
-    """What has not changed since the snapshot before is taken from there."""
+def _compiled(document: Document, before: Snapshot | None, rows: Mapping[str, Any]) -> Snapshot:
+    """Without a number; what has not changed since the snapshot before is taken from there."""
     kept = before or _EMPTY
     compiled = {
         name: section.compile(dict(document["sections"][name]), kept.sections.get(name))
         for name, section in sections().items()
         if name in document["sections"]
     }
-    return Snapshot(number, source, compile(document, kept.ruleset), compiled, **rows)
+    ruleset = compile(document, kept.ruleset)
+    return Snapshot(None, "", Source.TRANSACTION, ruleset, compiled, **rows)
 
 
 def _of_transaction(mark: object) -> Snapshot:
@@ -433,7 +486,7 @@ def _of_transaction(mark: object) -> Snapshot:
 def _of_tables(before: Snapshot) -> Snapshot:
     flags = list(flag_model().objects.prefetch_related("variants", "rules"))
     document = export.checked(export.document_of(flags))
-    return _compiled(None, Source.TRANSACTION, document, before, _waffle_rows(flags))
+    return _compiled(document, before, _waffle_rows(flags))
 
 
 def _waffle_rows(flags: list[AbstractFlag] | None = None) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def thin() -> int:
     if rule is None or not kept or newest is None:
         return 0
     old = Revision.objects.filter(number__lte=newest - kept).exclude(rule.named)
-    deleted, _ = old.delete()
+    deleted, _ = old.only("number").delete()
     return deleted
 
 

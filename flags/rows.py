@@ -87,6 +87,8 @@ class Revision(models.Model):
 # Sent when a transaction that changed something has committed, and when one that published has.
 committed = Signal()
 published = Signal()
+# Sent before facts about accounts change by what sends no signal: their `keys`; None: of all.
+told_of_accounts = Signal()
 
 
 class _ThreadMarks(local):
@@ -141,9 +143,10 @@ def uncommitted() -> object | None:
     """The last mark of this thread's open transaction, which nobody else sees yet."""
     if not thread_marks.is_set:
         return None
-    marks = [entry[1] for entry in connection.run_on_commit if isinstance(entry[1], _Mark)]
-    thread_marks.is_set = bool(marks)
-    return marks[-1] if marks else None
+    hooks = (entry[1] for entry in reversed(connection.run_on_commit))
+    last = next((hook for hook in hooks if isinstance(hook, _Mark)), None)
+    thread_marks.is_set = last is not None
+    return last
 
 
 def lock_head() -> None:
@@ -407,7 +410,9 @@ class Segment(Published):
         self.is_long = max(len(include), len(exclude)) > MAX_ITEMS
         self.include, self.exclude = ([], []) if self.is_long else (list(include), list(exclude))
         self.save()
-        self.members.all().delete()
+        told_of_accounts.send(sender=SegmentMember, keys=None)
+        members = self.members.all()
+        members._raw_delete(members.db)
         if self.is_long:
             rows = [
                 SegmentMember(segment=self, key=key, is_excluded=is_excluded)
@@ -464,6 +469,23 @@ class OverrideQuerySet(models.QuerySet["AccountOverride"]):
             models.Q(expires_at=None) | models.Q(expires_at__gt=at),
             paused=False,
         )
+
+    def update(self, **values: Any) -> int:
+        with transaction.atomic(using=self.db):
+            keys = [*self.order_by().values_list("account__key", flat=True)[: _TOLD + 1]]
+            told_of_accounts.send(sender=self.model, keys=keys if len(keys) <= _TOLD else None)
+            return super().update(**values)
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_create(self, *args: Any, **options: Any) -> list[AccountOverride]:
+        with transaction.atomic(using=self.db):
+            told_of_accounts.send(sender=self.model, keys=None)
+            return super().bulk_create(*args, **options)
+
+
+# Of more accounts at once all are forgotten.
+_TOLD: Final = 100
 
 
 class AccountOverride(models.Model):

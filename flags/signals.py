@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.db import Error as DatabaseFault
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Model
 from django.db.models.signals import (
     m2m_changed,
@@ -20,8 +24,18 @@ from django.db.utils import DEFAULT_DB_ALIAS
 from waffle import get_waffle_switch_model
 
 from flags import account_facts, live, publishing
+from flags.engine import DocumentError
 from flags.models import Flag, Rule, Segment, Trait, Variant
-from flags.rows import AccountOverride, SegmentMember, committed, mark_changed, published
+from flags.rows import (
+    AccountOverride,
+    SegmentMember,
+    committed,
+    mark_changed,
+    published,
+    told_of_accounts,
+)
+
+logger = logging.getLogger(__name__)
 
 
 def connect() -> None:
@@ -49,25 +63,48 @@ def _watch_accounts() -> None:
     watch_facts(account_facts.account_model(), lambda account: account.key)
     watch_facts(AccountOverride, lambda override: override.account.key)
     watch_facts(SegmentMember, lambda member: member.key)
+    told_of_accounts.connect(_accounts_changed)
 
 
 def watch_facts(sender: type[Model], key: Callable[[Any], str]) -> None:
     """Have its saved and deleted rows change the facts of the account with the key."""
 
-    def hear(instance: Any, **_what: Any) -> None:
-        account_facts.changed(key(instance))
+    def hear(instance: Any, *, raw: bool = False, origin: Any = None, **_what: Any) -> None:
+        """A fixture's rows may come before their account; of a cascade all is forgotten at once."""
+        is_by_itself = not raw and (origin is None or origin is instance)
+        account_facts.changed(key(instance) if is_by_itself else account_facts.EVERY)
 
     for signal in (post_save, post_delete):
         signal.connect(hear, sender=sender, weak=False)
 
 
+def _accounts_changed(keys: Sequence[str] | None, **_what: Any) -> None:
+    for key in [account_facts.EVERY] if keys is None else keys:
+        account_facts.changed(key)
+
+
 def _publish_committed(**_what: Any) -> None:
-    publishing.publish_pending()
+    """The change is committed: what stands in the way now is left to the next poll."""
+    try:
+        publishing.publish_pending()
+    except DatabaseFault as fault:
+        logger.error("Not published yet: %s", fault)  # noqa: TRY400 - it says it
 
 
-def _publish_migrated(using: str, **_what: Any) -> None:
-    if using == DEFAULT_DB_ALIAS:
+def _publish_migrated(using: str, **what: Any) -> None:
+    """Migrations tell of no change; after a part of them the tables may not be there yet."""
+    if using != DEFAULT_DB_ALIAS:
+        return
+    if "plan" not in what:  # a flush
         publishing.publish_pending(comment="migrate")
+        return
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return
+    try:
+        publishing.publish(comment="migrate")
+    except DocumentError as error:
+        logger.error("Unpublished changes, because they do not check:\n%s", error)  # noqa: TRY400
 
 
 def _loaded(*, raw: bool, **_what: Any) -> None:

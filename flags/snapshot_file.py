@@ -24,9 +24,10 @@ def write(path: Path, number: int, text: str) -> bool:
     fresh = path.with_name(path.name + ".new")
     with path.with_name(path.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if _number_of(path) >= number:
-            return False
         digest = hashlib.sha256(body).hexdigest().encode()
+        kept = _kept(path)
+        if kept is not None and (kept[0] > number or kept == (number, text)):
+            return False
         try:
             with fresh.open("wb") as file:
                 file.write(b"%s %d %s\n" % (_MAGIC, number, digest))
@@ -51,9 +52,8 @@ def read(path: Path) -> tuple[int, str]:
     raise DamagedCopy(message)
 
 
-def _number_of(path: Path) -> int:
-    """The number of a whole copy; -1 where there is none."""
+def _kept(path: Path) -> tuple[int, str] | None:
     try:
-        return read(path)[0]
+        return read(path)
     except (OSError, DamagedCopy):
-        return -1
+        return None

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from redis.connection import parse_url
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _DATABASES = ("sqlite", "postgres", "postgresql")
@@ -101,7 +102,14 @@ def database(name: str, *, default: Path) -> dict[str, Any]:
 
 
 def redis(name: str) -> str:
-    return url(name, schemes=_CACHES)
+    value = url(name, schemes=_CACHES)
+    try:
+        if value:
+            parse_url(value)
+    except ValueError as error:
+        message = f"{name} is not a Redis address: {error}. In a password, write / as %2F."
+        raise ImproperlyConfigured(message) from None
+    return value
 
 
 def web_address(name: str) -> str:
