@@ -105,7 +105,7 @@ def redis(name: str) -> str:
     value = url(name, schemes=_CACHES)
     try:
         if value:
-            parse_url(value)
+            parse_url(value)  # type: ignore[no-untyped-call]
     except ValueError as error:
         message = f"{name} is not a Redis address: {error}. In a password, write / as %2F."
         raise ImproperlyConfigured(message) from None

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from pathlib import Path
+
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from flags import live
-from flags.models import Flag, Rule
+from flags import live, publishing
+from flags.account_facts import facts_of, facts_of_key
+from flags.models import AccountOverride, Flag, Revision, Rule
+from flags.rows import Head
 from igny8_core.modules.accounts.models import Account
+from tests.conftest import environment, run_manage
 
 pytestmark = pytest.mark.django_db
 
@@ -98,3 +106,46 @@ def test_current__one_flag_changed__the_others_are_not_compiled_again() -> None:
     after = live.current().ruleset
     assert after._plans["other"] is before._plans["other"]
     assert after._plans["f"] is not before._plans["f"]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_current__other_content_under_the_same_number__is_taken() -> None:
+    Flag.objects.create(name="f")
+    row = publishing.publish()
+    assert "f" in live.current().ruleset.document["flags"]
+    text = row.text.replace('"f":', '"g":')
+    Revision.objects.filter(pk=row.pk).update(text=text, checksum=publishing.checksum_of(text))
+    Head.objects.update(version="restored", published="restored")
+    live._process.try_refresh()
+    assert [*live.current().ruleset.document["flags"]] == ["g"]
+
+
+def test_fixture__override_before_its_account__is_loaded(acme: Account, tmp_path: Path) -> None:
+    flag = Flag.objects.create(name="f")
+    AccountOverride.objects.create(account=acme, flag=flag, variant="on", reason="why")
+    file = tmp_path / "rows.json"
+    call_command("dumpdata", "flags.accountoverride", "flags.flag", "accounts", output=str(file))
+    AccountOverride.objects.all().delete()
+    call_command("loaddata", str(file), verbosity=0)
+    assert AccountOverride.objects.get().account == acme
+
+
+def test_facts__account_that_is_not_stored__are_not_another_askers() -> None:
+    assert facts_of(Account(key="ghost", plan="pro")).subject.traits["plan"] == "pro"
+    assert facts_of(Account(key="ghost", plan="free")).subject.traits["plan"] == "free"
+    assert facts_of_key("ghost").subject.traits.get("plan") is None
+
+
+def test_migrate__after_a_change_that_told_nobody__publishes_it(
+    demo_database: Path, tmp_path: Path
+) -> None:
+    database = tmp_path / "db.sqlite3"
+    database.write_bytes(demo_database.read_bytes())
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("UPDATE flags_flag SET is_on = 0")
+        connection.commit()
+    done = run_manage("migrate", "--verbosity=0", env=environment(database))
+    assert done.returncode == 0, done.stderr
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        newest = "SELECT comment FROM flags_revision ORDER BY number DESC LIMIT 1"
+        assert connection.execute(newest).fetchone() == ("migrate",)

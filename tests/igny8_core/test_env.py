@@ -103,3 +103,9 @@ def test_key__what_no_header_carries__is_refused_unseen(
     with pytest.raises(ImproperlyConfigured, match="IGNY8_TEST is not a key") as caught:
         env.key("IGNY8_TEST")
     assert value not in str(caught.value)
+
+
+def test_redis__password_with_a_slash__is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IGNY8_TEST", "redis://:p/ss@cache:6379/0")
+    with pytest.raises(ImproperlyConfigured, match="is not a Redis address"):
+        env.redis("IGNY8_TEST")
