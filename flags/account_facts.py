@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from threading import local
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +18,6 @@ from django.conf import settings
 from django.db import Error as DatabaseFault
 from django.db import connection, transaction
 from django.db.models import CharField, DateTimeField, F, Model, QuerySet, Value
-from django.utils import timezone
 
 from flags import announcements
 from flags.engine import Subject
@@ -40,9 +40,9 @@ EVERY: Final = ""
 class Facts(NamedTuple):
     """One account. `overrides` has variant and expiry, epoch milliseconds, by flag.
 
-    `override` is what the engine asks until `next_expiry`; afterwards `override_at` says. `host`
-    has what the host registered, by name. Not `is_known`: the database could not be asked. Not
-    `is_stored`: it has no such account, and the traits are what the asker said.
+    `override` is what the engine asks from `read_at` until `next_expiry`; else `override_at` says.
+    `host` has what the host registered, by name. Not `is_known`: the database could not be asked.
+    Not `is_stored`: it has no such account, and the traits are what the asker said.
     """
 
     subject: Subject
@@ -52,15 +52,15 @@ class Facts(NamedTuple):
     host: Mapping[str, Any] = {}
     is_known: bool = True
     is_stored: bool = False
+    read_at: int = 0
     fresh_until: float = 0.0
 
     def override_at(self, now: int) -> Override | None:
         """What the engine asks at this moment, epoch milliseconds."""
-        if now < self.next_expiry:
+        if self.read_at <= now < self.next_expiry:
             return self.override
-        return {
-            flag: variant for flag, (variant, expires) in self.overrides.items() if now < expires
-        }.get
+        live = {flag: said for flag, (said, expires) in self.overrides.items() if now < expires}
+        return live.get if live else None
 
 
 NOBODY: Final = Facts(Subject(None))
@@ -153,41 +153,78 @@ def _read(key: str) -> Facts:
     related = [path for each in registered().values() for path in each.select_related]
     row = _accounts().filter(key=key).select_related(*related).first()
     traits = dict(row.flag_traits()) if row is not None else {}
+    host = {name: each.read(row) for name, each in registered().items()} if row else {}
+    facts = _facts_in(key, traits, _rows([key]), host)
+    return facts._replace(is_stored=row is not None)
+
+
+def facts_of_many(accounts: Iterable[Any]) -> Iterator[tuple[Any, Facts]]:
+    """Each row with its facts, in their order; three queries a thousand, and nothing is kept."""
+    left = iter(accounts)
+    while some := list(islice(left, _AT_ONCE)):
+        yield from zip(some, _read_many(some), strict=True)
+
+
+def _read_many(accounts: Sequence[Any]) -> Iterator[Facts]:
+    keys = [account.key for account in accounts]
+    rows: dict[str, list[_Row]] = {}
+    try:
+        for row in _rows(keys):
+            rows.setdefault(row[0], []).append(row)
+        host = {name: each.read_many(keys) for name, each in registered().items()}
+    except DatabaseFault as fault:
+        logger.warning("The facts of %s accounts cannot be read (%s).", len(keys), fault)
+        for account in accounts:
+            yield Facts(Subject(account.key, dict(account.flag_traits())), is_known=False)
+        return
+    for account in accounts:
+        key, traits = account.key, dict(account.flag_traits())
+        own = {name: by_key[key] for name, by_key in host.items() if key in by_key}
+        yield _facts_in(key, traits, rows.get(key, ()), own)
+
+
+_OVERRIDE: Final = "override"
+_AT_ONCE: Final = 1_000
+# An account's key, and what it has: an override or a long list, its name, what it says, its expiry.
+_Row = tuple[str, str, str, str, datetime | None]
+
+
+def _facts_in(
+    key: str, traits: Mapping[str, Any], rows: Iterable[_Row], host: Mapping[str, Any]
+) -> Facts:
     overrides: dict[str, tuple[str, int]] = {}
     listed: dict[str, list[str]] = {INCLUDED: [], EXCLUDED: []}
-    for what, name, said, expires in _rows(key):
+    for _, what, name, said, expires in rows:
         if what == _OVERRIDE:
             overrides[name] = (said, NEVER if expires is None else _milliseconds(expires))
         else:
             listed[said].append(name)
-    now = _milliseconds(timezone.now())
+    now = time.time_ns() // 1_000_000
     live = {flag: variant for flag, (variant, expires) in overrides.items() if now < expires}
     return Facts(
         Subject(key, {**traits, **listed}),
         live.get if live else None,
         min((expires for _, expires in overrides.values() if expires > now), default=NEVER),
         overrides,
-        {name: each.read(row) for name, each in registered().items()} if row else {},
-        is_stored=row is not None,
+        host,
+        is_stored=True,
+        read_at=now,
     )
 
 
-_OVERRIDE: Final = "override"
-
-
-def _rows(key: str) -> QuerySet[Any, Any]:
-    """Live overrides, and the long lists that have the account: what, name, said, expiry."""
-    overrides = AccountOverride.objects.filter(account__key=key, paused=False).order_by()
-    members = SegmentMember.objects.filter(key=key, segment__is_long=True).order_by()
+def _rows(keys: Sequence[str]) -> QuerySet[Any, Any]:
+    """Live overrides, and the long lists that have the accounts."""
+    overrides = AccountOverride.objects.filter(account__key__in=keys, paused=False).order_by()
+    members = SegmentMember.objects.filter(key__in=keys, segment__is_long=True).order_by()
     text = CharField()
     return overrides.values_list(
-        Value(_OVERRIDE, text), F("flag__name"), F("variant"), F("expires_at")
+        F("account__key"), Value(_OVERRIDE, text), F("flag__name"), F("variant"), F("expires_at")
     ).union(
         members.filter(is_excluded=False).values_list(
-            Value("list", text), F("segment__key"), Value(INCLUDED, text), _NO_MOMENT
+            F("key"), Value("list", text), F("segment__key"), Value(INCLUDED, text), _NO_MOMENT
         ),
         members.filter(is_excluded=True).values_list(
-            Value("list", text), F("segment__key"), Value(EXCLUDED, text), _NO_MOMENT
+            F("key"), Value("list", text), F("segment__key"), Value(EXCLUDED, text), _NO_MOMENT
         ),
         all=True,
     )

@@ -416,6 +416,30 @@ def current() -> Snapshot:
     return _process.ready or _process.begin()
 
 
+def at_revision(number: int) -> Snapshot:
+    """A revision as a snapshot, waffle's rows apart: the one in force, or one query, kept for more.
+
+    Raises UnknownRevision, UnusableRevision.
+    """
+    snapshot = current()
+    if snapshot.number == number:
+        return snapshot
+    row = publishing.revision(number)
+    if (kept := _older.get(number)) and kept.checksum == row.checksum:
+        return kept
+    document = publishing.content(row)
+    found = _compiled(document, snapshot, {"flags": {}, "users": {}, "groups": {}})
+    while len(_older) >= _OLDER_KEPT:
+        _older.pop(next(iter(_older)), None)
+    found = found._replace(number=number, checksum=row.checksum, source=Source.DATABASE)
+    _older[number] = found
+    return found
+
+
+_OLDER_KEPT: Final = 4
+_older: dict[int, Snapshot] = {}
+
+
 def snapshot_status() -> Status:
     return _process.status()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -37,9 +37,13 @@ Vocabulary = Callable[[Sections], Mapping[str, WhyNot]]
 
 
 class AccountFacts(NamedTuple):
-    """A fact that the host keeps about accounts; `select_related` goes with the account's row."""
+    """A fact that the host keeps about accounts; `select_related` goes with the account's row.
+
+    `read_many` has it by the accounts' keys, of those that have one.
+    """
 
     read: Callable[[Any], Any]
+    read_many: Callable[[Sequence[str]], Mapping[str, Any]]
     select_related: tuple[str, ...] = ()
 
 

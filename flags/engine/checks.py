@@ -113,6 +113,8 @@ class _Check:
             known = self.vocabularies.get(vocabulary)
             if known is None:
                 self.add(Code.UNKNOWN_VOCABULARY, (*at, "vocabulary"), vocabulary)
+        if not flag["variants"] and vocabulary is None:
+            self.add(Code.EMPTY, (*at, "variants"), flag["variants"])
         for key, value in flag["variants"].items():
             path = (*at, "variants", key)
             if not is_of_kind(value, kind):

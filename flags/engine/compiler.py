@@ -79,6 +79,10 @@ class Ruleset:
         last = last._replace(variant=last.variant or decision.variant)
         return decision._replace(trail=(*steps, last))
 
+    def decider(self, flag: str) -> Decide | None:
+        """What `evaluate` asks, for callers who ask often; None for an unknown flag."""
+        return self._deciders.get(flag)
+
     def next_boundary(self, now: int | datetime) -> int | None:
         """The first moment after `now`, in epoch milliseconds, at which time may change an answer.
 

@@ -176,7 +176,7 @@ class Flag(TypedDict):
     force: str | None
     salt: NotRequired[Name]
     vocabulary: NotRequired[Name | None]
-    variants: Annotated[dict[Key, Any], Field(min_length=1)]
+    variants: dict[Key, Any]
     off: str | None
     requires: Annotated[list[Requirement], FailFast()]
     rules: Annotated[list[Rule], FailFast()]

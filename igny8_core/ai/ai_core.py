@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 from uuid import uuid4
+
+from django.core.cache import cache
 
 from igny8_core import live_settings
 from igny8_core.ai import ledger, pricing, prompts
@@ -27,7 +32,7 @@ from igny8_core.ai.pricing import Price
 from igny8_core.ai.providers import provider_for
 from igny8_core.ai.providers.base import Provider
 from igny8_core.ai.resolver import resolve
-from igny8_core.ai.tasks import get_task
+from igny8_core.ai.tasks import Task, get_task
 from igny8_core.ai.values import (
     ActivePrompt,
     Answer,
@@ -36,6 +41,7 @@ from igny8_core.ai.values import (
     EmbeddingRequest,
     Image,
     ImageRequest,
+    Markup,
     Meter,
     ModelType,
     Needs,
@@ -51,6 +57,7 @@ from igny8_core.modules.usage.models import INTERRUPTED, OK, UNMETERED, UNPRICED
 logger = logging.getLogger(__name__)
 
 MAX_IMAGES = 10
+_RUN_S = 24 * 60 * 60
 JSON_INSTRUCTION = " Answer with a JSON object."
 
 Content = TypeVar("Content")
@@ -82,7 +89,8 @@ class AICore:
 
     Where a provider was called and failed, it is a ProviderError, and the receipt has its code
     and no cost. `connections` says how each provider is reached, by its name; where it is not
-    given, what account, platform and environment have set does.
+    given, what account, platform and environment have set does. The calls of one `run_key` keep
+    the model of each type that the first one got, for a day, while it is usable.
     """
 
     def __init__(
@@ -90,9 +98,11 @@ class AICore:
         account: Account,
         *,
         connections: Mapping[str, Connection] | None = None,
+        run_key: str | None = None,
     ) -> None:
         self.account = account
         self._connections = connections
+        self._run_key = run_key
 
     def run_ai_request(self, task: str, prompt: str, **options: Unpack[Options]) -> Answer[str]:
         """Answer the prompt with a text model."""
@@ -167,7 +177,7 @@ class AICore:
         if self.account.status != AccountStatus.ACTIVE:
             raise AccountNotActive(self.account.key, self.account.status)
         ledger.refuse_open_transaction()
-        resolution = resolve(self.account, task, needs=needs, model=model)
+        resolution = self._resolve(the_task, needs, model)
         settings = settings_of(self.account)
         prompt = prompt_of(self.account, the_task)
         instruction = prompts.render(prompt.template, variables or {})
@@ -192,6 +202,17 @@ class AICore:
             timeout_s=live.request_timeout_s,
         )
 
+    def _resolve(self, task: Task, needs: Needs | None, model: str | None) -> Resolution:
+        if self._run_key is None:
+            return resolve(self.account, task.key, needs=needs, model=model)
+        run = json.dumps([self.account.key, self._run_key, task.model_type])
+        key = f"ai-run:{hashlib.sha256(run.encode()).hexdigest()}"
+        kept = cache.get(key)
+        resolution = resolve(self.account, task.key, needs=needs, model=model, keep=kept)
+        if model is None and kept != resolution.model.model_id:
+            cache.set(key, resolution.model.model_id, _RUN_S)
+        return resolution
+
     def _connection(self, provider: str, settings: AccountSettings) -> Connection:
         if self._connections is None:
             return settings.connection(provider)
@@ -210,6 +231,9 @@ class AICore:
             model_asked=call.resolution.model.model_id,
             provider=call.provider.name,
             reason=call.resolution.reason,
+            revision=call.resolution.revision,
+            flag=call.resolution.flag or "",
+            rule=call.resolution.rule or "",
             prompt=call.prompt.origin,
             prompt_version=call.prompt.version,
         )
@@ -250,7 +274,11 @@ def _milliseconds_since(started: float) -> int:
 def fill_in(receipt: Receipt, answer: ProviderAnswer[Content], resolution: Resolution) -> None:
     """What was served, what it took, and what that costs; what a provider reports wins."""
     receipt.model_served = answer.model_served
-    receipt.cost = receipt.charge = receipt.cost_reported = answer.cost_reported
+    markup = resolution.markup
+    receipt.markup_percent = markup.percent
+    receipt.markup_by = f"{markup.reason} {markup.rule or ''}".strip()
+    receipt.cost = receipt.cost_reported = answer.cost_reported
+    receipt.charge = _charge(answer.cost_reported, markup)
     if answer.meters is None:
         receipt.status = UNMETERED
         return
@@ -271,8 +299,13 @@ def fill_in(receipt: Receipt, answer: ProviderAnswer[Content], resolution: Resol
     receipt.lines = [line.facts() for line in quote.lines]
     receipt.cost_computed = quote.cost
     if answer.cost_reported is None:
-        receipt.cost, receipt.charge = quote.cost, quote.charge
+        receipt.cost, receipt.charge = quote.cost, _charge(quote.cost, markup)
     receipt.status = OK
+
+
+def _charge(cost: Decimal | None, markup: Markup) -> Decimal | None:
+    """Rounded once, to the twelve decimals that a receipt keeps."""
+    return None if cost is None else round(pricing.charge_of(cost, markup.percent), 12)
 
 
 def _price_of(served: str, resolution: Resolution) -> Price:

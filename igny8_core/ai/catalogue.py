@@ -15,8 +15,11 @@ from typing_extensions import TypedDict
 from igny8_core.ai.conditions import parse_condition
 from igny8_core.ai.exceptions import AIError
 from igny8_core.ai.fallback_rates import FALLBACK_MODELS
-from igny8_core.ai.pricing import Price, RateLine, price_of
+from igny8_core.ai.pricing import MAX_MARKUP, MIN_MARKUP, Price, RateLine, price_of
 from igny8_core.ai.values import CatalogueModel, Meter, ModelType
+
+# A flag as any other: percent that an account pays above the cost.
+MARKUP_FLAG: Final = "pricing.markup_percent"
 
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
 _MOST: Final = 2**31 - 1
@@ -186,6 +189,7 @@ def faults_of(section: object, flags: Mapping[str, Json]) -> Iterator[Fault]:
         for each in error.errors(include_url=False):
             yield _fault(each["loc"], each["input"], each["msg"], each["type"])
         return
+    yield from _markup_faults(flags)
     models: Mapping[str, Json] = section["models"]  # type: ignore[index]
     defaults: dict[str, str] = {}
     for model_id, entry in models.items():
@@ -196,6 +200,23 @@ def faults_of(section: object, flags: Mapping[str, Json]) -> Iterator[Fault]:
             if other != model_id:
                 sentence = f"{other} is the default for {entry['model_type']} already."
                 yield _fault(("models", model_id, "is_default"), model_id, sentence, "two_defaults")
+
+
+def _markup_faults(flags: Mapping[str, Json]) -> Iterator[Fault]:
+    """A markup that no charge can be made with."""
+    flag = flags.get(MARKUP_FLAG)
+    if flag is None:
+        return
+    if flag["kind"] not in {"int", "num"}:
+        yield _fault((), flag["kind"], f"The flag {MARKUP_FLAG} is a number of percent.", "kind")
+        return
+    for variant, percent in flag["variants"].items():
+        if not MIN_MARKUP <= Decimal(str(percent)) <= MAX_MARKUP:
+            sentence = (
+                f"The variant {variant!r} of the flag {MARKUP_FLAG} is {percent}; "
+                f"it may be from {MIN_MARKUP} to {MAX_MARKUP}."
+            )
+            yield _fault((), percent, sentence, "invalid_markup")
 
 
 def _availability_faults(

@@ -210,13 +210,16 @@ class ModelNotAvailable(AIError):
 
 
 class NoUsableModel(AIError):
-    """No candidate gave a usable model; the trail says why of each."""
+    """No candidate gave a usable model; the trail says why of each, `available` could be used."""
 
     code = "no_usable_model"
 
-    def __init__(self, account_key: str, task: str, trail: Sequence[Step]) -> None:
+    def __init__(
+        self, account_key: str, task: str, trail: Sequence[Step], available: Sequence[str]
+    ) -> None:
         self.account_key = account_key
         self.task = task
+        self.available = list(available)
         self.trail = tuple(trail)
         looked_at = "; ".join(
             f"{step.candidate} {step.model_id or 'none'}: {step.refusal}" for step in self.trail

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
-from igny8_core.ai import pricing
 from igny8_core.ai.parameters import Setting
 from igny8_core.ai.pricing import PER_MILLION, RateLine, money_text
-from igny8_core.ai.values import Reason, Refusal, Resolution, Step
+from igny8_core.ai.values import Markup, Reason, Refusal, Resolution, Step
 
 WHY = {
     Reason.PINNED: "the caller asked for it",
+    Reason.KEPT: "this run has used it before",
+    Reason.OVERRIDE: "an operator's override of the flag {flag}",
     Reason.PREFERENCE: "the account prefers it",
+    Reason.FORCED: "the flag {flag} is forced to it",
+    Reason.RULE: "rule {rule} of the flag {flag} serves it",
+    Reason.SPLIT: "the split of {rule} of the flag {flag} dealt it",
+    Reason.DEFAULT: "the default of the flag {flag} serves it",
+    Reason.OFF: "the flag {flag} serves it while it is off",
+    Reason.PREREQUISITE: "the flag {flag} serves it while it lacks what it requires",
     Reason.TYPE_DEFAULT: "it is the default for {model.model_type}",
     Reason.CONSTANTS: "the catalogue is empty or out of reach, so the plan's figures serve",
 }
@@ -21,8 +29,20 @@ WHY_NOT = {
     Refusal.PREFERENCE_UNREADABLE: "the account's preference cannot be read",
     Refusal.NO_DEFAULT: "no model is marked as the default",
     Refusal.CATALOGUE_EMPTY: "the catalogue is empty or out of reach",
+    Refusal.OVERRIDE_EXPIRED: "the override has expired",
+    Refusal.FLAG_NOT_ASKED: "the flag is forced or off, so its overrides are not asked",
+    Refusal.FLAG_OFF: "the flag is off",
+    Refusal.PREREQUISITE_NOT_MET: "a flag that it requires was not decided so",
+    Refusal.ABSTAINED: "no rule matches, and it has no default",
+    Refusal.NOTHING_USABLE: "nothing that it serves is usable",
+    Refusal.UNKNOWN_VARIANT: "the flag has no such variant",
+    Refusal.TRIED: "it was tried already",
     Refusal.UNKNOWN_MODEL: "the catalogue has no such model",
     Refusal.INACTIVE: "it is not active",
+    Refusal.RETIRED: "it is retired",
+    Refusal.PROVIDER_OFF: "its provider is switched off",
+    Refusal.NOT_AVAILABLE: "it is not available to the account",
+    Refusal.AVAILABILITY_UNREADABLE: "whether it is available to the account cannot be read",
     Refusal.WRONG_TYPE: "it is of another type than the task takes",
     Refusal.UNPRICED: "it has no complete price",
     Refusal.NO_JSON_MODE: "it has no JSON mode",
@@ -32,26 +52,52 @@ WHY_NOT = {
 
 
 def why(resolution: Resolution) -> str:
-    return f"{resolution.reason}: {WHY[resolution.reason].format(model=resolution.model)}"
+    rule = f"rule {resolution.rule}" if resolution.reason is Reason.SPLIT else resolution.rule
+    if rule == "rule None":
+        rule = "the default"
+    words = WHY[resolution.reason].format(model=resolution.model, flag=resolution.flag, rule=rule)
+    replaces = f", in place of {resolution.replaces}, which is retired"
+    return f"{resolution.reason}: {words}" + (replaces if resolution.replaces else "")
 
 
-def steps(trail: Sequence[Step]) -> Iterator[str]:
-    """The trail in plain words, a line a step."""
+def steps(
+    trail: Sequence[Step], of_flag: Callable[[Any], Iterable[str]] = lambda _decision: ()
+) -> Iterator[str]:
+    """The trail in plain words, a line a step; below it what `of_flag` says of its decision."""
     for step in trail:
         verdict = f"passed over: {WHY_NOT[step.refusal]}" if step.refusal else "taken"
-        yield f"{step.candidate} {step.model_id or '(none)'}: {verdict}"
+        flag = f" of the flag {step.flag}" if step.flag else ""
+        replaced = f", {step.successor} in its place" if step.successor else ""
+        yield f"{step.candidate}{flag} {step.model_id or '(none)'}{replaced}: {verdict}"
+        if step.decision is not None:
+            yield from (f"  {line}" for line in of_flag(step.decision))
+
+
+def step_facts(
+    trail: Sequence[Step], of_flag: Callable[[Any], Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The trail for `--json`; a decision is what `of_flag` says of it."""
+    return [
+        {**step._asdict(), "decision": step.decision and of_flag(step.decision)} for step in trail
+    ]
 
 
 def resolution_facts(resolution: Resolution) -> dict[str, Any]:
-    """The resolution for `--json`."""
-    price = pricing.price_of(resolution.model, resolution.at)
-    facts: dict[str, Any] = {
+    """The resolution for `--json`, without its trail."""
+    price, markup = resolution.price, resolution.markup
+    return {
         "account": resolution.account_key,
         "task": resolution.task,
         "model": resolution.model.model_id,
         "provider": resolution.model.provider,
         "model_type": resolution.model.model_type,
         "reason": resolution.reason,
+        "flag": resolution.flag,
+        "rule": resolution.rule,
+        "replaces": resolution.replaces,
+        "revision": resolution.revision,
+        "fallbacks": [each.model.model_id for each in resolution.fallbacks],
+        "markup": {**markup._asdict(), "percent": number_text(markup.percent)},
         "at": resolution.at.isoformat(),
         "currency": price.currency,
         "rates": [
@@ -64,9 +110,18 @@ def resolution_facts(resolution: Resolution) -> dict[str, Any]:
             for line in price.lines
         ],
     }
-    if resolution.trail is not None:
-        facts["trail"] = [step._asdict() for step in resolution.trail]
-    return facts
+
+
+def markup_text(markup: Markup) -> str:
+    """`12.5 %, by OVERRIDE`."""
+    by = f"{markup.reason} {markup.rule}" if markup.rule else markup.reason
+    return f"{number_text(markup.percent)} %, by {by}" if markup.percent else "none"
+
+
+def number_text(number: Decimal) -> str:
+    """Every digit that counts."""
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def rate_text(line: RateLine) -> str:

@@ -236,8 +236,12 @@ class Quote(NamedTuple):
 
     @property
     def charge(self) -> Decimal:
-        factor = EXACT.add(Decimal(100), self.markup_percent)
-        return EXACT.scaleb(EXACT.multiply(self.pico, factor), -DECIMALS - 2)
+        return charge_of(self.cost, self.markup_percent)
+
+
+def charge_of(cost: Decimal, markup_percent: Decimal) -> Decimal:
+    """What an account pays for it, exactly."""
+    return EXACT.scaleb(EXACT.multiply(cost, EXACT.add(Decimal(100), markup_percent)), -2)
 
 
 _NO_MARKUP: Final = Decimal(0)

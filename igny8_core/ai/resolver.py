@@ -1,114 +1,117 @@
-"""Account + task + catalogue -> the model to use, and why."""
+"""Account + task -> the model to use, its price, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from time import time_ns
+from typing import Final
 
-from django.utils import timezone
-
-from flags.account_facts import facts_of
-from igny8_core.ai import pricing
-from igny8_core.ai.catalogue import Catalogue
+from flags import live
+from flags.account_facts import Facts, facts_of, facts_of_many
 from igny8_core.ai.exceptions import InvalidMoment, ModelNotAvailable, NoUsableModel
-from igny8_core.ai.model_registry import ModelRegistry
-from igny8_core.ai.tasks import Task, get_task
-from igny8_core.ai.values import CatalogueModel, Needs, Reason, Refusal, Resolution, Step
+from igny8_core.ai.routing import Route, Router, microseconds
+from igny8_core.ai.values import Needs, Resolution, Step
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.apps import PREFERENCES
+
+# What a NamedTuple's own constructor does, in half the time.
+_new: Final = tuple.__new__
 
 
-def resolve(  # noqa: PLR0913 - the question has this many parts, four of them by keyword
+class _Last:
+    """The router of the snapshot that was asked last."""
+
+    router: Router | None = None
+
+
+def resolve(  # noqa: PLR0913 - the question has this many parts, most of them by keyword
     account: Account,
     task: str,
     *,
     needs: Needs | None = None,
     model: str | None = None,
+    keep: str | None = None,
     at: datetime | None = None,
+    revision: int | None = None,
     explain: bool = False,
 ) -> Resolution:
-    """Pick the model for an account's task; `explain` keeps the trail.
+    """Pick the model for an account's task; `explain` keeps the trail. No query, where it is warm.
 
-    Raises UnknownTask, InvalidMoment where `at` has no zone, ModelNotAvailable where the caller's
-    `model` is not usable, and NoUsableModel with the whole trail.
+    `model` and no other is used; `keep` is, while it is usable. `at` takes the rules' times, the
+    prices and the overrides as they are at that moment, `revision` another document than the one in
+    force; of the account what is known now. Raises UnknownTask, InvalidMoment where `at` has no
+    zone, ModelNotAvailable where `model` is not usable, NoUsableModel with the whole trail, and for
+    a `revision` UnknownRevision and UnusableRevision.
     """
-    if at is not None and at.tzinfo is None:
-        raise InvalidMoment(at)
-    the_task = get_task(task)
-    the_task = the_task._replace(needs=the_task.needs.union(needs or Needs()))
-    catalogue = ModelRegistry.catalogue()
-    trail: list[Step] = []
-    moment = at or timezone.now()
-    for reason, found in _candidates(catalogue, the_task, account, model):
-        if isinstance(found, Refusal):
-            trail.append(Step(reason, model, found))
-            continue
-        refusal = refusal_of(found, the_task, moment)
-        trail.append(Step(reason, found.model_id, refusal))
-        if refusal is None:
-            return Resolution(
-                account_key=account.key,
-                task=the_task.key,
-                model=found,
-                reason=reason,
-                at=moment,
-                trail=tuple(trail) if explain else None,
-            )
-    if model is not None:
-        raise ModelNotAvailable(model, _usable_ids(catalogue, the_task, moment), trail)
-    raise NoUsableModel(account.key, the_task.key, trail)
+    router = _router(live.current() if revision is None else live.at_revision(revision))
+    now = time_ns() // 1000 if at is None else _microseconds(at)
+    route = _route(router, task, needs, now)
+    return _resolved(account, facts_of(account), route, now, model, keep, explain=explain)
 
 
-def refusal_of(model: CatalogueModel, task: Task, at: datetime) -> Refusal | None:
-    """Why the task cannot use the model at this moment, or None: it is usable."""
-    checks = (
-        (model.is_active, Refusal.INACTIVE),
-        (model.model_type == task.model_type, Refusal.WRONG_TYPE),
-        (pricing.price_of(model, at).is_complete(model.model_type), Refusal.UNPRICED),
-        (model.supports_json_mode or not task.needs.json_mode, Refusal.NO_JSON_MODE),
-        (model.supports_vision or not task.needs.vision, Refusal.NO_VISION),
-        (model.max_tokens >= task.needs.context_tokens, Refusal.CONTEXT_TOO_SMALL),
-    )
-    return next((refusal for is_met, refusal in checks if not is_met), None)
+def resolve_many(
+    accounts: Iterable[Account], task: str, *, needs: Needs | None = None
+) -> Iterator[tuple[Account, Resolution | NoUsableModel]]:
+    """Each account with its model, or why there is none: at one moment, on one revision.
+
+    For reports: accounts are read as they come, and what is read of them is not kept.
+    """
+    router = _router(live.current())
+    now = time_ns() // 1000
+    route = _route(router, task, needs, now)
+    for account, facts in facts_of_many(accounts):
+        try:
+            yield account, _resolved(account, facts, route, now, None, None, explain=False)
+        except NoUsableModel as error:
+            yield account, error
 
 
-def _candidates(
-    catalogue: Catalogue,
-    task: Task,
+def _router(snapshot: live.Snapshot) -> Router:
+    router = _Last.router
+    if router is None or router.snapshot is not snapshot:
+        router = _Last.router = Router(snapshot)
+    return router
+
+
+def _route(router: Router, task: str, needs: Needs | None, now: int) -> Route:
+    route = router.routes.get(task if needs is None else (task, needs))
+    if route is None or not route.begins <= now < route.ends:
+        return router.route(task, needs, now)
+    return route
+
+
+def _resolved(  # noqa: PLR0913
     account: Account,
-    pinned: str | None,
-) -> Iterator[tuple[Reason, CatalogueModel | Refusal]]:
-    """The models to try, in order. A pinned model is never swapped for another."""
-    if pinned is not None:
-        yield Reason.PINNED, catalogue.models.get(pinned, Refusal.UNKNOWN_MODEL)
-        return
-    yield Reason.PREFERENCE, _preference(catalogue, task, account)
-    default = catalogue.default(task.model_type)
-    if not catalogue.is_constants:
-        yield Reason.TYPE_DEFAULT, default or Refusal.NO_DEFAULT
-        return
-    yield Reason.TYPE_DEFAULT, Refusal.CATALOGUE_EMPTY
-    for model in sorted(
-        catalogue.active(task.model_type),
-        key=lambda model: not model.is_default,
-    ):
-        yield Reason.CONSTANTS, model
+    facts: Facts,
+    route: Route,
+    now: int,
+    model: str | None,
+    keep: str | None,
+    *,
+    explain: bool,
+) -> Resolution:
+    trail: list[Step] | None = [] if explain else None
+    chosen = route.choose(facts, now // 1000, pinned=model, kept=keep, trail=trail)
+    if chosen is None:
+        raise _nothing(account, facts, route, now // 1000, model, keep)
+    reason, choice, decision = chosen
+    steps = None if trail is None else tuple(trail)
+    return _new(Resolution, (account.key, route, facts, choice, reason, decision, now, steps))
 
 
-def _preference(catalogue: Catalogue, task: Task, account: Account) -> CatalogueModel | Refusal:
-    """The account's own choice for the task's type."""
-    facts = facts_of(account)
-    if not facts.is_known:
-        return Refusal.PREFERENCE_UNREADABLE
-    preferred = facts.host.get(PREFERENCES, {}).get(task.model_type)
-    if preferred is None:
-        return Refusal.NO_PREFERENCE
-    return catalogue.models.get(preferred, Refusal.UNKNOWN_MODEL)
+def _nothing(  # noqa: PLR0913
+    account: Account, facts: Facts, route: Route, now: int, model: str | None, keep: str | None
+) -> ModelNotAvailable | NoUsableModel:
+    """Asked once more, for the trail."""
+    trail: list[Step] = []
+    route.choose(facts, now, pinned=model, kept=keep, trail=trail)
+    available = route.usable_ids(facts, now)
+    if model is not None:
+        return ModelNotAvailable(model, available, trail)
+    return NoUsableModel(account.key, route.task.key, trail, available)
 
 
-def _usable_ids(catalogue: Catalogue, task: Task, at: datetime) -> list[str]:
-    return [
-        model.model_id
-        for model in catalogue.active(task.model_type)
-        if refusal_of(model, task, at) is None
-    ]
+def _microseconds(at: datetime) -> int:
+    if at.tzinfo is None:
+        raise InvalidMoment(at)
+    return microseconds(at)

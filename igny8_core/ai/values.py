@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -46,7 +46,15 @@ class Reason(StrEnum):
     """Which candidate gave the model."""
 
     PINNED = "PINNED"
+    KEPT = "KEPT"
+    OVERRIDE = "OVERRIDE"
     PREFERENCE = "PREFERENCE"
+    FORCED = "FORCED"
+    RULE = "RULE"
+    SPLIT = "SPLIT"
+    DEFAULT = "DEFAULT"
+    OFF = "OFF"
+    PREREQUISITE = "PREREQUISITE"
     TYPE_DEFAULT = "TYPE_DEFAULT"
     CONSTANTS = "CONSTANTS"
 
@@ -58,8 +66,20 @@ class Refusal(StrEnum):
     PREFERENCE_UNREADABLE = "PREFERENCE_UNREADABLE"
     NO_DEFAULT = "NO_DEFAULT"
     CATALOGUE_EMPTY = "CATALOGUE_EMPTY"
+    OVERRIDE_EXPIRED = "OVERRIDE_EXPIRED"
+    FLAG_NOT_ASKED = "FLAG_NOT_ASKED"
+    FLAG_OFF = "FLAG_OFF"
+    PREREQUISITE_NOT_MET = "PREREQUISITE_NOT_MET"
+    ABSTAINED = "ABSTAINED"
+    NOTHING_USABLE = "NOTHING_USABLE"
+    UNKNOWN_VARIANT = "UNKNOWN_VARIANT"
+    TRIED = "TRIED"
     UNKNOWN_MODEL = "UNKNOWN_MODEL"
     INACTIVE = "INACTIVE"
+    RETIRED = "RETIRED"
+    PROVIDER_OFF = "PROVIDER_OFF"
+    NOT_AVAILABLE = "NOT_AVAILABLE"
+    AVAILABILITY_UNREADABLE = "AVAILABILITY_UNREADABLE"
     WRONG_TYPE = "WRONG_TYPE"
     UNPRICED = "UNPRICED"
     NO_JSON_MODE = "NO_JSON_MODE"
@@ -102,22 +122,100 @@ class CatalogueModel(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One candidate that a resolution looked at; no refusal means it was taken."""
+    """One candidate that a resolution looked at; no refusal means it was taken.
+
+    `successor` serves in the retired model's place; `decision` is the flag's, with its own trail.
+    """
 
     candidate: Reason
     model_id: str | None
     refusal: Refusal | None
+    flag: str | None = None
+    successor: str | None = None
+    decision: Any = None
+
+
+class Markup(NamedTuple):
+    """What an account pays above the cost, and what decided that: the flag's reason and rule."""
+
+    percent: Decimal
+    reason: str
+    rule: str | None
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment_of(us: int) -> datetime:
+    """Of microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=us)
 
 
 class Resolution(NamedTuple):
-    """The pipeline's answer: the model for an account's task, and why."""
+    """The pipeline's answer: the model for an account's task, and why.
+
+    `choice` has the model and its price; `decision` is the flag's, where one decided; `us` are
+    microseconds since 1970. What is worked out when it is asked for, `route` works out.
+    """
 
     account_key: str
-    task: str
-    model: CatalogueModel
+    route: Any
+    facts: Any
+    choice: Any
     reason: Reason
-    at: datetime
+    decision: Any
+    us: int
     trail: tuple[Step, ...] | None
+
+    @property
+    def task(self) -> str:
+        key: str = self.route.task.key
+        return key
+
+    @property
+    def model(self) -> CatalogueModel:
+        model: CatalogueModel = self.choice.model
+        return model
+
+    @property
+    def price(self) -> Price:
+        """The one in force."""
+        price: Price = self.choice.price
+        return price
+
+    @property
+    def replaces(self) -> str | None:
+        """The retired model in whose place this one is."""
+        asked: str = self.choice.asked
+        return asked if self.choice.successor else None
+
+    @property
+    def revision(self) -> int | None:
+        """The number of what decided; None for the plan's figures and an open transaction."""
+        number: int | None = self.route.number
+        return number
+
+    @property
+    def flag(self) -> str | None:
+        return self.decision.flag if self.decision else None
+
+    @property
+    def rule(self) -> str | None:
+        return self.decision.rule if self.decision else None
+
+    @property
+    def at(self) -> datetime:
+        return moment_of(self.us)
+
+    @property
+    def markup(self) -> Markup:
+        markup: Markup = self.route.markup(self.facts, self.us // 1000)
+        return markup
+
+    @property
+    def fallbacks(self) -> list[Resolution]:
+        """The next usable candidates, in order."""
+        return list(self.route.fallbacks(self))
 
 
 class Connection(NamedTuple):

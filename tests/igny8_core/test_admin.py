@@ -446,7 +446,7 @@ def test_waffle__flag_with_every_field__is_saved(admin_client: Client) -> None:
         superusers="on",
     )
     assert admin_client.post(url, data).status_code == 302
-    flag = Flag.objects.get()
+    flag = Flag.objects.get(name="new")
     assert (flag.name, flag.everyone, float(flag.percent or 0)) == ("new", True, 12.5)
     assert list(flag.users.all()) == [alice]
 

@@ -44,7 +44,9 @@ class SystemConfig(AppConfig):
         )
 
         preferences = sections.AccountFacts(
-            IntegrationSettings.preferences_of, IntegrationSettings.PREFERENCES
+            IntegrationSettings.preferences_of,
+            IntegrationSettings.preferences_of_many,
+            IntegrationSettings.PREFERENCES,
         )
         sections.register_account_facts(PREFERENCES, preferences)
         signals.watch_facts(IntegrationSettings, lambda settings: settings.account.key)

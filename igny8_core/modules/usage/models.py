@@ -96,6 +96,18 @@ class Receipt(models.Model):
         db_index=True,
         help_text="The number of the revision that decided; empty for the plan's figures.",
     )
+    flag = models.CharField(max_length=200, blank=True, help_text="The flag that gave the model.")
+    rule = models.CharField(max_length=200, blank=True, help_text="The id of its rule.")
+    markup_percent = models.DecimalField(
+        max_digits=20,
+        decimal_places=12,
+        null=True,
+        blank=True,
+        help_text="What the account pays above the cost.",
+    )
+    markup_by = models.CharField(
+        max_length=240, blank=True, help_text="What decided the markup: the reason and the rule."
+    )
     latency_ms = models.IntegerField()
     status = models.CharField(
         max_length=40,

@@ -32,6 +32,8 @@ def test_resolve__json__has_the_stable_keys(
             "--at=2026-12-01T00:00:00Z",
         )
     )
+    trail = facts.pop("trail")
+    assert isinstance(facts.pop("revision"), int)
     assert facts == {
         "account": "acme",
         "task": "generate_content",
@@ -45,11 +47,26 @@ def test_resolve__json__has_the_stable_keys(
             {"meter": "input_tokens", "amount": "0.15", "per": 1_000_000},
             {"meter": "output_tokens", "amount": "0.60", "per": 1_000_000},
         ],
-        "trail": [
-            {"candidate": "PREFERENCE", "model_id": None, "refusal": "NO_PREFERENCE"},
-            {"candidate": "TYPE_DEFAULT", "model_id": "gpt-4o-mini", "refusal": None},
-        ],
+        "flag": None,
+        "rule": None,
+        "replaces": None,
+        "fallbacks": [],
+        "markup": {"percent": "0", "reason": "ABSTAINED", "rule": None},
         "parameters": {},
+    }
+    assert [(step["candidate"], step["flag"], step["refusal"]) for step in trail] == [
+        ("PREFERENCE", None, "NO_PREFERENCE"),
+        ("DEFAULT", "generate_content", "ABSTAINED"),
+        ("DEFAULT", "text", "ABSTAINED"),
+        ("TYPE_DEFAULT", None, None),
+    ]
+    assert set(trail[1]) == {
+        "candidate",
+        "model_id",
+        "refusal",
+        "flag",
+        "successor",
+        "decision",
     }
 
 
@@ -99,6 +116,12 @@ def test_run_ai__json__has_the_stable_keys(
         "at",
         "currency",
         "rates",
+        "flag",
+        "rule",
+        "replaces",
+        "revision",
+        "fallbacks",
+        "markup",
         "answered_by",
         "model_served",
         "meters",
@@ -210,7 +233,7 @@ def test_command__bad_usage__exit_2(manage: Manage, args: list[str], sentence: s
 def test_resolve__refused_with_explain__the_trail_is_on_stderr(manage: Manage) -> None:
     done = manage("resolve", "acme", "generate_content", "--needs=vision", "--explain")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[1] == (
+    assert done.stderr.splitlines()[-2] == (
         "TYPE_DEFAULT gpt-4o-mini: passed over: it takes no images as input"
     )
 

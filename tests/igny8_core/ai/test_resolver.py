@@ -83,7 +83,12 @@ def test_resolve__model_not_usable__pinned_or_default_it_is_refused(
         refusal = Refusal.NO_DEFAULT
     with pytest.raises(NoUsableModel) as default:
         resolve(acme, "generate_content", needs=needs)
-    assert [step.refusal for step in default.value.trail] == [Refusal.NO_PREFERENCE, refusal]
+    assert [step.refusal for step in default.value.trail] == [
+        Refusal.NO_PREFERENCE,
+        Refusal.ABSTAINED,
+        Refusal.ABSTAINED,
+        refusal,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +117,8 @@ def test_resolve__type_without_default__says_so(acme: Account) -> None:
         resolve(acme, "generate_images")
     assert str(caught.value) == (
         "No usable model for account 'acme' and task 'generate_images'. "
-        "PREFERENCE none: NO_PREFERENCE; TYPE_DEFAULT none: NO_DEFAULT."
+        "PREFERENCE none: NO_PREFERENCE; DEFAULT none: ABSTAINED; DEFAULT none: ABSTAINED; "
+        "TYPE_DEFAULT none: NO_DEFAULT."
     )
 
 
@@ -125,11 +131,12 @@ def test_resolve__catalogue_empty__the_constants_serve(
     AIModel.objects.all().delete()
     answer = resolve(acme, task, explain=True)
     assert (answer.model.model_id, answer.reason) == (model, Reason.CONSTANTS)
-    assert answer.trail == (
+    assert answer.trail is not None
+    assert [step for step in answer.trail if not step.flag] == [
         Step(Reason.PREFERENCE, None, Refusal.NO_PREFERENCE),
         Step(Reason.TYPE_DEFAULT, None, Refusal.CATALOGUE_EMPTY),
         Step(Reason.CONSTANTS, model, None),
-    )
+    ]
 
 
 def test_resolve__catalogue_empty__the_next_constant_that_is_usable_serves(acme: Account) -> None:

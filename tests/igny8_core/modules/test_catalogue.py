@@ -362,7 +362,7 @@ def test_restore__document_without_a_catalogue__leaves_the_models_alone() -> Non
 @pytest.fixture
 def served() -> AIModel:
     model = AIModel.objects.get(model_id="gpt-5.2")
-    flag = Flag.objects.create(name="text", kind="str", vocabulary="ai-model:text")
+    flag = Flag.objects.get(name="text")
     Variant.objects.create(flag=flag, key="next", value="gpt-5.2")
     Rule.objects.create(flag=flag, name="EU pro", serve={"variant": "next"})
     publishing.publish()

@@ -182,7 +182,7 @@ def test_model__deleted__takes_its_prices_unless_a_receipt_names_it(
 
 
 def test_model__that_a_flag_serves__stays_under_its_name(mini: AIModel) -> None:
-    flag = Flag.objects.create(name="text", kind="str", vocabulary="ai-model:text")
+    flag = Flag.objects.get(name="text")
     Variant.objects.create(flag=flag, key="a", value="gpt-4o-mini")
     mini.model_id = "other"
     for change in (mini.save, AIModel.objects.get(pk=mini.pk).delete):

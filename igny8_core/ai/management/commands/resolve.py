@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from functools import partial
 from typing import Any
 
-from igny8_core.ai import explain, pricing, resolver
+from flags import explain as flag_explain
+from flags import live
+from igny8_core.ai import explain, resolver
 from igny8_core.ai.account_settings import settings_of
 from igny8_core.ai.exceptions import ModelNotAvailable, NoUsableModel
 from igny8_core.ai.management import base
@@ -25,35 +28,43 @@ class Command(base.PipelineCommand):
             "--needs", type=base.needs, help="e.g. json_mode,vision,context_tokens=4000"
         )
         base.add_parameters(parser)
+        parser.add_argument("--keep", help="this model, while it is usable")
         parser.add_argument(
-            "--at",
-            type=base.moment,
-            help="at this moment's prices, ISO 8601 (models have no dates yet)",
+            "--at", type=base.moment, help="by the rules and prices of this moment, ISO 8601"
         )
+        parser.add_argument("--revision", type=int, help="by an older revision")
         parser.add_argument("--explain", action="store_true", help="every candidate looked at")
 
     def handle(self, **options: Any) -> None:
         account = Account.objects.by_key(options["account"])
+        number = options["revision"]
+        snapshot = live.current() if number is None else live.at_revision(number)
+        of_flag = partial(flag_explain.steps, document=snapshot.ruleset.document)
         try:
             resolution = resolver.resolve(
                 account,
                 options["task"],
                 needs=options["needs"],
                 model=options["model"],
+                keep=options["keep"],
                 at=options["at"],
+                revision=options["revision"],
                 explain=options["explain"],
             )
         except (ModelNotAvailable, NoUsableModel) as error:
             if options["explain"]:
-                for line in explain.steps(error.trail):
+                for line in explain.steps(error.trail, of_flag):
                     self.stderr.write(line)
             raise
         merged = merge(settings_of(account).layers(dict(options["param"])), resolution.model)
         if options["json"]:
             parameters = explain.setting_facts(merged)
-            self.print_json(explain.resolution_facts(resolution) | {"parameters": parameters})
+            told = explain.resolution_facts(resolution) | {"parameters": parameters}
+            if resolution.trail is not None:
+                told["trail"] = explain.step_facts(resolution.trail, flag_explain.facts)
+            self.print_json(told)
             return
-        price = pricing.price_of(resolution.model, resolution.at)
+        price = resolution.price
         self.print_rows(
             [
                 ("account", resolution.account_key),
@@ -61,8 +72,10 @@ class Command(base.PipelineCommand):
                 ("model", f"{resolution.model.display_name} ({resolution.model.model_id})"),
                 ("provider", resolution.model.provider),
                 ("why", explain.why(resolution)),
+                ("revision", str(resolution.revision or "none: the plan's figures")),
                 *((price.currency, explain.rate_text(line)) for line in price.lines),
+                ("markup", explain.markup_text(resolution.markup)),
                 *(("parameter", explain.setting_text(*item)) for item in merged.items()),
-                *(("looked at", line) for line in explain.steps(resolution.trail or ())),
+                *(("looked at", line) for line in explain.steps(resolution.trail or (), of_flag)),
             ]
         )
