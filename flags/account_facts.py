@@ -98,15 +98,22 @@ def facts_of(account: Any) -> Facts:
     The account model has `key`, a text, and `flag_traits()`, a mapping by trait's name. What is
     falsy is nobody; an account that is not in the database has its traits alone.
     """
-    return _facts(account.key, account) if account else NOBODY
+    if not account:
+        return NOBODY
+    facts = _cache.newer.get(account.key)
+    if facts is None or time.monotonic() >= facts.fresh_until or _thread.has_changed:
+        facts = _facts(account.key)
+    else:
+        _cache.hits += 1
+    return facts if facts.is_stored else _with_traits_of(account, facts)
 
 
 def facts_of_key(key: str | None) -> Facts:
     """The same for an account's key; one that no account has has no traits."""
-    return NOBODY if key is None else _facts(key, None)
+    return NOBODY if key is None else _facts(key)
 
 
-def _facts(key: str, account: Any) -> Facts:
+def _facts(key: str) -> Facts:
     cache = _cache
     facts = cache.newer.get(key)
     if facts is None:
@@ -117,10 +124,9 @@ def _facts(key: str, account: Any) -> Facts:
             if forgotten != cache.forgotten:
                 forget(key)
     if facts is None or time.monotonic() >= facts.fresh_until or _thread.has_changed:
-        facts = _fresh(key, facts)
-    else:
-        cache.hits += 1
-    return facts if facts.is_stored or not account else _with_traits_of(account, facts)
+        return _fresh(key, facts)
+    cache.hits += 1
+    return facts
 
 
 def _with_traits_of(account: Any, facts: Facts) -> Facts:

@@ -35,6 +35,7 @@ WHY_NOT = {
     Refusal.PREREQUISITE_NOT_MET: "a flag that it requires was not decided so",
     Refusal.ABSTAINED: "no rule matches, and it has no default",
     Refusal.NOTHING_USABLE: "nothing that it serves is usable",
+    Refusal.NOT_A_TEXT_FLAG: "the flag is of another kind than text, so it names no model",
     Refusal.UNKNOWN_VARIANT: "the flag has no such variant",
     Refusal.TRIED: "it was tried already",
     Refusal.UNKNOWN_MODEL: "the catalogue has no such model",

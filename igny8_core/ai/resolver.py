@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from time import time_ns
-from typing import Final
+from typing import Final, cast
 
 from flags import live
 from flags.account_facts import Facts, facts_of, facts_of_many
@@ -43,10 +43,22 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, most of them b
     zone, ModelNotAvailable where `model` is not usable, NoUsableModel with the whole trail, and for
     a `revision` UnknownRevision and UnusableRevision.
     """
-    router = _router(live.current() if revision is None else live.at_revision(revision))
+    snapshot = live.current() if revision is None else live.at_revision(revision)
+    router = _Last.router
+    if router is None or router.snapshot is not snapshot:
+        router = _Last.router = Router(snapshot)
     now = time_ns() // 1000 if at is None else _microseconds(at)
-    route = _route(router, task, needs, now)
-    return _resolved(account, facts_of(account), route, now, model, keep, explain=explain)
+    route = router.routes.get(task if needs is None else (task, needs))
+    if route is None or not route.begins <= now < route.ends:
+        route = router.route(task, needs, now)
+    facts = facts_of(account)
+    trail: list[Step] | None = [] if explain else None
+    chosen = route.choose(facts, now // 1000, model, keep, trail)
+    if chosen is None:
+        raise _nothing(account, facts, route, now // 1000, model, keep)
+    reason, choice, decision = chosen
+    steps = None if trail is None else tuple(trail)
+    return _new(Resolution, (account.key, route, facts, choice, reason, decision, now, steps))
 
 
 def resolve_many(
@@ -56,47 +68,17 @@ def resolve_many(
 
     For reports: accounts are read as they come, and what is read of them is not kept.
     """
-    router = _router(live.current())
     now = time_ns() // 1000
-    route = _route(router, task, needs, now)
+    route = Router(live.current()).route(task, needs, now)
     for account, facts in facts_of_many(accounts):
-        try:
-            yield account, _resolved(account, facts, route, now, None, None, explain=False)
-        except NoUsableModel as error:
-            yield account, error
-
-
-def _router(snapshot: live.Snapshot) -> Router:
-    router = _Last.router
-    if router is None or router.snapshot is not snapshot:
-        router = _Last.router = Router(snapshot)
-    return router
-
-
-def _route(router: Router, task: str, needs: Needs | None, now: int) -> Route:
-    route = router.routes.get(task if needs is None else (task, needs))
-    if route is None or not route.begins <= now < route.ends:
-        return router.route(task, needs, now)
-    return route
-
-
-def _resolved(  # noqa: PLR0913
-    account: Account,
-    facts: Facts,
-    route: Route,
-    now: int,
-    model: str | None,
-    keep: str | None,
-    *,
-    explain: bool,
-) -> Resolution:
-    trail: list[Step] | None = [] if explain else None
-    chosen = route.choose(facts, now // 1000, pinned=model, kept=keep, trail=trail)
-    if chosen is None:
-        raise _nothing(account, facts, route, now // 1000, model, keep)
-    reason, choice, decision = chosen
-    steps = None if trail is None else tuple(trail)
-    return _new(Resolution, (account.key, route, facts, choice, reason, decision, now, steps))
+        chosen = route.choose(facts, now // 1000)
+        if chosen is None:
+            nothing = _nothing(account, facts, route, now // 1000, None, None)
+            yield account, cast(NoUsableModel, nothing)
+        else:
+            reason, choice, decision = chosen
+            answer = (account.key, route, facts, choice, reason, decision, now, None)
+            yield account, _new(Resolution, answer)
 
 
 def _nothing(  # noqa: PLR0913
@@ -104,7 +86,7 @@ def _nothing(  # noqa: PLR0913
 ) -> ModelNotAvailable | NoUsableModel:
     """Asked once more, for the trail."""
     trail: list[Step] = []
-    route.choose(facts, now, pinned=model, kept=keep, trail=trail)
+    route.choose(facts, now, model, keep, trail)
     available = route.usable_ids(facts, now)
     if model is not None:
         return ModelNotAvailable(model, available, trail)

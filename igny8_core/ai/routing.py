@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 
 from flags.account_facts import Facts
 from flags.engine import Decision
-from flags.engine.decider import Decide
 from flags.engine.decision import Override, Usable
 from flags.engine.decision import Reason as Decided
 from flags.live import Snapshot
@@ -34,8 +33,6 @@ PROVIDER_SWITCH: Final = "provider."
 
 _ALWAYS: Final = 2**63
 _REASONS: Final = {each: Reason(each.value) for each in Decided if each.value in {*Reason}}
-# What a NamedTuple's own constructor does, in half the time.
-_new: Final = tuple.__new__
 
 
 class Choice(NamedTuple):
@@ -54,12 +51,8 @@ class Choice(NamedTuple):
         return None if self.model.model_id == self.asked else self.model.model_id
 
 
-class Chosen(NamedTuple):
-    """The candidate that gave the model, and what the flag said where one did."""
-
-    reason: Reason
-    choice: Choice
-    decision: Decision | None = None
+# The candidate that gave the model, the model, and what the flag said where one did.
+Chosen = tuple[Reason, Choice, Decision | None]
 
 
 class _Choices(dict[str, Choice]):
@@ -124,21 +117,17 @@ class Route:
         self._at = at
         self.choices = _Choices(self._choice)
         self.usable: Usable = _Refusals(self.choices).__getitem__  # type: ignore[assignment]
-        self.flags = self._flags()
+        kinds = {key: flag["kind"] for key, flag in self.ruleset.document["flags"].items()}
+        named = [key for key in (task.key, str(task.model_type)) if key in kinds]
+        deciders = {key: self.ruleset.decider(key) for key in named if kinds[key] == "str"}
+        # The task's flag and the type's.
+        self.flags = [(key, decide) for key, decide in deciders.items() if decide is not None]
+        self._not_text = [key for key in named if kinds[key] != "str"]
         # Those that say something without an override too.
         self._speaking = [(key, decide) for key, decide in self.flags if self._speaks(key)]
         default = self.catalogue.default(task.model_type)
         is_marked = default is not None and not self.catalogue.is_constants
         self._default = self.choices[default.model_id] if is_marked and default else None
-
-    def _flags(self) -> list[tuple[str, Decide]]:
-        """The task's flag and the type's."""
-        found = []
-        for key in (self.task.key, str(self.model_type)):
-            flag, decide = self.ruleset.document["flags"].get(key), self.ruleset.decider(key)
-            if flag is not None and decide is not None and flag["kind"] == "str":
-                found.append((key, decide))
-        return found
 
     def _speaks(self, key: str) -> bool:
         flag = self.ruleset.document["flags"][key]
@@ -197,19 +186,18 @@ class Route:
         self,
         facts: Facts,
         now: int,
-        *,
         pinned: str | None = None,
         kept: str | None = None,
         trail: list[Step] | None = None,
-        without: frozenset[str] = frozenset(),
+        without: frozenset[str] | None = None,
     ) -> Chosen | None:
         """The first usable candidate at this moment, epoch milliseconds; every look into `trail`.
 
         `without` are models that were tried already.
         """
-        override = facts.override_at(now)
+        override = facts.override_at(now) if facts.overrides else None
         usable = self.usable_by(facts, now, override) if self.is_restricted else self.usable
-        if without:
+        if without is not None:
             usable = _excluding(usable, self.choices, without)
         if pinned is not None:
             return self._pinned(pinned, usable, trail)
@@ -219,16 +207,15 @@ class Route:
             if trail is not None:
                 trail.append(self._passed(Reason.KEPT, kept, usable))
         key, traits = facts.subject
-        if override is not None:
+        if override is not None or trail is not None:
             for flag, decide in self.flags:
-                if override(flag) is None:
-                    continue
-                decision = decide(key, traits, now, override, usable, None)
-                if decision.reason is Decided.OVERRIDE and decision.variant is not None:
-                    choice = self.choices[decision.value]  # type: ignore[index]
-                    return self._taken(Reason.OVERRIDE, choice, trail, decision)
-        if trail is not None:
-            trail += self._override_steps(facts, now, override, usable)
+                if override is not None and override(flag) is not None:
+                    decision = decide(key, traits, now, override, usable, None)
+                    if decision.reason is Decided.OVERRIDE and decision.variant is not None:
+                        choice = self.choices[decision.value]  # type: ignore[index]
+                        return self._taken(Reason.OVERRIDE, choice, trail, decision)
+                if trail is not None and flag in facts.overrides:
+                    trail.append(self._overridden(flag, facts, now, override, usable))
         preferred = facts.host.get(PREFERENCES)
         model_id = preferred.get(self.model_type) if preferred else None
         if model_id is not None:
@@ -240,6 +227,10 @@ class Route:
             is_read = facts.is_known
             why_none = Refusal.NO_PREFERENCE if is_read else Refusal.PREFERENCE_UNREADABLE
             trail.append(Step(Reason.PREFERENCE, None, why_none))
+        if trail is not None:
+            trail += [
+                Step(Reason.DEFAULT, None, Refusal.NOT_A_TEXT_FLAG, flag) for flag in self._not_text
+            ]
         for flag, decide in self._speaking if trail is None else self.flags:
             if trail is not None:
                 decision = self._explained(flag, facts, now, override, usable)
@@ -247,7 +238,10 @@ class Route:
                 decision = decide(key, traits, now, override, usable, None)
             if decision.variant is not None and decision.reason is not Decided.OVERRIDE:
                 choice = self.choices[decision.value]  # type: ignore[index]
-                return self._taken(_REASONS[decision.reason], choice, trail, decision)
+                reason = _REASONS[decision.reason]
+                if trail is None:
+                    return reason, choice, decision
+                return self._taken(reason, choice, trail, decision)
             if trail is not None:
                 trail.append(_abstained(decision))
         default = self._default
@@ -272,7 +266,7 @@ class Route:
         if trail is not None:
             flag = decision.flag if decision else None
             trail.append(Step(reason, choice.asked, None, flag, choice.successor, decision))
-        return _new(Chosen, (reason, choice, decision))
+        return reason, choice, decision
 
     def _passed(
         self, reason: Reason, model_id: str, usable: Usable, flag: str | None = None
@@ -290,26 +284,19 @@ class Route:
             trail.append(Step(Reason.PINNED, model_id, refusal, None, choice.successor))
         return None
 
-    def _override_steps(
-        self, facts: Facts, now: int, override: Override | None, usable: Usable
-    ) -> Iterator[Step]:
-        """Of the overrides that did not decide: expired, unusable, or not asked by their flag."""
-        for flag, _ in self.flags:
-            if flag not in facts.overrides:
-                continue
-            variant, expires = facts.overrides[flag]
-            variants = self.ruleset.document["flags"][flag]["variants"]
-            model_id: Any = variants.get(variant)
-            if now >= expires:
-                yield Step(Reason.OVERRIDE, model_id, Refusal.OVERRIDE_EXPIRED, flag)
-            elif model_id is None:
-                yield Step(Reason.OVERRIDE, None, Refusal.UNKNOWN_VARIANT, flag)
-            else:
-                decision = self._explained(flag, facts, now, override, usable)
-                if decision.reason is Decided.OVERRIDE:
-                    yield self._passed(Reason.OVERRIDE, model_id, usable, flag)
-                else:
-                    yield Step(Reason.OVERRIDE, model_id, Refusal.FLAG_NOT_ASKED, flag)
+    def _overridden(
+        self, flag: str, facts: Facts, now: int, override: Override | None, usable: Usable
+    ) -> Step:
+        """Of an override that did not decide: expired, unusable, or not asked by its flag."""
+        variant, expires = facts.overrides[flag]
+        model_id: Any = self.ruleset.document["flags"][flag]["variants"].get(variant)
+        if now >= expires:
+            return Step(Reason.OVERRIDE, model_id, Refusal.OVERRIDE_EXPIRED, flag)
+        if model_id is None:
+            return Step(Reason.OVERRIDE, None, Refusal.UNKNOWN_VARIANT, flag)
+        if self._explained(flag, facts, now, override, usable).reason is Decided.OVERRIDE:
+            return self._passed(Reason.OVERRIDE, model_id, usable, flag)
+        return Step(Reason.OVERRIDE, model_id, Refusal.FLAG_NOT_ASKED, flag)
 
     def _explained(
         self, flag: str, facts: Facts, now: int, override: Override | None, usable: Usable

@@ -1,0 +1,99 @@
+"""Documents and accounts as the cases write them, and what the resolver says of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from flags import export
+from flags.account_facts import Facts
+from flags.engine import Subject, compile  # noqa: A004  (the word for it)
+from flags.live import Snapshot, Source
+from igny8_core.ai.catalogue import compile_section
+from igny8_core.ai.routing import Router, microseconds
+from igny8_core.ai.values import Needs, Step
+from tests.igny8_core.ai.reference import Account, Asked, Look
+
+Json = Mapping[str, Any]
+NEVER = 2**63
+PREFERENCES = "preferences"
+
+
+def changed(base: Any, changes: Json) -> Any:
+    """The document with what stands at each JSON pointer."""
+    document = copy.deepcopy(base)
+    for pointer, value in changes.items():
+        *parents, last = pointer.split("/")[1:]
+        target = document
+        for part in parents:
+            target = target[int(part)] if isinstance(target, list) else target[part]
+        target[last] = value
+    return document
+
+
+def account_of(case: Json) -> Account:
+    said = case.get("account", {})
+    overrides = {
+        flag: (variant, NEVER if expires is None else milliseconds(expires))
+        for flag, (variant, expires) in said.get("overrides", {}).items()
+    }
+    return Account(
+        said.get("key", "acme"), said.get("traits", {}), overrides, said.get("preference")
+    )
+
+
+def asked_of(case: Json, at: str) -> Asked:
+    return Asked(
+        case.get("task", "generate_content"),
+        case.get("needs", {}),
+        case.get("model"),
+        case.get("keep"),
+        datetime.fromisoformat(case.get("at", at)),
+    )
+
+
+def milliseconds(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
+def snapshot_of(document: Any) -> Snapshot:
+    """As a process has it, of a document that could be published."""
+    checked = export.checked(document)
+    catalogue: Any = checked["sections"]["catalogue"]
+    return Snapshot(
+        1,
+        "",
+        Source.DATABASE,
+        compile(checked),
+        {"catalogue": compile_section(catalogue)},
+        {},
+        {},
+        {},
+    )
+
+
+def answer(snapshot: Snapshot, account: Account, asked: Asked) -> tuple[str | None, list[Look]]:
+    """What the resolver says, in the reference's words; with and without its trail it is the same.
+
+    (A flag that abstains is a DEFAULT without a model.)
+    """
+    subject = Subject(account.key, account.traits)
+    host = {PREFERENCES: {"text": account.preference}} if account.preference else {}
+    facts = Facts(subject, None, 0, account.overrides, host)
+    needs = Needs(**asked.needs) if asked.needs else None
+    now = microseconds(asked.at)
+    route = Router(snapshot).route(asked.task, needs, now)
+    trail: list[Step] = []
+    options: Any = {"pinned": asked.model, "kept": asked.keep}
+    explained = route.choose(facts, now // 1000, trail=trail, **options)
+    chosen = route.choose(facts, now // 1000, **options)
+    served = [each and each[:2] for each in (explained, chosen)]
+    assert served[0] == served[1]
+    looks = [(step.candidate.value, step.model_id, _text(step.refusal)) for step in trail]
+    return chosen and chosen[1].model.model_id, looks
+
+
+def _text(refusal: Any) -> str | None:
+    return None if refusal is None else str(refusal.value)
