@@ -52,11 +52,21 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, most of them b
     if route is None or not route.begins <= now < route.ends:
         route = router.route(task, needs, now)
     facts = facts_of(account)
+    is_plain = model is None is keep and at is None and not explain
+    if is_plain:
+        held = route.held.get(account.key)
+        if held is not None and held[0] is facts and now < held[1]:
+            _, _, reason, choice, decision = held
+            return _new(
+                Resolution, (account.key, route, facts, choice, reason, decision, now, None)
+            )
     trail: list[Step] | None = [] if explain else None
     chosen = route.choose(facts, now // 1000, model, keep, trail)
     if chosen is None:
         raise _nothing(account, facts, route, now // 1000, model, keep)
     reason, choice, decision = chosen
+    if is_plain:
+        route.hold(account.key, facts, now, chosen)
     steps = None if trail is None else tuple(trail)
     return _new(Resolution, (account.key, route, facts, choice, reason, decision, now, steps))
 

@@ -32,6 +32,9 @@ from igny8_core.modules.system.apps import PREFERENCES, SECTION
 PROVIDER_SWITCH: Final = "provider."
 
 _ALWAYS: Final = 2**63
+_STEADY_US: Final = 60_000_000
+# Of how many accounts a route has the answer at hand.
+_HELD: Final = 100_000
 _REASONS: Final = {each: Reason(each.value) for each in Decided if each.value in {*Reason}}
 
 
@@ -125,6 +128,11 @@ class Route:
         self._not_text = [key for key in named if kinds[key] != "str"]
         # Those that say something without an override too.
         self._speaking = [(key, decide) for key, decide in self.flags if self._speaks(key)]
+        # What was chosen for an account: while its facts are the same object, and time changes
+        # nothing. (Its facts, until when, and what was chosen.)
+        self.held: dict[str, tuple[Facts, int, Reason, Choice, Decision | None]] = {}
+        self._holds_until = 0
+        self._looked_until = 0
         default = self.catalogue.default(task.model_type)
         is_marked = default is not None and not self.catalogue.is_constants
         self._default = self.choices[default.model_id] if is_marked and default else None
@@ -255,6 +263,21 @@ class Route:
         elif trail is not None:
             trail.append(Step(Reason.TYPE_DEFAULT, None, Refusal.NO_DEFAULT))
         return None
+
+    def hold(self, key: str, facts: Facts, now: int, chosen: Chosen) -> None:
+        """Have the same answer at hand for the account, if nothing is about to change it."""
+        if now >= self._looked_until:
+            # A ramp changes answers all the time: then nothing is held, and this seldom asked.
+            boundary = self.ruleset.next_boundary(now // 1000)
+            until = _ALWAYS if boundary is None else boundary * 1000
+            is_steady = until - now >= _STEADY_US
+            self._holds_until = until if is_steady else 0
+            self._looked_until = until if is_steady else now + _STEADY_US
+        if now < self._holds_until and facts.is_stored:
+            if len(self.held) >= _HELD:
+                self.held = {}
+            until = min(self._holds_until, facts.next_expiry * 1000)
+            self.held[key] = (facts, until, *chosen)
 
     def _taken(
         self,

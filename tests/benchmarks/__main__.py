@@ -37,6 +37,7 @@ def main() -> None:
 def measure() -> dict[str, object]:
     """Every table, printed as soon as it is there."""
     from tests.benchmarks.growth import documents_s, growth, kept_by_threads
+    from tests.benchmarks.resolver import many_s
     from tests.benchmarks.tables import tables_s
 
     medians = {}
@@ -52,6 +53,8 @@ def measure() -> dict[str, object]:
     show("16 threads", "% kept", kept)
     documents = documents_s()
     show("whole documents", "seconds", documents)
+    many = {"100,000 accounts, their rows read too": many_s(100_000)}
+    show("resolve_many()", "seconds", many)
     tables = tables_s()
     show("200 flags, 2,000 rules, 300 segments as rows", "seconds", tables)
     return {
@@ -59,6 +62,7 @@ def measure() -> dict[str, object]:
         "growth_us": grown,
         "kept_by_16_threads_percent": kept,
         "documents_s": documents,
+        "resolve_many_s": many,
         "tables_s": tables,
     }
 
@@ -88,9 +92,11 @@ def decide() -> dict[str, float]:
     from tests.benchmarks.peers.flagsmith import flagsmith_lists
     from tests.benchmarks.peers.litellm import litellm
     from tests.benchmarks.peers.waffle import waffle
+    from tests.benchmarks.resolver import whole
 
     asked = workload.decide()
     engines = {
+        "ours: resolve(), whole": whole,
         "ours": ours,
         "ours, with trail": ours_with_trail,
         **ENGINES,
@@ -107,13 +113,15 @@ def choose() -> Contenders:
     """Which model an account gets for a task."""
     from igny8_core.ai.resolver import resolve
     from igny8_core.modules.accounts.models import Account
-    from igny8_core.modules.system.global_settings_models import AIModel
+    from tests.benchmarks.resolver import by_cached_rows, by_the_rows, choose_and_price
 
     acme = Account.objects.create(key="acme", name="Acme GmbH")
     return {
         "resolve()": lambda: resolve(acme, "generate_content"),
         "resolve(model=…)": lambda: resolve(acme, "generate_content", model="gpt-5.2"),
-        "the row by the ORM": lambda: AIModel.objects.get(model_type="text", is_default=True),
+        "resolve() and quote()": lambda: choose_and_price(acme),
+        "the plan's way, the row in the cache": by_cached_rows,
+        "the plan's way, by the ORM": by_the_rows,
     }
 
 
