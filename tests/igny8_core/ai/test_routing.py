@@ -1,0 +1,333 @@
+"""resolve() over what is published and known: flags, overrides, availability, markup, time."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+from waffle import get_waffle_switch_model
+
+from flags import export, live, publishing
+from flags.engine import DocumentError
+from flags.models import AccountOverride, Flag, Rule, Trait, Variant
+from flags.publishing import UnknownRevision
+from igny8_core.ai.ai_core import AICore
+from igny8_core.ai.exceptions import ModelNotAvailable, NoUsableModel
+from igny8_core.ai.resolver import resolve, resolve_many
+from igny8_core.ai.values import Needs, Reason, Refusal
+from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.models import AIModel, IntegrationSettings
+from igny8_core.modules.usage.models import Receipt
+
+COMMITTED = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+TASK = "generate_content"
+
+
+@pytest.fixture
+def text(acme: Account) -> Flag:
+    """The flag of the text models, with three variants and nothing to say."""
+    flag: Flag = Flag.objects.get(name="text")
+    for key, model_id in (("mini", "gpt-4o-mini"), ("four", "gpt-4.1"), ("next", "gpt-5.2")):
+        Variant.objects.create(flag=flag, key=key, value=model_id)
+    return flag
+
+
+def override(account: Account, flag: Flag, variant: str, **facts: Any) -> AccountOverride:
+    return AccountOverride.objects.create(
+        account=account, flag=flag, variant=variant, reason="why", **facts
+    )
+
+
+def model_of(account: Account, **options: Any) -> str:
+    """With and without the trail, and asked again, the answer is the same."""
+    answers = [resolve(account, TASK, **options) for _ in range(2)]
+    answers.append(resolve(account, TASK, explain=True, **options))
+    assert len({(answer.model.model_id, answer.reason) for answer in answers}) == 1
+    return answers[0].model.model_id
+
+
+@pytest.mark.django_db
+def test_migration__flags_of_types_and_tasks__are_there_and_say_nothing() -> None:
+    found = live.current().ruleset.document["flags"]
+    assert set(found) == {
+        "text",
+        "image",
+        "embedding",
+        "auto_cluster",
+        "generate_ideas",
+        "generate_content",
+        "generate_image_prompts",
+        "generate_images",
+        "embed_text",
+        "pricing.markup_percent",
+    }
+    for name, flag in found.items():
+        assert (flag["rules"], flag["default"], flag["off"], flag["force"]) == (
+            [],
+            None,
+            None,
+            None,
+        )
+        if name != "pricing.markup_percent":
+            assert (flag["kind"], str(flag["vocabulary"])[:9]) == ("str", "ai-model:")
+
+
+@COMMITTED
+def test_operator__rule_split_and_default__decide_without_code(acme: Account, text: Flag) -> None:
+    Trait.objects.get_or_create(name="plan", defaults={"type": "str"})
+    acme.plan = "free"
+    acme.save()
+    Rule.objects.create(
+        flag=text,
+        when=[{"trait": "plan", "op": "in", "values": ["pro"]}],
+        serve={"variant": "next"},
+    )
+    assert model_of(acme) == "gpt-4o-mini"
+    acme.plan = "pro"
+    acme.save()
+    assert model_of(acme) == "gpt-5.2"
+    answer = resolve(acme, TASK)
+    assert (answer.reason, answer.flag, answer.rule) == (Reason.RULE, "text", "r1")
+    assert answer.revision == publishing.revision(answer.revision or 0).number
+
+
+@COMMITTED
+def test_override__set_changed_and_cleared__is_in_force_at_once(acme: Account, text: Flag) -> None:
+    assert model_of(acme) == "gpt-4o-mini"
+    row = override(acme, text, "next")
+    assert model_of(acme) == "gpt-5.2"
+    row.variant = "four"
+    row.save()
+    assert model_of(acme) == "gpt-4.1"
+    AccountOverride.objects.filter(pk=row.pk).update(paused=True)
+    assert model_of(acme) == "gpt-4o-mini"
+
+
+@COMMITTED
+def test_override__expiring__stops_at_that_second_and_the_trail_says_so(
+    acme: Account, text: Flag
+) -> None:
+    expires_at = timezone.now() + timedelta(seconds=1)
+    override(acme, text, "next", expires_at=expires_at)
+    assert model_of(acme) == "gpt-5.2"
+    time.sleep(max((expires_at - timezone.now()).total_seconds(), 0) + 0.01)
+    assert model_of(acme) == "gpt-4o-mini"
+    trail = resolve(acme, TASK, explain=True).trail or ()
+    assert (trail[0].candidate, trail[0].refusal) == (Reason.OVERRIDE, Refusal.OVERRIDE_EXPIRED)
+
+
+@COMMITTED
+def test_rule__with_a_beginning__begins_by_itself(acme: Account, text: Flag) -> None:
+    begins = timezone.now() + timedelta(seconds=1)
+    Rule.objects.create(flag=text, serve={"variant": "next"}, starts_at=begins)
+    assert model_of(acme) == "gpt-4o-mini"
+    assert model_of(acme, at=begins) == "gpt-5.2"
+    time.sleep(max((begins - timezone.now()).total_seconds(), 0) + 0.01)
+    assert model_of(acme) == "gpt-5.2"
+
+
+@COMMITTED
+def test_preference__changed__is_in_force_at_once(acme: Account) -> None:
+    assert model_of(acme) == "gpt-4o-mini"
+    settings = IntegrationSettings.of(acme)
+    settings.text_model = AIModel.objects.get(model_id="gpt-4.1")
+    settings.save()
+    assert model_of(acme) == "gpt-4.1"
+    settings.delete()
+    assert model_of(acme) == "gpt-4o-mini"
+
+
+@COMMITTED
+def test_provider_switch__off__its_models_are_not_used(acme: Account) -> None:
+    get_waffle_switch_model().objects.create(name="provider.openai", active=False)
+    with pytest.raises(NoUsableModel) as nothing:
+        resolve(acme, TASK)
+    assert nothing.value.trail[-1].refusal == Refusal.PROVIDER_OFF
+    assert nothing.value.available == ["claude-3-sonnet", "claude-3-opus", "claude-3-haiku"]
+    with pytest.raises(ModelNotAvailable) as pinned:
+        resolve(acme, TASK, model="gpt-4o")
+    assert pinned.value.available == nothing.value.available
+
+
+@COMMITTED
+def test_restricted_model__by_its_flag__is_for_some_accounts(acme: Account, text: Flag) -> None:
+    early = Flag.objects.create(name="early", off_variant="off")
+    AIModel.objects.filter(model_id="gpt-5.2").update(available_to="early")
+    Rule.objects.create(flag=text, serve={"variant": "next"})
+    assert model_of(acme) == "gpt-4o-mini"
+    override(acme, early, "on")
+    assert model_of(acme) == "gpt-5.2"
+    Flag.objects.get(name="early").delete()
+    with pytest.raises(DocumentError, match="There is no boolean flag 'early'"):
+        export.check()
+
+
+@pytest.mark.django_db
+def test_restricted_model__of_an_account_that_cannot_be_read__is_refused(acme: Account) -> None:
+    from django.db import OperationalError, connection
+
+    Flag.objects.create(name="early")
+    AIModel.objects.filter(model_id="gpt-4o-mini").update(available_to="early")
+    live.current()
+
+    def away(*_query: Any) -> Any:
+        raise OperationalError("gone")
+
+    with connection.execute_wrapper(away), pytest.raises(NoUsableModel) as nothing:
+        resolve(acme, TASK)
+    assert nothing.value.trail[-1].refusal == Refusal.AVAILABILITY_UNREADABLE
+
+
+@COMMITTED
+def test_retired_model__its_successor_serves_and_the_answer_says_so(acme: Account) -> None:
+    now = timezone.now()
+    AIModel.objects.filter(model_id="gpt-4o-mini").update(retires_at=now, replaced_by="gpt-4.1")
+    answer = resolve(acme, TASK)
+    assert (answer.model.model_id, answer.replaces) == ("gpt-4.1", "gpt-4o-mini")
+    assert resolve(acme, TASK, at=now - timedelta(microseconds=1)).replaces is None
+
+
+@COMMITTED
+def test_revision__older_one__answers_as_it_did(acme: Account, text: Flag) -> None:
+    before = resolve(acme, TASK)
+    Rule.objects.create(flag=text, serve={"variant": "next"})
+    after = resolve(acme, TASK)
+    assert [each.model.model_id for each in (before, after)] == ["gpt-4o-mini", "gpt-5.2"]
+    again = resolve(acme, TASK, revision=before.revision)
+    assert (again.model, again.reason, again.revision) == (
+        before.model,
+        before.reason,
+        before.revision,
+    )
+    assert resolve(acme, TASK, revision=after.revision).model == after.model
+    with pytest.raises(UnknownRevision):
+        resolve(acme, TASK, revision=10**6)
+
+
+@COMMITTED
+def test_keep__usable__stands_above_all_but_a_pinned_model(acme: Account, text: Flag) -> None:
+    override(acme, text, "next")
+    assert resolve(acme, TASK, keep="gpt-4.1").reason == Reason.KEPT
+    assert resolve(acme, TASK, keep="gpt-4.1", model="gpt-4o").reason == Reason.PINNED
+    assert resolve(acme, TASK, keep="dall-e-3").model.model_id == "gpt-5.2"
+
+
+@COMMITTED
+def test_fallbacks__are_the_next_usable_candidates(acme: Account, text: Flag) -> None:
+    override(acme, text, "next")
+    IntegrationSettings.objects.create(
+        account=acme, text_model=AIModel.objects.get(model_id="gpt-4.1")
+    )
+    answer = resolve(acme, TASK)
+    assert [(each.reason, each.model.model_id) for each in answer.fallbacks] == [
+        (Reason.PREFERENCE, "gpt-4.1"),
+        (Reason.TYPE_DEFAULT, "gpt-4o-mini"),
+    ]
+
+
+@COMMITTED
+def test_run__with_a_key__keeps_the_model_of_each_type(acme: Account, text: Flag) -> None:
+    run = AICore(acme, connections={}, run_key="run-1")
+    assert run.run_ai_request(TASK, "x").resolution.reason == Reason.TYPE_DEFAULT
+    Rule.objects.create(flag=text, serve={"variant": "next"})
+    again = AICore(acme, connections={}, run_key="run-1").run_ai_request(TASK, "x").resolution
+    assert (again.reason, again.model.model_id) == (Reason.KEPT, "gpt-4o-mini")
+    other = AICore(acme, connections={}, run_key="run-2").run_ai_request(TASK, "x").resolution
+    assert other.model.model_id == "gpt-5.2"
+
+
+# Markup
+
+
+@COMMITTED
+def test_markup__rule_and_override__are_on_the_receipt_with_what_decided(acme: Account) -> None:
+    flag = Flag.objects.get(name="pricing.markup_percent")
+    Variant.objects.create(flag=flag, key="third", value=33.333333333333)
+    Variant.objects.create(flag=flag, key="half", value=50)
+    Rule.objects.create(flag=flag, serve={"variant": "third"})
+    markup = resolve(acme, TASK).markup
+    assert markup == (Decimal("33.333333333333"), "RULE", "r1")
+    AICore(acme, connections={}).run_ai_request(TASK, "x" * 100)
+    override(acme, flag, "half")
+    AICore(acme, connections={}).run_ai_request(TASK, "x" * 100)
+    second, first = Receipt.objects.order_by("-pk")
+    assert (first.markup_percent, first.markup_by) == (Decimal("33.333333333333"), "RULE r1")
+    assert (second.markup_percent, second.markup_by) == (Decimal(50), "OVERRIDE")
+    assert first.cost is not None
+    assert first.charge == round(first.cost * Decimal("1.33333333333333"), 12)
+    assert second.cost is not None
+    assert second.charge == second.cost * Decimal("1.5")
+    assert first.revision == resolve(acme, TASK).revision
+
+
+@pytest.mark.django_db
+def test_markup__nothing_said__the_charge_is_the_cost(acme: Account) -> None:
+    assert resolve(acme, TASK).markup == (Decimal(0), "ABSTAINED", None)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("percent", [-100.5, 1e9])
+def test_markup__that_no_charge_can_be_made_with__is_refused(percent: float) -> None:
+    flag = Flag.objects.get(name="pricing.markup_percent")
+    Variant.objects.create(flag=flag, key="odd", value=percent)
+    with pytest.raises(DocumentError, match=r"The variant 'odd' of the flag pricing\.markup"):
+        publishing.publish()
+
+
+# Many
+
+
+@pytest.mark.django_db
+def test_resolve_many__each_account__is_what_resolve_says(acme: Account, text: Flag) -> None:
+    Rule.objects.create(
+        flag=text,
+        when=[{"op": "share", "salt": "s", "from": 0, "to": 500_000}],
+        serve={"variant": "next"},
+    )
+    accounts = [Account(key=f"a{number}", name="x") for number in range(50)]
+    Account.objects.bulk_create(accounts)
+    override(Account.objects.get(key="a3"), text, "four")
+    preferred = AIModel.objects.get(model_id="gpt-4o")
+    IntegrationSettings.objects.create(account=Account.objects.get(key="a4"), text_model=preferred)
+    found = {account.key: answer for account, answer in resolve_many(Account.objects.all(), TASK)}
+    assert len(found) == 51
+    for account in Account.objects.all():
+        wanted, answer = resolve(account, TASK), found[account.key]
+        assert not isinstance(answer, NoUsableModel)
+        assert (answer.model, answer.reason) == (wanted.model, wanted.reason)
+    assert found["a3"].model.model_id == "gpt-4.1"  # type: ignore[union-attr]
+    assert found["a4"].reason == Reason.PREFERENCE  # type: ignore[union-attr]
+
+
+@pytest.mark.django_db
+def test_resolve_many__nothing_usable__is_said_of_each(acme: Account) -> None:
+    ((account, answer),) = resolve_many([acme], TASK, needs=Needs(vision=True))
+    assert account == acme
+    assert isinstance(answer, NoUsableModel)
+
+
+@pytest.mark.django_db
+def test_resolve_many__many_accounts__takes_three_queries_a_thousand(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    accounts = [Account(key=f"a{number}", name="x") for number in range(2_500)]
+    live.current()
+    with django_assert_num_queries(6):
+        assert sum(1 for _ in resolve_many(accounts, TASK)) == 2_500
+
+
+@COMMITTED
+def test_resolve__warm__takes_no_query(
+    acme: Account, text: Flag, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    override(acme, text, "next")
+    publishing.publish()
+    resolve(acme, TASK)
+    with django_assert_num_queries(0):
+        for _ in range(3):
+            assert resolve(acme, TASK).markup.percent == 0
