@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
+from sys import intern
 from threading import local
 from typing import Any, Final, NamedTuple
 
@@ -38,7 +39,7 @@ EVERY: Final = ""
 
 
 class Facts(NamedTuple):
-    """One account. `overrides` has variant and expiry, epoch milliseconds, by flag.
+    """One account. `overrides` has variants by flag, `expiries` the epoch milliseconds of some.
 
     `override` is what the engine asks from `read_at` until `next_expiry`; else `override_at` says.
     `host` has what the host registered, by name. Not `is_known`: the database could not be asked.
@@ -48,7 +49,8 @@ class Facts(NamedTuple):
     subject: Subject
     override: Override | None = None
     next_expiry: int = NEVER
-    overrides: Mapping[str, tuple[str, int]] = {}
+    overrides: Mapping[str, str] = {}
+    expiries: Mapping[str, int] = {}
     host: Mapping[str, Any] = {}
     is_known: bool = True
     is_stored: bool = False
@@ -59,8 +61,7 @@ class Facts(NamedTuple):
         """What the engine asks at this moment, epoch milliseconds."""
         if self.read_at <= now < self.next_expiry:
             return self.override
-        live = {flag: said for flag, (said, expires) in self.overrides.items() if now < expires}
-        return live.get if live else None
+        return _asked(self.overrides, self.expiries, now)
 
 
 NOBODY: Final = Facts(Subject(None))
@@ -195,24 +196,43 @@ _AT_ONCE: Final = 1_000
 _Row = tuple[str, str, str, str, datetime | None]
 
 
+# What a hundred thousand accounts have alike is kept once.
+_UNLISTED: Final[dict[str, list[str]]] = {INCLUDED: [], EXCLUDED: []}
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+def _asked(overrides: Mapping[str, str], expiries: Mapping[str, int], now: int) -> Override | None:
+    """Of the overrides those in force, as the engine asks them."""
+    if any(each <= now for each in expiries.values()):
+        overrides = {
+            flag: variant for flag, variant in overrides.items() if now < expiries.get(flag, NEVER)
+        }
+    return overrides.get if overrides else None
+
+
 def _facts_in(
     key: str, traits: Mapping[str, Any], rows: Iterable[_Row], host: Mapping[str, Any]
 ) -> Facts:
-    overrides: dict[str, tuple[str, int]] = {}
-    listed: dict[str, list[str]] = {INCLUDED: [], EXCLUDED: []}
+    overrides: dict[str, str] = {}
+    expiries: dict[str, int] = {}
+    listed: dict[str, list[str]] = _UNLISTED
     for _, what, name, said, expires in rows:
-        if what == _OVERRIDE:
-            overrides[name] = (said, NEVER if expires is None else _milliseconds(expires))
-        else:
-            listed[said].append(name)
+        if what != _OVERRIDE:
+            listed = listed if listed is not _UNLISTED else {INCLUDED: [], EXCLUDED: []}
+            listed[said].append(intern(name))
+            continue
+        overrides[intern(name)] = intern(said)
+        if expires is not None:
+            expiries[intern(name)] = _milliseconds(expires)
     now = time.time_ns() // 1_000_000
-    live = {flag: variant for flag, (variant, expires) in overrides.items() if now < expires}
+    own = {name: intern(value) if type(value) is str else value for name, value in traits.items()}
     return Facts(
-        Subject(key, {**traits, **listed}),
-        live.get if live else None,
-        min((expires for _, expires in overrides.values() if expires > now), default=NEVER),
-        overrides,
-        host,
+        Subject(key, own | listed),
+        _asked(overrides, expiries, now),
+        min((each for each in expiries.values() if each > now), default=NEVER),
+        overrides or _NOTHING,
+        expiries or _NOTHING,
+        host or _NOTHING,
         is_stored=True,
         read_at=now,
     )

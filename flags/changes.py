@@ -61,6 +61,8 @@ def apply(document: Json, changes: Iterable[Change]) -> dict[str, Any]:
 
 
 def _differences(before: Any, after: Any, path: Path) -> Iterator[Change]:
+    if len(path) in _WHOLE and _text(before) == _text(after):
+        return
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *(key for key in after if key not in before)]:
             old, new = before.get(key, ABSENT), after.get(key, ABSENT)
@@ -71,8 +73,16 @@ def _differences(before: Any, after: Any, path: Path) -> Iterator[Change]:
     elif _is_alike(before, after):
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
             yield from _differences(old, new, (*path, index))
-    elif json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True):
+    elif _text(before) != _text(after):
         yield Change(path, before, after)
+
+
+# At these depths stand a flag, a segment, a section; and a section's own things.
+_WHOLE: Final = (2, 4)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _is_alike(before: Any, after: Any) -> bool:

@@ -311,7 +311,7 @@ class Route:
         self, flag: str, facts: Facts, now: int, override: Override | None, usable: Usable
     ) -> Step:
         """Of an override that did not decide: expired, unusable, or not asked by its flag."""
-        variant, expires = facts.overrides[flag]
+        variant, expires = facts.overrides[flag], facts.expiries.get(flag, _ALWAYS)
         model_id: Any = self.ruleset.document["flags"][flag]["variants"].get(variant)
         if now >= expires:
             return Step(Reason.OVERRIDE, model_id, Refusal.OVERRIDE_EXPIRED, flag)

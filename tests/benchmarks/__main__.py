@@ -37,6 +37,8 @@ def main() -> None:
 def measure() -> dict[str, object]:
     """Every table, printed as soon as it is there."""
     from tests.benchmarks.growth import documents_s, growth, kept_by_threads
+    from tests.benchmarks.liveness import changes_ms
+    from tests.benchmarks.liveness import growth as great_document
     from tests.benchmarks.resolver import many_s
     from tests.benchmarks.tables import tables_s
 
@@ -57,7 +59,13 @@ def measure() -> dict[str, object]:
     show("resolve_many()", "seconds", many)
     tables = tables_s()
     show("200 flags, 2,000 rules, 300 segments as rows", "seconds", tables)
+    changes = changes_ms()
+    show_rows("a change reaches another process: ms (bounds)", changes)
+    great = great_document()
+    show("1,000 models, 10,000 rules, 1,000 segments of 1,000 accounts", "(bounds)", great)
     return {
+        "changes_ms": changes,
+        "great_document": great,
         "medians_us": medians,
         "growth_us": grown,
         "kept_by_16_threads_percent": kept,
@@ -71,6 +79,14 @@ def show(title: str, unit: str, rows: Mapping[str, float]) -> None:
     print(f"\n{title:<48}{unit:>12}")
     for name, figure in rows.items():
         print(f"  {name:<46}{figure:>12.2f}", flush=True)
+
+
+def show_rows(title: str, rows: Mapping[str, Mapping[str, float]]) -> None:
+    columns = next(iter(rows.values()))
+    print(f"\n{title:<48}" + "".join(f"{name:>12}" for name in columns))
+    for name, row in rows.items():
+        figures = "".join(f"{figure:>12.1f}" for figure in row.values())
+        print(f"  {name:<46}{figures}", flush=True)
 
 
 def show_growth(title: str, rows: Mapping[str, Mapping[int, float]]) -> None:

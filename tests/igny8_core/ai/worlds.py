@@ -81,7 +81,9 @@ def answer(snapshot: Snapshot, account: Account, asked: Asked) -> tuple[str | No
     """
     subject = Subject(account.key, account.traits)
     host = {PREFERENCES: {"text": account.preference}} if account.preference else {}
-    facts = Facts(subject, None, 0, account.overrides, host)
+    said = {flag: variant for flag, (variant, _) in account.overrides.items()}
+    expiries = {flag: expires for flag, (_, expires) in account.overrides.items()}
+    facts = Facts(subject, None, 0, said, expiries, host)
     needs = Needs(**asked.needs) if asked.needs else None
     now = microseconds(asked.at)
     route = Router(snapshot).route(asked.task, needs, now)
