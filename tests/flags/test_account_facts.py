@@ -1,0 +1,145 @@
+"""What is kept of accounts: read once, bounded, and forgotten when told."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import transaction
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from flags import account_facts
+from flags.account_facts import facts_of, facts_of_key, hear_changes
+from flags.models import AccountOverride, Flag, Segment
+from flags.rows import EXCLUDED, INCLUDED, AccountChange
+from igny8_core.modules.accounts.models import Account
+
+COMMITTED = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+@pytest.fixture
+def flag(db: None) -> Flag:
+    made: Flag = Flag.objects.create(name="f")
+    return made
+
+
+def overrides_of(account: Account) -> Any:
+    return dict(facts_of(account).overrides)
+
+
+def override(account: Account, flag: Flag, variant: str = "on") -> AccountOverride:
+    return AccountOverride.objects.create(account=account, flag=flag, variant=variant, reason="why")
+
+
+@COMMITTED
+def test_facts__first_and_again__take_two_queries_and_none(
+    acme: Account, bolt: Account, flag: Flag, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    override(acme, flag)
+    for account in (acme, bolt):
+        with django_assert_num_queries(2):
+            first = facts_of(account)
+        with django_assert_num_queries(0):
+            assert facts_of(account) is first
+            assert facts_of_key(account.key) is first
+
+
+@COMMITTED
+def test_override__changed_by_any_way__is_seen_at_once(acme: Account, flag: Flag) -> None:
+    assert overrides_of(acme) == {}
+    row = override(acme, flag)
+    assert overrides_of(acme) == {"f": "on"}
+    row.variant = "off"
+    row.save()
+    assert overrides_of(acme) == {"f": "off"}
+    AccountOverride.objects.filter(pk=row.pk).update(variant="on")
+    assert overrides_of(acme) == {"f": "on"}
+    call_command("override", "clear", "f", "acme")
+    assert overrides_of(acme) == {}
+    call_command("override", "set", "f", "acme", "off", "--reason=why")
+    assert overrides_of(acme) == {"f": "off"}
+    AccountOverride.objects.all().delete()
+    assert overrides_of(acme) == {}
+    made = AccountOverride(account=acme, flag=flag, variant="on", reason="why")
+    AccountOverride.objects.bulk_create([made])
+    assert overrides_of(acme) == {"f": "on"}
+    flag.delete()
+    assert overrides_of(acme) == {}
+
+
+@COMMITTED
+def test_override__in_a_transaction__is_seen_within_and_gone_after_its_rollback(
+    acme: Account, flag: Flag
+) -> None:
+    assert overrides_of(acme) == {}
+    with transaction.atomic():
+        with transaction.atomic():
+            override(acme, flag)
+            assert overrides_of(acme) == {"f": "on"}
+            transaction.set_rollback(True)
+        assert overrides_of(acme) == {}
+        override(acme, flag, "off")
+        assert overrides_of(acme) == {"f": "off"}
+        transaction.set_rollback(True)
+    assert overrides_of(acme) == {}
+
+
+@COMMITTED
+def test_account__changed__its_traits_are_seen_at_once(acme: Account) -> None:
+    assert facts_of(acme).subject.traits["plan"] == "pro"
+    acme.plan = "free"
+    acme.save()
+    assert facts_of_key("acme").subject.traits["plan"] == "free"
+
+
+@COMMITTED
+def test_long_list__set_and_deleted__is_seen_at_once_and_told_once(acme: Account) -> None:
+    assert facts_of(acme).subject.traits[INCLUDED] == []
+    segment = Segment(key="long")
+    before = AccountChange.objects.count()
+    segment.set_lists(["acme", *(f"x{number}" for number in range(10_001))], [])
+    assert facts_of(acme).subject.traits[INCLUDED] == ["long"]
+    segment.set_lists([f"x{number}" for number in range(10_001)], ["acme"])
+    assert facts_of(acme).subject.traits[INCLUDED] == []
+    assert facts_of(acme).subject.traits[EXCLUDED] == ["long"]
+    segment.delete()
+    assert facts_of(acme).subject.traits[EXCLUDED] == []
+    assert AccountChange.objects.count() - before <= 3
+
+
+@COMMITTED
+def test_facts__older_than_allowed__are_read_again(acme: Account, settings: Settings) -> None:
+    settings.FLAGS_FACTS_TTL_S = 0.05
+    first = facts_of(acme)
+    assert facts_of(acme) is first
+    time.sleep(0.06)
+    assert facts_of(acme) is not first
+
+
+@COMMITTED
+def test_facts__of_more_accounts_than_are_kept__are_bounded(settings: Settings) -> None:
+    settings.FLAGS_FACTS_KEPT = 20
+    accounts = [Account(key=f"a{number}", name="x") for number in range(100)]
+    Account.objects.bulk_create(accounts)
+    often = facts_of(accounts[0])
+    for account in accounts:
+        facts_of(account)
+        assert facts_of(accounts[0]) is often
+    cache = account_facts._cache
+    assert len(cache.newer) + len(cache.older) <= 20
+
+
+@COMMITTED
+def test_changes__heard__are_forgotten_and_old_ones_thinned(acme: Account) -> None:
+    hear_changes()
+    first = facts_of(acme)
+    hear_changes()
+    assert facts_of(acme) is first
+    AccountChange.objects.create(key="acme")  # as another process does
+    hear_changes()
+    assert facts_of(acme) is not first
+    AccountChange.objects.bulk_create([AccountChange(key="x") for _ in range(12_000)])
+    hear_changes()
+    assert AccountChange.objects.count() <= 10_001
