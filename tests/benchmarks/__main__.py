@@ -108,7 +108,7 @@ def decide() -> dict[str, float]:
     from tests.benchmarks.peers.flagsmith import flagsmith_lists
     from tests.benchmarks.peers.litellm import litellm
     from tests.benchmarks.peers.waffle import waffle
-    from tests.benchmarks.resolver import whole
+    from tests.benchmarks.resolver import first, whole
 
     asked = workload.decide()
     engines = {
@@ -122,6 +122,7 @@ def decide() -> dict[str, float]:
     contenders = {name: setup(asked) for name, setup in engines.items()}
     for name, contender in contenders.items():
         workload.check(name, contender, asked)
+    contenders["ours: resolve(), an account's first"] = first(contenders["ours: resolve(), whole"])
     return decisions_us({**contenders, "LiteLLM router, weights alone": litellm(asked)})
 
 

@@ -91,10 +91,16 @@ def _rows(contenders: Mapping[tuple[str, int], Contender]) -> dict[str, Row]:
 
 
 def kept_by_threads() -> dict[str, float]:
+    from tests.benchmarks.resolver import whole
+
     workload = decide()
     return {
         name: kept_percent(setup(workload), THREADS)
-        for name, setup in (("ours", ours), ("LaunchDarkly", launchdarkly))
+        for name, setup in (
+            ("ours: resolve(), whole", whole),
+            ("ours", ours),
+            ("LaunchDarkly", launchdarkly),
+        )
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from flags import live, publishing
-from igny8_core.ai import pricing
+from igny8_core.ai import pricing, resolver
 from igny8_core.ai.resolver import resolve, resolve_many
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel
@@ -47,6 +48,18 @@ def whole(workload: Workload) -> Contender:
     return Contender(
         lambda subjects: [resolve(each, TASK).model.model_id for each in subjects], accounts
     )
+
+
+def first(again: Contender) -> Contender:
+    """The same accounts, no answer of theirs held."""
+
+    def decide(subjects: Sequence[Any]) -> list[Any]:
+        router = resolver._Last.router
+        assert router is not None
+        router.routes[TASK].held.clear()
+        return again.decide(subjects)
+
+    return Contender(decide, again.subjects)
 
 
 def document(workload: Workload) -> dict[str, Any]:
