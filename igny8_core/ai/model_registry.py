@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
-
-from django.utils import timezone
 
 from flags import live
 from igny8_core.ai import pricing
@@ -63,7 +62,7 @@ class ModelRegistry:
             Meter.OUTPUT_TOKENS: output_tokens,
             Meter.IMAGES: image_count,
         }
-        now = timezone.now()
+        now = datetime.now(UTC)
         return float(pricing.quote(pricing.price_of(model, now), meters, at=now).cost)
 
     @classmethod
@@ -90,7 +89,7 @@ _COLUMNS = [name for name in CatalogueModel._fields if name != "prices"]
 def _configuration(model: CatalogueModel) -> dict[str, Any]:
     """The model's facts, with the headline rates in force."""
     facts = {name: getattr(model, name) for name in _COLUMNS}
-    rates = pricing.price_of(model, timezone.now()).headline(model.model_type)
+    rates = pricing.price_of(model, datetime.now(UTC)).headline(model.model_type)
     return {**facts, "input_rate": rates[0], "output_rate": rates[1]}
 
 
