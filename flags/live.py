@@ -23,7 +23,7 @@ from django.db import connection
 
 from flags import account_facts, announcements, export, metrics, publishing, snapshot_file
 from flags.engine import Document, DocumentError, Ruleset, compile  # noqa: A004  (the word for it)
-from flags.publishing import OlderRevision, UnusableRevision
+from flags.publishing import OlderRevision, UnknownRevision, UnusableRevision
 from flags.rows import AbstractFlag, Head, Revision, flag_model, thread_marks, uncommitted
 from flags.sections import sections
 
@@ -421,6 +421,8 @@ def at_revision(number: int) -> Snapshot:
 
     Raises UnknownRevision, UnusableRevision.
     """
+    if type(number) is not int:
+        raise UnknownRevision(number)
     snapshot = current()
     if snapshot.number == number:
         return snapshot

@@ -205,8 +205,10 @@ def test_revision__older_one__answers_as_it_did(acme: Account, text: Flag) -> No
         before.revision,
     )
     assert resolve(acme, TASK, revision=after.revision).model == after.model
-    with pytest.raises(UnknownRevision):
-        resolve(acme, TASK, revision=10**6)
+    odd: list[Any] = [10**6, 0, -1, 1.5, "1", True]
+    for number in odd:
+        with pytest.raises(UnknownRevision):
+            resolve(acme, TASK, revision=number)
 
 
 @COMMITTED
