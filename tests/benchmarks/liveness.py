@@ -51,7 +51,9 @@ def growth() -> Figures:
         loaded: Figures = json.loads(_run("load", env))
         _run("accounts", env)
         facts: Figures = json.loads(_run("facts", env))
-        return {**found, **loaded, **facts}
+        _run("million", env)
+        many: Figures = json.loads(_run("many", {**env, "FLAGS_FACTS_KEPT": "10000"}))
+        return {**found, **loaded, **facts, **many}
 
 
 def _database(folder: Path, *, is_postgresql: bool) -> str:
@@ -268,6 +270,64 @@ def _facts() -> None:
     print(json.dumps(figures))
 
 
+def _million() -> None:
+    """1,000,000 accounts with three overrides each, all of them in one segment's list."""
+    from django.db import connection
+
+    from flags.models import AccountOverride, Flag, Segment
+    from flags.rows import SegmentMember
+    from igny8_core.modules.accounts.models import Account
+
+    account = Account.objects.create(key="template", name="x", plan="pro")
+    segment = Segment.objects.create(key="million", is_long=True)
+    member = SegmentMember.objects.create(segment=segment, key="template")
+    overrides = [
+        AccountOverride.objects.create(account=account, flag=flag, variant="a", reason="why")
+        for flag in Flag.objects.filter(name__in=["flag-0", "flag-1", "flag-2"])
+    ]
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)"
+    key = "'million-' || i"
+    copied: list[tuple[Any, dict[str, str]]] = [
+        (account, {"id": "i + 10000000", "key": key}),
+        (member, {"id": "i + 10000000", "key": key}),
+    ]
+    for at, each in enumerate(overrides, start=1):
+        copied.append((each, {"id": f"i + {at}0000000", "account_id": "i + 10000000"}))
+    with connection.cursor() as cursor:
+        for row, changed in copied:
+            table = row._meta.db_table
+            names = [field.column for field in row._meta.concrete_fields]
+            into = ", ".join(f'"{name}"' for name in names)
+            chosen = ", ".join(changed.get(name, f'"{name}"') for name in names)
+            cursor.execute(
+                f"INSERT INTO {table} ({into}) {numbers} SELECT {chosen} FROM {table}, n "  # noqa: S608 - our own words
+                f"WHERE id = {row.pk}"
+            )
+
+
+def _many() -> None:
+    """Ask more of the million than are kept, each for the first time."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from flags.account_facts import facts_of_key
+
+    with CaptureQueriesContext(connection) as queries:
+        found = facts_of_key("million-7")
+    assert len(found.overrides) == 3
+    connection.force_debug_cursor = False
+    before, asked = _megabytes(), 20_000
+    seconds = _seconds(
+        lambda: [facts_of_key(f"million-{8 * at}") and None for at in range(1, asked)]
+    )
+    figures = {
+        "queries of one of a million first met (2)": len(queries),
+        "one of a million first met, ms": 1000 * seconds / asked,
+        "20,000 of a million asked, 10,000 kept, MB (8)": _megabytes() - before,
+    }
+    print(json.dumps(figures))
+
+
 def _seconds(call: Callable[[], object]) -> float:
     started = time.perf_counter()
     call()
@@ -289,5 +349,7 @@ if __name__ == "__main__":
         "load": _load,
         "accounts": _accounts,
         "facts": _facts,
+        "million": _million,
+        "many": _many,
     }
     _PARTS[sys.argv[1]]()
