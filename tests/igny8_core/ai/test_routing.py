@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -234,12 +235,13 @@ def test_fallbacks__are_the_next_usable_candidates(acme: Account, text: Flag) ->
 
 @COMMITTED
 def test_run__with_a_key__keeps_the_model_of_each_type(acme: Account, text: Flag) -> None:
-    run = AICore(acme, connections={}, run_key="run-1")
+    one, two = str(uuid4()), str(uuid4())  # a cache server remembers those of other tests
+    run = AICore(acme, connections={}, run_key=one)
     assert run.run_ai_request(TASK, "x").resolution.reason == Reason.TYPE_DEFAULT
     Rule.objects.create(flag=text, serve={"variant": "next"})
-    again = AICore(acme, connections={}, run_key="run-1").run_ai_request(TASK, "x").resolution
+    again = AICore(acme, connections={}, run_key=one).run_ai_request(TASK, "x").resolution
     assert (again.reason, again.model.model_id) == (Reason.KEPT, "gpt-4o-mini")
-    other = AICore(acme, connections={}, run_key="run-2").run_ai_request(TASK, "x").resolution
+    other = AICore(acme, connections={}, run_key=two).run_ai_request(TASK, "x").resolution
     assert other.model.model_id == "gpt-5.2"
 
 
