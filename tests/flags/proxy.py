@@ -8,12 +8,17 @@ import threading
 
 
 class Proxy:
-    """Forwards what comes in on `port`; closed, it refuses, and has cut what was open."""
+    """Forwards what comes in on `port`; closed, it refuses, and has cut what was open.
+
+    Held, it takes everything and answers nothing.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._sockets: set[socket.socket] = set()
         self._listening: socket.socket | None = None
+        self._flowing = threading.Event()
+        self._flowing.set()
         self.port = 0
         self.open()
 
@@ -23,7 +28,14 @@ class Proxy:
         self._listening = listening
         threading.Thread(target=self._accept, args=(listening,), daemon=True).start()
 
+    def hold(self) -> None:
+        self._flowing.clear()
+
+    def release(self) -> None:
+        self._flowing.set()
+
     def close(self) -> None:
+        self.release()
         if self._listening is not None:
             # A blocked accept() ends by this, and not by close().
             with contextlib.suppress(OSError):
@@ -47,9 +59,9 @@ class Proxy:
             for pair in ((client, server), (server, client)):
                 threading.Thread(target=self._pump, args=pair, daemon=True).start()
 
-    @staticmethod
-    def _pump(source: socket.socket, target: socket.socket) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self._flowing.wait()
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)

@@ -174,6 +174,16 @@ def test_worker__forked__parent_and_child_stay_current(
     eventually(worker.number, number)
 
 
+def test_worker__asked_first_by_a_coroutine__is_current_and_stays_so(
+    sqlite: dict[str, str], start: Start
+) -> None:
+    number = start(sqlite).turn(on=True)
+    worker = start(sqlite)
+    assert worker.ask_in_a_loop() == number
+    number = start(sqlite).turn(on=False)
+    eventually(worker.ask_in_a_loop, number)
+
+
 def test_worker__raw_change_marked_pending__is_published_by_the_poll(
     sqlite: dict[str, str], start: Start
 ) -> None:
@@ -375,6 +385,41 @@ def test_database__gone_under_load_and_back__no_question_fails(
     rest = worker.rest()
     assert rest["errors"] == []
     assert rest["asked"] > 100
+
+
+def test_database__hangs__status_says_so_and_known_accounts_are_answered(
+    postgres: dict[str, str], start: Start, proxies: list[Proxy]
+) -> None:
+    proxy, address = through(proxies, postgres["DATABASE_URL"])
+    worker, operator = start(postgres, DATABASE_URL=address), start(postgres)
+    number = operator.turn(on=True)
+    eventually(worker.number, number)
+    assert worker.active(flag="f") is True
+    worker.load()
+    proxy.hold()
+    operator.turn(on=False)
+    eventually(lambda: "has not answered for" in (worker.status()["error"] or ""), wanted=True)
+    asked = worker.asked()
+    eventually(lambda: worker.asked() > asked + 10, wanted=True)
+    assert (worker.number(), worker.active(flag="f")) == (number, True)
+    proxy.release()
+    eventually(worker.number, number + 1)
+    eventually(lambda: worker.status()["error"], None)
+    assert worker.rest()["errors"] == []
+
+
+def test_first_question__in_a_transaction_that_changed_a_flag__does_not_wait_for_itself(
+    postgres: dict[str, str], start: Start
+) -> None:
+    operator = start(postgres)
+    number = operator.turn(on=False)
+    operator.sql("UPDATE flags_head SET version = 'pending by hand'")
+    worker = start(postgres, FLAGS_POLL_S="0.05")
+    answer = worker.turn_in_a_transaction(on=True)
+    assert answer["seen"] is True
+    assert answer["took_s"] < PATIENCE_S / 2
+    eventually(lambda: worker.number() > number, wanted=True)
+    assert worker.active(flag="f") is True
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -29,6 +30,15 @@ class Worker:
 
         live.current()
         return live.snapshot_status()._asdict()
+
+    def ask_in_a_loop(self) -> Any:
+        """What a coroutine of an ASGI server gets, asking first of all."""
+        from flags import live
+
+        async def ask() -> Any:
+            return live.current().number
+
+        return asyncio.run(ask())
 
     def active(self, flag: str, account: str = "acme") -> Any:
         from flags import live
@@ -61,6 +71,9 @@ class Worker:
                 self._errors.append(repr(error))
             self._asked += 1
             time.sleep(0.001)
+
+    def asked(self) -> int:
+        return self._asked
 
     def rest(self) -> Any:
         self._asking.clear()
@@ -103,6 +116,21 @@ class Worker:
         flag.everyone = on
         flag.save()
         return Revision.objects.values_list("number", flat=True).first()
+
+    def turn_in_a_transaction(self, on: bool) -> Any:
+        """Change the flag and ask before the commit: what is seen, how long that took, and then."""
+        from django.db import transaction
+
+        from flags.models import Flag
+
+        with transaction.atomic():
+            flag = Flag.objects.get(name="f")
+            flag.everyone = on
+            flag.save()
+            began = time.monotonic()
+            seen = self.active("f")
+            took_s = time.monotonic() - began
+        return {"seen": seen, "took_s": took_s}
 
     def override(self, account: str, variant: str | None) -> None:
         from flags.models import AccountOverride, Flag
