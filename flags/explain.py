@@ -75,22 +75,32 @@ def steps(decision: Decision, document: Document) -> Iterator[str]:
     rules: dict[str | None, Any] = {rule["id"]: rule for rule in flag["rules"]} if flag else {}
     for step in decision.trail:
         rule = rules.get(step.rule, {})
-        yield _step(step, rule)
+        yield _step(step, rule, flag)
         for look in step.looks:
             yield from _looks(look, {**rule, "segments": document["segments"]}, "  ")
 
 
-def _step(step: Step, rule: Json) -> str:
+def _step(step: Step, rule: Json, flag: Json | None) -> str:
     name = f" “{rule['name']}”" if rule.get("name") else ""
     what = {
         Reason.RULE: f"rule {step.rule}{name}",
         Reason.SPLIT: f"rule {step.rule}{name}" if step.rule else "default",
         Reason.PREREQUISITE: f"requires {step.detail}",
     }.get(step.reason, step.reason.lower())
-    served = f", serves {step.variant}" if step.variant else ""
-    removed = "".join(f"; without {variant}: {reason}" for variant, reason in step.removed)
-    detail = f": {step.detail}" if step.verdict is Verdict.UNUSABLE and step.detail else ""
-    return f"{what}: {_VERDICTS[step.verdict]}{detail}{served}{removed}"
+    removed = "".join(f"; without {variant}, {reason}" for variant, reason in step.removed)
+    verdict = _VERDICTS[step.verdict]
+    if step.verdict is Verdict.NO_VARIANT and step.variant:
+        verdict = f"there is no variant {step.variant}"
+    elif step.verdict is Verdict.UNUSABLE and step.variant:
+        verdict = f"serves {step.variant}, which cannot be used: {step.detail}"
+    elif step.variant and flag:
+        value = value_text(flag["variants"][step.variant])
+        shown = "" if value == step.variant else f" = {value}"
+        verdict = f"{verdict}, serves {step.variant}{shown}"
+    serve = rule.get("serve") or (flag and flag["default"])
+    if step.reason is Reason.SPLIT and serve and "split" in serve:
+        verdict = f"{verdict}, of {serve_text(serve)}"
+    return f"{what}: {verdict}{removed}"
 
 
 def _looks(look: Look, root: Json, indent: str) -> Iterator[str]:

@@ -21,8 +21,8 @@ SCHEMA: Final = 1
 
 
 class UnknownRevision(LookupError):
-    def __init__(self, number: int) -> None:
-        super().__init__(f"There is no revision {number}. `manage.py revisions list` lists them.")
+    def __init__(self, number: object) -> None:
+        super().__init__(f"There is no revision {number!r}. `manage.py revisions list` lists them.")
 
 
 class UnusableRevision(ValueError):

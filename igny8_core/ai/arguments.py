@@ -12,9 +12,9 @@ def parse_moment(text: str) -> datetime:
     """An ISO 8601 date, with a time or without; UTC without a zone. Raises InvalidMoment."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise InvalidMoment(text) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def parse_needs(text: str) -> Needs:

@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 from igny8_core.ai.conditions import parse_condition
 from igny8_core.ai.exceptions import AIError
 from igny8_core.ai.fallback_rates import FALLBACK_MODELS
-from igny8_core.ai.pricing import MAX_MARKUP, MIN_MARKUP, Price, RateLine, price_of
+from igny8_core.ai.pricing import DECIMALS, MAX_MARKUP, MIN_MARKUP, Price, RateLine, price_of
 from igny8_core.ai.values import CatalogueModel, Meter, ModelType
 
 # A flag as any other: percent that an account pays above the cost.
@@ -211,10 +211,11 @@ def _markup_faults(flags: Mapping[str, Json]) -> Iterator[Fault]:
         yield _fault((), flag["kind"], f"The flag {MARKUP_FLAG} is a number of percent.", "kind")
         return
     for variant, percent in flag["variants"].items():
-        if not MIN_MARKUP <= Decimal(str(percent)) <= MAX_MARKUP:
+        markup = Decimal(str(percent))
+        if not MIN_MARKUP <= markup <= MAX_MARKUP or round(markup, DECIMALS) != markup:
             sentence = (
-                f"The variant {variant!r} of the flag {MARKUP_FLAG} is {percent}; "
-                f"it may be from {MIN_MARKUP} to {MAX_MARKUP}."
+                f"The variant {variant!r} of the flag {MARKUP_FLAG} is {percent}; it may be from "
+                f"{MIN_MARKUP} to {MAX_MARKUP}, with at most {DECIMALS} decimals."
             )
             yield _fault((), percent, sentence, "invalid_markup")
 

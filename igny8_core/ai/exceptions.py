@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar
 
-from igny8_core.ai.values import Step
+from igny8_core.ai.values import Refusal, Step
 
 
 class AIError(Exception):
@@ -204,8 +205,13 @@ class ModelNotAvailable(AIError):
         self.model_id = model_id
         self.available = list(available)
         self.trail = tuple(trail)
+        asked = self.trail[-1]
+        unknown = asked.refusal is Refusal.UNKNOWN_MODEL
+        because = "" if unknown else f" {model_id}: {asked.why}."
+        instead = f" {asked.successor} serves in its place." if asked.successor else ""
         super().__init__(
-            f"Model '{model_id}' is not supported. Available models: {self.available}",
+            f"Model '{model_id}' is not supported. Available models: {self.available}"
+            f"{because}{instead}",
         )
 
 
@@ -222,10 +228,13 @@ class NoUsableModel(AIError):
         self.available = list(available)
         self.trail = tuple(trail)
         looked_at = "; ".join(
-            f"{step.candidate} {step.model_id or 'none'}: {step.refusal}" for step in self.trail
+            f"{step.candidate}{f' of the flag {step.flag}' if step.flag else ''}"
+            f"{f' {step.model_id}' if step.model_id else ''}: {step.why}"
+            for step in self.trail
         )
+        usable = f" Usable if chosen: {', '.join(self.available)}." if self.available else ""
         super().__init__(
-            f"No usable model for account {account_key!r} and task {task!r}. {looked_at}.",
+            f"No usable model for account {account_key!r} and task {task!r}. {looked_at}.{usable}",
         )
 
 
@@ -266,7 +275,11 @@ class InvalidMoment(AIError):
 
     def __init__(self, value: object) -> None:
         self.value = value
-        super().__init__(f"{value!r} is not a date and time such as 2026-12-01T00:00:00Z.")
+        shown = value.isoformat() if isinstance(value, datetime) else repr(value)
+        super().__init__(
+            f"{shown} is not a moment of the years 1 to 9999 with its zone, such as "
+            "2026-12-01T00:00:00Z."
+        )
 
 
 class InvalidNeed(AIError):

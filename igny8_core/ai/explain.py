@@ -8,11 +8,12 @@ from typing import Any
 
 from igny8_core.ai.parameters import Setting
 from igny8_core.ai.pricing import PER_MILLION, RateLine, money_text
-from igny8_core.ai.values import Markup, Reason, Refusal, Resolution, Step
+from igny8_core.ai.tasks import Task
+from igny8_core.ai.values import CatalogueModel, Markup, Reason, Refusal, Resolution, Step
 
 WHY = {
     Reason.PINNED: "the caller asked for it",
-    Reason.KEPT: "this run has used it before",
+    Reason.KEPT: "the caller keeps it while it is usable",
     Reason.OVERRIDE: "an operator's override of the flag {flag}",
     Reason.PREFERENCE: "the account prefers it",
     Reason.FORCED: "the flag {flag} is forced to it",
@@ -35,20 +36,25 @@ WHY_NOT = {
     Refusal.PREREQUISITE_NOT_MET: "a flag that it requires was not decided so",
     Refusal.ABSTAINED: "no rule matches, and it has no default",
     Refusal.NOTHING_USABLE: "nothing that it serves is usable",
+    Refusal.OVERRIDDEN: "its override, which is not usable, ends its questions: no rule is asked",
     Refusal.NOT_A_TEXT_FLAG: "the flag is of another kind than text, so it names no model",
     Refusal.UNKNOWN_VARIANT: "the flag has no such variant",
     Refusal.TRIED: "it was tried already",
     Refusal.UNKNOWN_MODEL: "the catalogue has no such model",
     Refusal.INACTIVE: "it is not active",
-    Refusal.RETIRED: "it is retired",
-    Refusal.PROVIDER_OFF: "its provider is switched off",
-    Refusal.NOT_AVAILABLE: "it is not available to the account",
-    Refusal.AVAILABILITY_UNREADABLE: "whether it is available to the account cannot be read",
-    Refusal.WRONG_TYPE: "it is of another type than the task takes",
+    Refusal.RETIRED: "it is retired since {model.retires_at:%Y-%m-%d %H:%M} UTC",
+    Refusal.PROVIDER_OFF: "its provider {model.provider} is switched off",
+    Refusal.NOT_AVAILABLE: "the flag {model.available_to} does not let the account in",
+    Refusal.AVAILABILITY_UNREADABLE: (
+        "whether the flag {model.available_to} lets the account in cannot be read"
+    ),
+    Refusal.WRONG_TYPE: "its type is {model.model_type}, and the task takes {task.model_type}",
     Refusal.UNPRICED: "it has no complete price",
     Refusal.NO_JSON_MODE: "it has no JSON mode",
     Refusal.NO_VISION: "it takes no images as input",
-    Refusal.CONTEXT_TOO_SMALL: "it holds too little context",
+    Refusal.CONTEXT_TOO_SMALL: (
+        "it holds {model.max_tokens:,} tokens, and {task.needs.context_tokens:,} are needed"
+    ),
 }
 
 
@@ -61,12 +67,17 @@ def why(resolution: Resolution) -> str:
     return f"{resolution.reason}: {words}" + (replaces if resolution.replaces else "")
 
 
+def why_not(refusal: Refusal, model: CatalogueModel | None, task: Task) -> str:
+    """A refusal in words, with what was seen of the model."""
+    return WHY_NOT[refusal].format(model=model, task=task)
+
+
 def steps(
     trail: Sequence[Step], of_flag: Callable[[Any], Iterable[str]] = lambda _decision: ()
 ) -> Iterator[str]:
     """The trail in plain words, a line a step; below it what `of_flag` says of its decision."""
     for step in trail:
-        verdict = f"passed over: {WHY_NOT[step.refusal]}" if step.refusal else "taken"
+        verdict = f"passed over: {step.why}" if step.refusal else "taken"
         flag = f" of the flag {step.flag}" if step.flag else ""
         replaced = f", {step.successor} in its place" if step.successor else ""
         yield f"{step.candidate}{flag} {step.model_id or '(none)'}{replaced}: {verdict}"
@@ -98,7 +109,7 @@ def resolution_facts(resolution: Resolution) -> dict[str, Any]:
         "replaces": resolution.replaces,
         "revision": resolution.revision,
         "fallbacks": [each.model.model_id for each in resolution.fallbacks],
-        "markup": {**markup._asdict(), "percent": number_text(markup.percent)},
+        "markup": markup_facts(markup),
         "at": resolution.at.isoformat(),
         "currency": price.currency,
         "rates": [
@@ -113,10 +124,22 @@ def resolution_facts(resolution: Resolution) -> dict[str, Any]:
     }
 
 
+def markup_facts(markup: Markup) -> dict[str, Any]:
+    """The markup for `--json`."""
+    return {
+        "percent": number_text(markup.percent),
+        "reason": markup.reason,
+        "rule": markup.rule,
+    }
+
+
 def markup_text(markup: Markup) -> str:
-    """`12.5 %, by OVERRIDE`."""
+    """`12.5 %, by OVERRIDE of the flag pricing.markup_percent`."""
+    flag = f"the flag {markup.decision.flag}"
+    if markup.decision.variant is None:
+        return f"none, {flag} says nothing: {markup.reason}"
     by = f"{markup.reason} {markup.rule}" if markup.rule else markup.reason
-    return f"{number_text(markup.percent)} %, by {by}" if markup.percent else "none"
+    return f"{number_text(markup.percent)} %, by {by} of {flag}"
 
 
 def number_text(number: Decimal) -> str:

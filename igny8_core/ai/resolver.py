@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from time import time_ns
 from typing import Final, cast
 
@@ -76,10 +76,16 @@ def resolve_many(
 ) -> Iterator[tuple[Account, Resolution | NoUsableModel]]:
     """Each account with its model, or why there is none: at one moment, on one revision.
 
-    For reports: accounts are read as they come, and what is read of them is not kept.
+    For reports: accounts are read as they come, and what is read of them is not kept. Raises
+    UnknownTask.
     """
     now = time_ns() // 1000
-    route = Router(live.current()).route(task, needs, now)
+    return _each(accounts, Router(live.current()).route(task, needs, now), now)
+
+
+def _each(
+    accounts: Iterable[Account], route: Route, now: int
+) -> Iterator[tuple[Account, Resolution | NoUsableModel]]:
     for account, facts in facts_of_many(accounts):
         chosen = route.choose(facts, now // 1000)
         if chosen is None:
@@ -104,6 +110,9 @@ def _nothing(  # noqa: PLR0913
 
 
 def _microseconds(at: datetime) -> int:
-    if at.tzinfo is None:
+    if not isinstance(at, datetime) or at.tzinfo is None:
         raise InvalidMoment(at)
-    return microseconds(at)
+    try:
+        return microseconds(at.astimezone(UTC))
+    except OverflowError:
+        raise InvalidMoment(at) from None

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from flags.account_facts import Facts
-from flags.engine import Decision
-from flags.engine.decision import Override, Usable
+from flags.engine import Decision, Ruleset
+from flags.engine.decision import Override, Usable, Verdict
 from flags.engine.decision import Reason as Decided
 from flags.live import Snapshot
-from igny8_core.ai import pricing
+from igny8_core.ai import explain, pricing
 from igny8_core.ai.catalogue import CONSTANTS, MARKUP_FLAG, Catalogue
 from igny8_core.ai.pricing import Price
 from igny8_core.ai.tasks import Task, get_task
@@ -234,10 +234,11 @@ class Route:
         elif trail is not None:
             is_read = facts.is_known
             why_none = Refusal.NO_PREFERENCE if is_read else Refusal.PREFERENCE_UNREADABLE
-            trail.append(Step(Reason.PREFERENCE, None, why_none))
+            trail.append(self._over(Reason.PREFERENCE, why_none))
         if trail is not None:
             trail += [
-                Step(Reason.DEFAULT, None, Refusal.NOT_A_TEXT_FLAG, flag) for flag in self._not_text
+                self._over(Reason.DEFAULT, Refusal.NOT_A_TEXT_FLAG, flag=flag)
+                for flag in self._not_text
             ]
         for flag, decide in self._speaking if trail is None else self.flags:
             if trail is not None:
@@ -251,7 +252,7 @@ class Route:
                     return reason, choice, decision
                 return self._taken(reason, choice, trail, decision)
             if trail is not None:
-                trail.append(_abstained(decision))
+                trail.append(self._abstained(decision))
         default = self._default
         if default is not None:
             if usable(default.asked) is None:
@@ -261,7 +262,7 @@ class Route:
         elif self.catalogue.is_constants:
             return self._of_constants(usable, trail)
         elif trail is not None:
-            trail.append(Step(Reason.TYPE_DEFAULT, None, Refusal.NO_DEFAULT))
+            trail.append(self._over(Reason.TYPE_DEFAULT, Refusal.NO_DEFAULT))
         return None
 
     def hold(self, key: str, facts: Facts, now: int, chosen: Chosen) -> None:
@@ -288,14 +289,30 @@ class Route:
     ) -> Chosen:
         if trail is not None:
             flag = decision.flag if decision else None
-            trail.append(Step(reason, choice.asked, None, flag, choice.successor, decision))
+            trail.append(Step(reason, choice.asked, None, None, flag, choice.successor, decision))
         return reason, choice, decision
 
     def _passed(
         self, reason: Reason, model_id: str, usable: Usable, flag: str | None = None
     ) -> Step:
         refusal: Any = usable(model_id)
-        return Step(reason, model_id, refusal, flag, self.choices[model_id].successor)
+        return self._over(reason, refusal, model_id, flag)
+
+    def _over(
+        self,
+        reason: Reason,
+        refusal: Refusal,
+        model_id: str | None = None,
+        flag: str | None = None,
+        decision: Decision | None = None,
+    ) -> Step:
+        """A candidate that is passed over, and what was seen of the model that would serve."""
+        choice = None if model_id is None else self.choices[model_id]
+        model = choice and choice.model
+        if refusal is Refusal.RETIRED and model_id is not None:
+            model = self.catalogue.models[model_id]
+        why = explain.why_not(refusal, model, self.task)
+        return Step(reason, model_id, refusal, why, flag, choice and choice.successor, decision)
 
     def _pinned(self, model_id: str, usable: Usable, trail: list[Step] | None) -> Chosen | None:
         """Never another in its place, so a retired one is not usable."""
@@ -304,7 +321,7 @@ class Route:
         if refusal is None:
             return self._taken(Reason.PINNED, choice, trail)
         if trail is not None:
-            trail.append(Step(Reason.PINNED, model_id, refusal, None, choice.successor))
+            trail.append(self._over(Reason.PINNED, refusal, model_id))
         return None
 
     def _overridden(
@@ -314,24 +331,42 @@ class Route:
         variant, expires = facts.overrides[flag], facts.expiries.get(flag, _ALWAYS)
         model_id: Any = self.ruleset.document["flags"][flag]["variants"].get(variant)
         if now >= expires:
-            return Step(Reason.OVERRIDE, model_id, Refusal.OVERRIDE_EXPIRED, flag)
+            return self._over(Reason.OVERRIDE, Refusal.OVERRIDE_EXPIRED, model_id, flag)
         if model_id is None:
-            return Step(Reason.OVERRIDE, None, Refusal.UNKNOWN_VARIANT, flag)
+            return self._over(Reason.OVERRIDE, Refusal.UNKNOWN_VARIANT, flag=flag)
         if self._explained(flag, facts, now, override, usable).reason is Decided.OVERRIDE:
             return self._passed(Reason.OVERRIDE, model_id, usable, flag)
-        return Step(Reason.OVERRIDE, model_id, Refusal.FLAG_NOT_ASKED, flag)
+        return self._over(Reason.OVERRIDE, Refusal.FLAG_NOT_ASKED, model_id, flag)
 
     def _explained(
         self, flag: str, facts: Facts, now: int, override: Override | None, usable: Usable
     ) -> Decision:
+        def said(model_id: Any) -> str | None:
+            if usable(model_id) is None:
+                return None
+            step = self._passed(Reason.RULE, model_id, usable)
+            replaced = f", {step.successor} in its place" if step.successor else ""
+            return f"{model_id}{replaced}: {step.why} ({step.refusal})"
+
         return self.ruleset.evaluate(
-            flag, facts.subject, now=now, override=override, usable=usable, trail=True
+            flag, facts.subject, now=now, override=override, usable=said, trail=True
         )
+
+    def _abstained(self, decision: Decision) -> Step:
+        """A flag that gave no model: it says nothing, or what it says is not usable."""
+        if decision.reason is Decided.OVERRIDE:
+            return self._over(Reason.DEFAULT, Refusal.OVERRIDDEN, flag=decision.flag)
+        reason = _REASONS.get(decision.reason, Reason.DEFAULT)
+        refusal = _WHY_NOTHING.get(decision.reason, Refusal.NOTHING_USABLE)
+        is_refused = any(step.verdict is Verdict.UNUSABLE for step in decision.trail)
+        if is_refused and decision.reason is Decided.ABSTAINED:
+            reason, refusal = Reason.RULE, Refusal.NOTHING_USABLE
+        return self._over(reason, refusal, flag=decision.flag, decision=decision)
 
     def _of_constants(self, usable: Usable, trail: list[Step] | None) -> Chosen | None:
         """The plan's figures, its default first."""
         if trail is not None:
-            trail.append(Step(Reason.TYPE_DEFAULT, None, Refusal.CATALOGUE_EMPTY))
+            trail.append(self._over(Reason.TYPE_DEFAULT, Refusal.CATALOGUE_EMPTY))
         active = self.catalogue.active(self.model_type)
         for model in sorted(active, key=lambda model: not model.is_default):
             if usable(model.model_id) is None:
@@ -359,14 +394,17 @@ class Route:
             tried.add(choice.model.model_id)
             yield resolution._replace(reason=reason, choice=choice, decision=decision, trail=None)
 
-    def markup(self, facts: Facts, now: int) -> Markup:
-        """The account's, by a flag as any other; without one the charge is the cost."""
-        decision = self.ruleset.evaluate(
-            MARKUP_FLAG, facts.subject, now=now, override=facts.override_at(now)
-        )
-        if decision.variant is None:
-            return Markup(Decimal(0), decision.reason.value, None)
-        return Markup(Decimal(str(decision.value)), decision.reason.value, decision.rule)
+    def markup(self, facts: Facts, now: int, *, trail: bool) -> Markup:
+        return markup_of(self.ruleset, facts, now, trail=trail)
+
+
+def markup_of(ruleset: Ruleset, facts: Facts, now: int, *, trail: bool = False) -> Markup:
+    """The account's at this moment, epoch milliseconds; without one the charge is the cost."""
+    decision = ruleset.evaluate(
+        MARKUP_FLAG, facts.subject, now=now, override=facts.override_at(now), trail=trail
+    )
+    is_said = decision.variant is not None
+    return Markup(Decimal(str(decision.value)) if is_said else Decimal(0), decision)
 
 
 def _excluding(usable: Usable, choices: _Choices, without: frozenset[str]) -> Usable:
@@ -383,13 +421,6 @@ _WHY_NOTHING: Final = {
     Decided.PREREQUISITE: Refusal.PREREQUISITE_NOT_MET,
     Decided.ABSTAINED: Refusal.ABSTAINED,
 }
-
-
-def _abstained(decision: Decision) -> Step:
-    """A flag that gave no model: it says nothing, or what it says is not usable."""
-    reason = _REASONS.get(decision.reason, Reason.DEFAULT)
-    refusal = _WHY_NOTHING.get(decision.reason, Refusal.NOTHING_USABLE)
-    return Step(reason, None, refusal, decision.flag, None, decision)
 
 
 def microseconds(at: datetime) -> int:

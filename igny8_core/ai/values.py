@@ -72,6 +72,7 @@ class Refusal(StrEnum):
     PREREQUISITE_NOT_MET = "PREREQUISITE_NOT_MET"
     ABSTAINED = "ABSTAINED"
     NOTHING_USABLE = "NOTHING_USABLE"
+    OVERRIDDEN = "OVERRIDDEN"
     NOT_A_TEXT_FLAG = "NOT_A_TEXT_FLAG"
     UNKNOWN_VARIANT = "UNKNOWN_VARIANT"
     TRIED = "TRIED"
@@ -125,23 +126,33 @@ class CatalogueModel(NamedTuple):
 class Step(NamedTuple):
     """One candidate that a resolution looked at; no refusal means it was taken.
 
-    `successor` serves in the retired model's place; `decision` is the flag's, with its own trail.
+    `why` is the refusal in words, with what was seen. `successor` serves in the retired model's
+    place; `decision` is the flag's, with its own trail.
     """
 
     candidate: Reason
     model_id: str | None
     refusal: Refusal | None
+    why: str | None = None
     flag: str | None = None
     successor: str | None = None
     decision: Any = None
 
 
 class Markup(NamedTuple):
-    """What an account pays above the cost, and what decided that: the flag's reason and rule."""
+    """What an account pays above the cost, and the flag's decision; without a variant it is 0."""
 
     percent: Decimal
-    reason: str
-    rule: str | None
+    decision: Any
+
+    @property
+    def reason(self) -> str:
+        return str(self.decision.reason)
+
+    @property
+    def rule(self) -> str | None:
+        rule: str | None = self.decision.rule
+        return rule
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -210,7 +221,8 @@ class Resolution(NamedTuple):
 
     @property
     def markup(self) -> Markup:
-        markup: Markup = self.route.markup(self.facts, self.us // 1000)
+        is_explained = self.trail is not None
+        markup: Markup = self.route.markup(self.facts, self.us // 1000, trail=is_explained)
         return markup
 
     @property

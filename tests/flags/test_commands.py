@@ -106,7 +106,7 @@ def test_evaluate__explained__names_the_clause_and_the_value_seen(
         "why        SPLIT: the split of its default",
         "looked at  rule r1 “EU”: does not match",
         "looked at    country is DE or AT, saw US: false",
-        "looked at  default: taken, serves a",
+        "looked at  default: taken, serves a = Short, of 75 % a, 25 % b",
     ]
     trail = told(capsys, "evaluate", "headline", "bolt", "--explain")["trail"]
     assert [step["verdict"] for step in trail] == ["NOT_MATCHED", "TAKEN"]

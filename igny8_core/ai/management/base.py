@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from flags.management import base
 from igny8_core.ai.arguments import parse_moment, parse_needs
-from igny8_core.ai.exceptions import AIError, InvalidMoment, InvalidNeed
+from igny8_core.ai.exceptions import AIError, InvalidMoment, InvalidNeed, UnknownNeed
 from igny8_core.ai.parameters import Value
 from igny8_core.ai.values import Needs
 
@@ -67,8 +67,7 @@ def add_parameters(parser: ArgumentParser) -> None:
 
 
 def needs(text: str) -> Needs:
-    """Raises UnknownNeed."""
     try:
         return parse_needs(text)
-    except InvalidNeed as error:
+    except (InvalidNeed, UnknownNeed) as error:
         raise ArgumentTypeError(str(error)) from None

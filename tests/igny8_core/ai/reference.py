@@ -111,18 +111,20 @@ class _World:
     def by_flag(self, flag: str) -> tuple[str, str | None, str | None, str | None]:
         decision = self.decided(flag)
         name = decision.reason.value
-        if decision.variant is None or decision.reason is Decided.OVERRIDE:
-            why = {
-                "OFF": "FLAG_OFF",
-                "PREREQUISITE": "PREREQUISITE_NOT_MET",
-                "ABSTAINED": "ABSTAINED",
-            }.get(name, "NOTHING_USABLE")
-            return "DEFAULT" if name == "ABSTAINED" else name, None, why, None
+        if decision.reason is Decided.OVERRIDE:
+            return "DEFAULT", None, "OVERRIDDEN", None
+        if decision.reason is Decided.ABSTAINED:
+            if self.decided(flag, is_all_usable=True).variant is None:
+                return "DEFAULT", None, "ABSTAINED", None
+            return "RULE", None, "NOTHING_USABLE", None
+        if decision.variant is None:
+            why = {"OFF": "FLAG_OFF", "PREREQUISITE": "PREREQUISITE_NOT_MET"}
+            return name, None, why.get(name, "NOTHING_USABLE"), None
         value: Any = decision.value
         return name, value, None, self.served(value)
 
-    def decided(self, flag: str) -> Decision:
-        usable: Callable[[Any], str | None] = self.refusal
+    def decided(self, flag: str, *, is_all_usable: bool = False) -> Decision:
+        usable: Callable[[Any], str | None] | None = None if is_all_usable else self.refusal
         return self.ruleset.evaluate(
             flag,
             Subject(self.account.key, self.account.traits),

@@ -99,7 +99,7 @@ def test_preference__not_usable__is_passed_over(acme: Account) -> None:
     model.toggle_active()
     answer = resolve(acme, "generate_content", explain=True)
     assert answer.trail is not None
-    assert answer.trail[0] == Step(Reason.PREFERENCE, "gpt-4.1", Refusal.INACTIVE)
+    assert answer.trail[0][:3] == (Reason.PREFERENCE, "gpt-4.1", Refusal.INACTIVE)
     assert answer.trail[-1] == Step(Reason.TYPE_DEFAULT, "gpt-4o-mini", None)
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import call_command
 
 from flags.management.base import BadUsage
+from flags.models import Flag, Rule, Variant
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel, ModelPrice
 from igny8_core.modules.usage.models import Receipt
@@ -34,6 +36,7 @@ def test_resolve__json__has_the_stable_keys(
     )
     trail = facts.pop("trail")
     assert isinstance(facts.pop("revision"), int)
+    assert [step["verdict"] for step in facts["markup"].pop("trail")] == ["NO_VARIANT"]
     assert facts == {
         "account": "acme",
         "task": "generate_content",
@@ -64,6 +67,7 @@ def test_resolve__json__has_the_stable_keys(
         "candidate",
         "model_id",
         "refusal",
+        "why",
         "flag",
         "successor",
         "decision",
@@ -168,6 +172,7 @@ def test_quote__json__has_lines_and_cost_as_text(capsys: pytest.CaptureFixture[s
         ],
         "cost": "0.00875",
         "charge": "0.00875",
+        "markup": None,
         "price_from": ModelPrice.objects.get(model__model_id="gpt-5.2").effective_from.isoformat(),
     }
 
@@ -187,7 +192,6 @@ REFUSALS = [
         1,
         "Model 'nope' is not supported. Available models: ['gpt-4o-mini',",
     ),
-    (["resolve", "acme", "generate_content", "--needs=speed"], 1, "There is no need 'speed'."),
     (["resolve", "acme", "generate_content", "--needs=vision"], 1, "No usable model for account"),
     (["quote", "nope", "--meter=input_tokens=1"], 1, "There is no model 'nope'."),
     (["quote", "gpt-4o", "--meter=tokens=1"], 1, "There is no meter 'tokens'."),
@@ -198,7 +202,16 @@ REFUSALS = [
 ]
 BAD_USAGE = [
     (["resolve", "acme"], "required: task"),
-    (["resolve", "acme", "generate_content", "--at=yesterday"], "'yesterday' is not a date"),
+    (["resolve", "acme", "generate_content", "--at=yesterday"], "'yesterday' is not a moment"),
+    (
+        ["resolve", "acme", "generate_content", "--at=0001-01-01T00:00:00+14:00"],
+        "is not a moment",
+    ),
+    (["resolve", "acme", "generate_content", "--needs=speed"], "There is no need 'speed'."),
+    (
+        ["quote", "gpt-4o", "--meter=images=1", "--markup=1", "--account=acme"],
+        "not allowed with argument",
+    ),
     (["resolve", "acme", "generate_content", "--needs=vision=1"], "'vision=1' is not json_mode"),
     (["resolve", "acme", "generate_content", "--needs=context_tokens=x"], "'context_tokens=x'"),
     (["quote", "gpt-4o"], "required: --meter"),
@@ -236,6 +249,28 @@ def test_resolve__refused_with_explain__the_trail_is_on_stderr(manage: Manage) -
     assert done.stderr.splitlines()[-2] == (
         "TYPE_DEFAULT gpt-4o-mini: passed over: it takes no images as input"
     )
+
+
+def test_resolve__refused_as_json__the_trail_is_on_stdout(manage: Manage) -> None:
+    done = manage("resolve", "acme", "generate_content", "--needs=vision", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["error"]) == (1, "no_usable_model")
+    assert told["trail"][-1]["why"] == "it takes no images as input"
+    assert done.stderr.strip() == told["message"]
+
+
+def test_quote__account__has_its_markup_and_what_decided(
+    acme: Account,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flag = Flag.objects.get(name="pricing.markup_percent")
+    Variant.objects.create(flag=flag, key="half", value=50)
+    Rule.objects.create(flag=flag, serve={"variant": "half"})
+    arguments = ["quote", "gpt-4o", "--meter=input_tokens=1000000", "--account", acme.key]
+    assert "50 %, by RULE r1 of the flag pricing.markup_percent" in _output(capsys, *arguments)
+    told = json.loads(_output(capsys, *arguments, "--json"))
+    assert told["markup"] == {"percent": "50", "reason": "RULE", "rule": "r1"}
+    assert Decimal(told["charge"]) == Decimal(told["cost"]) * Decimal("1.5")
 
 
 def test_needs__all_of_them__are_read(manage: Manage) -> None:

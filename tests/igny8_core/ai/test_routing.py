@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -13,12 +13,13 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from waffle import get_waffle_switch_model
 
+from flags import explain as flag_explain
 from flags import export, live, publishing
 from flags.engine import DocumentError
 from flags.models import AccountOverride, Flag, Rule, Trait, Variant
 from flags.publishing import UnknownRevision
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.exceptions import ModelNotAvailable, NoUsableModel
+from igny8_core.ai.exceptions import InvalidMoment, ModelNotAvailable, NoUsableModel, UnknownTask
 from igny8_core.ai.resolver import resolve, resolve_many
 from igny8_core.ai.values import Needs, Reason, Refusal
 from igny8_core.modules.accounts.models import Account
@@ -255,7 +256,11 @@ def test_markup__rule_and_override__are_on_the_receipt_with_what_decided(acme: A
     Variant.objects.create(flag=flag, key="half", value=50)
     Rule.objects.create(flag=flag, serve={"variant": "third"})
     markup = resolve(acme, TASK).markup
-    assert markup == (Decimal("33.333333333333"), "RULE", "r1")
+    assert (markup.percent, markup.reason, markup.rule) == (
+        Decimal("33.333333333333"),
+        "RULE",
+        "r1",
+    )
     AICore(acme, connections={}).run_ai_request(TASK, "x" * 100)
     override(acme, flag, "half")
     AICore(acme, connections={}).run_ai_request(TASK, "x" * 100)
@@ -271,11 +276,12 @@ def test_markup__rule_and_override__are_on_the_receipt_with_what_decided(acme: A
 
 @pytest.mark.django_db
 def test_markup__nothing_said__the_charge_is_the_cost(acme: Account) -> None:
-    assert resolve(acme, TASK).markup == (Decimal(0), "ABSTAINED", None)
+    markup = resolve(acme, TASK).markup
+    assert (markup.percent, markup.reason, markup.rule) == (Decimal(0), "ABSTAINED", None)
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("percent", [-100.5, 1e9])
+@pytest.mark.parametrize("percent", [-100.5, 1e9, 1e-13])
 def test_markup__that_no_charge_can_be_made_with__is_refused(percent: float) -> None:
     flag = Flag.objects.get(name="pricing.markup_percent")
     Variant.objects.create(flag=flag, key="odd", value=percent)
@@ -283,7 +289,77 @@ def test_markup__that_no_charge_can_be_made_with__is_refused(percent: float) -> 
         publishing.publish()
 
 
+# Why, in words
+
+
+@COMMITTED
+def test_refusals__in_words__say_what_was_seen(acme: Account, text: Flag) -> None:
+    moment = timezone.now().replace(year=2026, month=1, day=1, hour=0, minute=0)
+    AIModel.objects.filter(model_id="gpt-4.1").update(retires_at=moment, replaced_by="gpt-5.1")
+    AIModel.objects.filter(model_id="gpt-5.2").update(retires_at=moment)
+    Rule.objects.create(flag=text, serve={"variant": "next"})
+    live.forget()
+    for model_id, words in {
+        "gpt-4.1": "it is retired since 2026-01-01 00:00 UTC. gpt-5.1 serves in its place.",
+        "dall-e-3": "its type is image, and the task takes text.",
+    }.items():
+        with pytest.raises(ModelNotAvailable) as refused:
+            resolve(acme, TASK, model=model_id)
+        assert str(refused.value).endswith(f"] {model_id}: {words}")
+    with pytest.raises(NoUsableModel) as nothing:
+        resolve(acme, TASK, needs=Needs(context_tokens=9_999_999))
+    assert "it holds 8,192 tokens, and 9,999,999 are needed" in str(nothing.value)
+    trail = resolve(acme, TASK, explain=True).trail
+    assert trail is not None
+    of_rule = next(step for step in trail if step.flag == "text")
+    assert of_rule[:3] == (Reason.RULE, None, Refusal.NOTHING_USABLE)
+    document = live.current().ruleset.document
+    first, last = flag_explain.steps(of_rule.decision, document)
+    assert first == (
+        "rule r1: serves next, which cannot be used: gpt-5.2: "
+        "it is retired since 2026-01-01 00:00 UTC (RETIRED)"
+    )
+    assert last == "abstained: nothing to serve"
+
+
+@COMMITTED
+def test_override__not_usable__its_flags_rules_are_not_asked_and_the_trail_says_so(
+    acme: Account, text: Flag
+) -> None:
+    AIModel.objects.filter(model_id="gpt-4.1").update(is_active=False)
+    Rule.objects.create(flag=text, serve={"variant": "next"})
+    override(acme, text, "four")
+    answer = resolve(acme, TASK, explain=True)
+    assert answer.trail is not None
+    told = [(step.candidate, step.refusal, step.decision) for step in answer.trail if step.flag]
+    assert told[0] == (Reason.OVERRIDE, Refusal.INACTIVE, None)
+    assert told[-1] == (Reason.DEFAULT, Refusal.OVERRIDDEN, None)
+    assert answer.reason == Reason.TYPE_DEFAULT
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(2026, 1, 1),  # noqa: DTZ001 - the case
+        datetime(1, 1, 1, tzinfo=timezone.get_fixed_timezone(840)),
+        datetime(9999, 12, 31, 23, 59, tzinfo=timezone.get_fixed_timezone(-840)),
+        "2026-01-01T00:00:00Z",
+    ],
+    ids=str,
+)
+def test_at__no_moment__is_refused(acme: Account, at: Any) -> None:
+    with pytest.raises(InvalidMoment, match="is not a moment of the years 1 to 9999"):
+        resolve(acme, TASK, at=at)
+
+
 # Many
+
+
+@pytest.mark.django_db
+def test_resolve_many__unknown_task__is_refused_at_once(acme: Account) -> None:
+    with pytest.raises(UnknownTask):
+        resolve_many([acme], "write")
 
 
 @pytest.mark.django_db

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.utils import timezone
 
+from flags import live
+from flags.account_facts import facts_of
 from flags.management.base import BadUsage
 from igny8_core.ai import explain, pricing
 from igny8_core.ai.conditions import PriceContext, Processing
@@ -15,6 +18,9 @@ from igny8_core.ai.exceptions import UnknownModel
 from igny8_core.ai.management import base
 from igny8_core.ai.model_registry import ModelRegistry
 from igny8_core.ai.pricing import QuoteLine, money_text
+from igny8_core.ai.routing import markup_of, microseconds
+from igny8_core.ai.values import Markup
+from igny8_core.modules.accounts.models import Account
 
 
 class Command(base.PipelineCommand):
@@ -37,7 +43,9 @@ class Command(base.PipelineCommand):
         )
         for name in ("size", "quality", "region"):
             parser.add_argument(f"--{name}", help=f"the {name}, where the price depends on it")
-        parser.add_argument("--markup", type=_percent, metavar="PERCENT", help="for the charge")
+        charge = parser.add_mutually_exclusive_group()
+        charge.add_argument("--markup", type=_percent, metavar="PERCENT", help="for the charge")
+        charge.add_argument("--account", help="the account's key: its markup, for the charge")
 
     def handle(self, **options: Any) -> None:
         model = ModelRegistry.find(options["model"])
@@ -47,13 +55,17 @@ class Command(base.PipelineCommand):
         if len(meters) < len(options["meter"]):
             raise BadUsage("A meter is given twice; add its quantities up.")
         at = options["at"] or timezone.now()
+        markup = options["markup"]
+        account_markup = options["account"] and _markup_of(options["account"], at)
+        if account_markup:
+            markup = account_markup.percent
         context = PriceContext(*(options[name] for name in PriceContext._fields))
         quote = pricing.quote(
             pricing.price_of(model, at),
             meters,
             at=at,
             context=context,
-            markup_percent=options["markup"],
+            markup_percent=markup,
         )
         if options["json"]:
             self.print_json(
@@ -64,6 +76,7 @@ class Command(base.PipelineCommand):
                     "lines": [line.facts() for line in quote.lines],
                     "cost": money_text(quote.cost),
                     "charge": money_text(quote.charge),
+                    "markup": account_markup and explain.markup_facts(account_markup),
                     "price_from": quote.price.effective_from.isoformat(),
                 }
             )
@@ -74,9 +87,15 @@ class Command(base.PipelineCommand):
                 ("model", quote.model_id),
                 *((line.meter, _sum(line)) for line in quote.lines),
                 ("cost", f"{money_text(quote.cost)} {quote.currency}"),
-                *([("charge", charge)] if options["markup"] else []),
+                *([("markup", explain.markup_text(account_markup))] if account_markup else []),
+                *([("charge", charge)] if markup is not None else []),
             ]
         )
+
+
+def _markup_of(account: str, at: datetime) -> Markup:
+    facts = facts_of(Account.objects.by_key(account))
+    return markup_of(live.current().ruleset, facts, microseconds(at) // 1000)
 
 
 def _percent(text: str) -> Decimal:

@@ -52,16 +52,29 @@ class Command(base.PipelineCommand):
                 explain=options["explain"],
             )
         except (ModelNotAvailable, NoUsableModel) as error:
-            if options["explain"]:
+            if options["json"]:
+                self.print_json(
+                    {
+                        "error": error.code,
+                        "message": str(error),
+                        "available": error.available,
+                        "trail": explain.step_facts(error.trail, flag_explain.facts),
+                    }
+                )
+            elif options["explain"]:
                 for line in explain.steps(error.trail, of_flag):
                     self.stderr.write(line)
             raise
         merged = merge(settings_of(account).layers(dict(options["param"])), resolution.model)
+        if fault := live.snapshot_status().error:
+            self.stderr.write(f"Newer changes may not be in force. {fault}")
+        markup = resolution.markup
         if options["json"]:
             parameters = explain.setting_facts(merged)
             told = explain.resolution_facts(resolution) | {"parameters": parameters}
             if resolution.trail is not None:
                 told["trail"] = explain.step_facts(resolution.trail, flag_explain.facts)
+                told["markup"]["trail"] = flag_explain.facts(markup.decision)["trail"]
             self.print_json(told)
             return
         price = resolution.price
@@ -74,8 +87,9 @@ class Command(base.PipelineCommand):
                 ("why", explain.why(resolution)),
                 ("revision", str(resolution.revision or "none: the plan's figures")),
                 *((price.currency, explain.rate_text(line)) for line in price.lines),
-                ("markup", explain.markup_text(resolution.markup)),
+                ("markup", explain.markup_text(markup)),
                 *(("parameter", explain.setting_text(*item)) for item in merged.items()),
                 *(("looked at", line) for line in explain.steps(resolution.trail or (), of_flag)),
+                *(("markup by", line) for line in of_flag(markup.decision)),
             ]
         )
