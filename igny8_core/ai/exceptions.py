@@ -207,7 +207,7 @@ class ModelNotAvailable(AIError):
         self.trail = tuple(trail)
         asked = self.trail[-1]
         unknown = asked.refusal is Refusal.UNKNOWN_MODEL
-        because = "" if unknown else f" {model_id}: {asked.why}."
+        because = "" if unknown else f". {model_id}: {asked.why}."
         instead = f" {asked.successor} serves in its place." if asked.successor else ""
         super().__init__(
             f"Model '{model_id}' is not supported. Available models: {self.available}"

@@ -305,7 +305,7 @@ def test_refusals__in_words__say_what_was_seen(acme: Account, text: Flag) -> Non
     }.items():
         with pytest.raises(ModelNotAvailable) as refused:
             resolve(acme, TASK, model=model_id)
-        assert str(refused.value).endswith(f"] {model_id}: {words}")
+        assert str(refused.value).endswith(f"]. {model_id}: {words}")
     with pytest.raises(NoUsableModel) as nothing:
         resolve(acme, TASK, needs=Needs(context_tokens=9_999_999))
     assert "it holds 8,192 tokens, and 9,999,999 are needed" in str(nothing.value)

@@ -1,0 +1,45 @@
+"""What the receipts of a month add up to, by account and model."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from django.db.models import Count, Sum
+
+from igny8_core.modules.usage.models import Receipt
+
+_NOTHING = Decimal(0)
+
+
+class Total(NamedTuple):
+    """`model_id` is the one that was resolved; money in USD.
+
+    `unpaid` are the calls without a cost: what failed, and what had no price.
+    """
+
+    account_key: str
+    model_id: str
+    calls: int
+    unpaid: int
+    cost: Decimal
+    charge: Decimal
+
+
+def month(year: int, number: int) -> list[Total]:
+    """One query; by account and model, in UTC. Raises ValueError where there is no such month."""
+    begins = datetime(year, number, 1, tzinfo=UTC)
+    ends = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
+    rows = (
+        Receipt.objects.filter(created_at__gte=begins, created_at__lt=ends)
+        .order_by("account__key", "model_asked")
+        .values_list("account__key", "model_asked")
+        .annotate(
+            calls=Count("pk"),
+            unpaid=Count("pk") - Count("cost"),
+            cost=Sum("cost"),
+            charge=Sum("charge"),
+        )
+    )
+    return [Total(*row[:4], *(each or _NOTHING for each in row[4:])) for row in rows]
