@@ -39,8 +39,9 @@ def measure() -> dict[str, object]:
     from tests.benchmarks.growth import documents_s, growth, kept_by_threads
     from tests.benchmarks.liveness import changes_ms
     from tests.benchmarks.liveness import growth as great_document
-    from tests.benchmarks.resolver import many_s
+    from tests.benchmarks.resolver import many_s, one_by_one_us
     from tests.benchmarks.tables import tables_s
+    from tests.benchmarks.workload import decide as decide_workload
 
     medians = {}
     for title, measured in (("choose", choose), ("price", price)):
@@ -48,6 +49,8 @@ def measure() -> dict[str, object]:
         show(title, "median µs", medians[title])
     medians["decide"] = decide()
     show("decide", "median µs", medians["decide"])
+    one_by_one = one_by_one_us(decide_workload())
+    show("resolve(), each call timed by itself (p99 2.5)", "µs", one_by_one)
     grown = growth()
     for title, rows in grown.items():
         show_growth(title, rows)
@@ -67,6 +70,7 @@ def measure() -> dict[str, object]:
         "changes_ms": changes,
         "great_document": great,
         "medians_us": medians,
+        "resolve_one_by_one_us": one_by_one,
         "growth_us": grown,
         "kept_by_16_threads_percent": kept,
         "documents_s": documents,
