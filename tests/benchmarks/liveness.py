@@ -57,14 +57,17 @@ def growth() -> Figures:
 
 
 def _database(folder: Path, *, is_postgresql: bool) -> str:
-    if not is_postgresql:
-        return f"sqlite:///{folder}/changes.sqlite3"
+    return new_database(_DATABASE) if is_postgresql else f"sqlite:///{folder}/changes.sqlite3"
+
+
+def new_database(name: str) -> str:
+    """Its address; empty, in place of one of that name."""
     import psycopg
 
     with closing(psycopg.connect(f"{_POSTGRESQL}/postgres", autocommit=True)) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {_DATABASE} WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE {_DATABASE}")
-    return f"{_POSTGRESQL}/{_DATABASE}"
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{_POSTGRESQL}/{name}"
 
 
 def _environment(database: str, redis: str) -> dict[str, str]:
