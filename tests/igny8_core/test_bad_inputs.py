@@ -96,6 +96,7 @@ TABLE = [
         "'speed'",
         lambda _account: parse_needs("json_mode,speed"),
         ["resolve", "acme", PROMPT, "--needs=json_mode,speed"],
+        status=2,
     ),
     Bad(
         "need with a value that makes no sense",
@@ -185,7 +186,7 @@ TABLE = [
     Bad(
         "date without a zone",
         "invalid_moment",
-        "datetime.datetime(2026, 12, 1, 0, 0)",
+        "2026-12-01T00:00:00 is not a moment",
         lambda account: resolve(account, PROMPT, at=datetime(2026, 12, 1)),  # noqa: DTZ001
     ),
     Bad(
