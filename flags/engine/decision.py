@@ -51,8 +51,8 @@ class Look(NamedTuple):
     """One clause as it was seen: `path` is a JSON pointer below its rule, or from `/segments`.
 
     `bucket` and `range` are ppm. `seen` is the trait's value, the asked flag's variant, or whether
-    a segment lists the account. `inside` has, for each group of an `any` or a segment, the clause
-    that decided it.
+    a segment lists the account. `inside` has, for each group of an `any` or a segment, the first
+    clause that does not hold, or all of them where it holds.
     """
 
     path: str

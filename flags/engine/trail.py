@@ -137,12 +137,14 @@ def _segment(question: Question, name: str, path: str) -> Look:
 def _groups(
     question: Question, groups: tuple[tuple[Condition, ...], ...], path: str
 ) -> tuple[Look, ...]:
-    """Of each group the clause that decided it: the first that does not hold, or the last."""
-    decided = []
+    """Of each group the first clause that does not hold; of one that holds, all of them."""
+    decided: list[Look] = []
     for number, group in enumerate(groups):
-        looks = (_look(question, each, f"{path}/{number}/{at}") for at, each in enumerate(group))
-        for look in looks:
+        looks: list[Look] = []
+        for at, each in enumerate(group):
+            look = _look(question, each, f"{path}/{number}/{at}")
+            looks = [*looks, look] if look.holds else [look]
             if not look.holds:
                 break
-        decided.append(look)
+        decided += looks
     return tuple(decided)

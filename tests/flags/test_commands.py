@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from flags.models import AccountOverride, Flag, Rule, Variant
+from flags.models import AccountOverride, Flag, Rule, Segment, Variant
 from igny8_core.modules.accounts.models import Account
 from tests.conftest import Manage
 
@@ -179,3 +179,25 @@ def test_flag_on__tables_that_do_not_check__is_refused_and_changes_nothing(
     assert done.returncode == 1
     assert done.stderr.startswith("/flags/beta/rules/0/serve: 7 is of the wrong type")
     assert json.loads(manage("flag", "list", "--json").stdout)["beta"]["on"] is True
+
+
+def test_evaluate__explained_segment_that_holds__shows_all_its_clauses(
+    capsys: pytest.CaptureFixture[str], headline: Flag, acme: Account
+) -> None:
+    plan, country = (
+        {"trait": name, "op": "in", "values": [value]}
+        for name, value in (("plan", "pro"), ("country", "DE"))
+    )
+    Segment.objects.create(key="eu-pro", rules=[[plan, country]])
+    headline.rules.update(when=[{"op": "segment", "values": ["eu-pro"]}])
+    looked = [
+        line.split("  ", 1)[1].strip()
+        for line in said(capsys, "evaluate", "headline", "acme", "--explain").splitlines()
+        if line.startswith("looked at")
+    ]
+    assert looked[:4] == [
+        "rule r1 “EU”: taken, serves b = Long",
+        "segment eu-pro: true",
+        "plan is pro, saw pro: true",
+        "country is DE, saw DE: true",
+    ]
