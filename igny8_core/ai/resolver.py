@@ -46,11 +46,16 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, most of them b
     snapshot = live.current() if revision is None else live.at_revision(revision)
     router = _Last.router
     if router is None or router.snapshot is not snapshot:
-        router = _Last.router = Router(snapshot)
+        router = Router(snapshot)
+        if revision is None:
+            _Last.router = router
     now = time_ns() // 1000 if at is None else _microseconds(at)
-    route = router.routes.get(task if needs is None else (task, needs))
+    asked = task if needs is None else (task, needs)
+    route = router.routes.get(asked)
     if route is None or not route.begins <= now < route.ends:
         route = router.route(task, needs, now)
+        if at is None:
+            router.routes[asked] = route
     facts = facts_of(account)
     is_plain = model is None is keep and at is None and not explain
     if is_plain:

@@ -86,6 +86,7 @@ class Router:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.catalogue: Catalogue = snapshot.sections.get(SECTION, CONSTANTS)
+        # By task, or task and needs: those of now.
         self.routes: dict[object, Route] = {}
         models = self.catalogue.models.values()
         moments = [price.effective_from for model in models for price in model.prices]
@@ -95,15 +96,13 @@ class Router:
 
     def route(self, task: str, needs: Needs | None, now: int) -> Route:
         """The task's from before this moment until something changes; raises UnknownTask."""
-        key: object = task if needs is None else (task, needs)
         index = bisect_right(self._boundaries, now)
         begins = self._boundaries[index - 1] if index else -_ALWAYS
         ends = self._boundaries[index] if index < len(self._boundaries) else _ALWAYS
         the_task = get_task(task)
         if needs is not None:
             the_task = the_task._replace(needs=the_task.needs.union(needs))
-        route = self.routes[key] = Route(self, the_task, begins, ends, moment_of(now))
-        return route
+        return Route(self, the_task, begins, ends, moment_of(now))
 
 
 class Route:

@@ -18,6 +18,7 @@ from flags import export, live, publishing
 from flags.engine import DocumentError
 from flags.models import AccountOverride, Flag, Rule, Trait, Variant
 from flags.publishing import UnknownRevision
+from igny8_core.ai import resolver
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.exceptions import InvalidMoment, ModelNotAvailable, NoUsableModel, UnknownTask
 from igny8_core.ai.resolver import resolve, resolve_many
@@ -411,3 +412,28 @@ def test_resolve__warm__takes_no_query(
     with django_assert_num_queries(0):
         for _ in range(3):
             assert resolve(acme, TASK).markup.percent == 0
+
+
+# What is at hand
+
+
+@COMMITTED
+def test_resolve__asked_about_another_moment_or_revision__keeps_what_is_at_hand(
+    acme: Account,
+) -> None:
+    flag = Flag.objects.get(name="text")
+    flag.everyone = False
+    flag.save()
+    before = live.current().number
+    flag.everyone = None
+    flag.save()
+    assert resolve(acme, TASK, revision=before).revision == before
+    assert resolve(acme, TASK).reason == Reason.TYPE_DEFAULT
+    router = resolver._Last.router
+    assert router is not None
+    route = router.routes[TASK]
+    resolve(acme, TASK, revision=before)
+    with pytest.raises(NoUsableModel):
+        resolve(acme, TASK, at=timezone.now() - timedelta(days=36_500))
+    assert resolver._Last.router is router
+    assert router.routes[TASK] is route
