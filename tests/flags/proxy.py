@@ -17,6 +17,7 @@ class Proxy:
         self._target = (host, port)
         self._sockets: set[socket.socket] = set()
         self._listening: socket.socket | None = None
+        self._closing = threading.Lock()
         self._flowing = threading.Event()
         self._flowing.set()
         self.port = 0
@@ -36,26 +37,31 @@ class Proxy:
 
     def close(self) -> None:
         self.release()
-        if self._listening is not None:
-            # A blocked accept() ends by this, and not by close().
-            with contextlib.suppress(OSError):
-                self._listening.shutdown(socket.SHUT_RDWR)
-            self._listening.close()
-            self._listening = None
-        for each in [*self._sockets]:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-        self._sockets.clear()
+        with self._closing:
+            if self._listening is not None:
+                # A blocked accept() ends by this, and not by close().
+                with contextlib.suppress(OSError):
+                    self._listening.shutdown(socket.SHUT_RDWR)
+                self._listening.close()
+                self._listening = None
+            for each in self._sockets:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+                each.close()
+            self._sockets.clear()
 
     def _accept(self, listening: socket.socket) -> None:
         while True:
             try:
                 client, _ = listening.accept()
-                server = socket.create_connection(self._target)
             except OSError:
                 return
-            self._sockets |= {client, server}
+            with self._closing:
+                if self._listening is not listening:
+                    client.close()
+                    return
+                server = socket.create_connection(self._target)
+                self._sockets |= {client, server}
             for pair in ((client, server), (server, client)):
                 threading.Thread(target=self._pump, args=pair, daemon=True).start()
 
