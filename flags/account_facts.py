@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from sys import intern
-from threading import local
-from typing import Any, Final, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final
 
 from django.apps import apps
 from django.conf import settings
@@ -23,48 +25,77 @@ from django.db.models import CharField, DateTimeField, F, Model, QuerySet, Value
 from flags import announcements
 from flags.engine import Subject
 from flags.engine.decision import Override
-from flags.rows import EXCLUDED, INCLUDED, AccountChange, AccountOverride, SegmentMember
+from flags.rows import (
+    EXCLUDED,
+    INCLUDED,
+    AccountChange,
+    AccountOverride,
+    OpenChange,
+    SegmentMember,
+    changing,
+    on_commit,
+    open_changes,
+)
 from flags.sections import account_facts as registered
 
 logger = logging.getLogger(__name__)
 
 NEVER: Final = 2**63
-# A fault is not asked about again for so long.
-_RETRY_S: Final = 1.0
+# A fault is not asked about again for so long, in microseconds.
+_RETRY_US: Final = 1_000_000
 # A change may commit after later ones; one that so many overtake is found by its age.
 _LATE: Final = 200
 _KEPT: Final = 10_000
 _THINNED: Final = 1_000
 EVERY: Final = ""
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-class Facts(NamedTuple):
+def _nothing() -> Mapping[str, Any]:
+    """What a hundred thousand accounts have alike is kept once."""
+    return _NOTHING
+
+
+@dataclass(slots=True, eq=False)
+class Facts:
     """One account. `overrides` has variants by flag, `expiries` the epoch milliseconds of some.
 
-    `override` is what the engine asks from `read_at` until `next_expiry`; else `override_at` says.
     `host` has what the host registered, by name. Not `is_known`: the database could not be asked.
     Not `is_stored`: it has no such account, and the traits are what the asker said.
     """
 
-    subject: Subject
-    override: Override | None = None
-    next_expiry: int = NEVER
-    overrides: Mapping[str, str] = {}
-    expiries: Mapping[str, int] = {}
-    host: Mapping[str, Any] = {}
+    key: str | None
+    traits: Mapping[str, Any] = field(default_factory=_nothing)
+    overrides: Mapping[str, str] = field(default_factory=_nothing)
+    expiries: Mapping[str, int] = field(default_factory=_nothing)
+    host: Mapping[str, Any] = field(default_factory=_nothing)
     is_known: bool = True
     is_stored: bool = False
-    read_at: int = 0
-    fresh_until: float = 0.0
+    # Microseconds since 1970.
+    fresh_until: int = 0
+    # What an asker has worked out of them, which goes when they go; all else is never written.
+    held: Any = None
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.key, self.traits)
 
     def override_at(self, now: int) -> Override | None:
-        """What the engine asks at this moment, epoch milliseconds."""
-        if self.read_at <= now < self.next_expiry:
-            return self.override
-        return _asked(self.overrides, self.expiries, now)
+        """What the engine asks at this moment, epoch milliseconds; None where there is nothing."""
+        if not self.overrides:
+            return None
+        if not self.expiries:
+            return self.overrides.get
+        return partial(_in_force, self.overrides, self.expiries, now)
 
 
-NOBODY: Final = Facts(Subject(None))
+def _in_force(
+    overrides: Mapping[str, str], expiries: Mapping[str, int], now: int, flag: str
+) -> str | None:
+    return overrides.get(flag) if now < expiries.get(flag, NEVER) else None
+
+
+NOBODY: Final = Facts(None)
 
 
 class _Cache:
@@ -74,6 +105,8 @@ class _Cache:
         self.newer: dict[str, Facts] = {}
         self.older: dict[str, Facts] = {}
         self.hits = self.misses = 0
+        # How long facts are fresh, in microseconds: what the settings said when any were read.
+        self.ttl_us = 0
         # How often anything was forgotten: what was read meanwhile is not kept.
         self.forgotten = 0
 
@@ -86,35 +119,33 @@ class _Cache:
 _cache = _Cache()
 
 
-class _Thread(local):
-    has_changed = False
-
-
-_thread = _Thread()
-
-
-def facts_of(account: Any) -> Facts:
+def facts_of(account: Any, now: int | None = None) -> Facts:
     """No query where they are at hand, else two.
 
     The account model has `key`, a text, and `flag_traits()`, a mapping by trait's name. What is
-    falsy is nobody; an account that is not in the database has its traits alone.
+    falsy is nobody; an account that is not in the database has its traits alone. `now` is in
+    microseconds since 1970, for askers who know it.
     """
     if not account:
         return NOBODY
-    facts = _cache.newer.get(account.key)
-    if facts is None or time.monotonic() >= facts.fresh_until or _thread.has_changed:
-        facts = _facts(account.key)
+    if now is None:
+        now = time.time_ns() // 1000
+    cache = _cache
+    facts = cache.newer.get(account.key)
+    # Where the clock has stepped back, nothing is known to be fresh.
+    if facts is None or not 0 < facts.fresh_until - now <= cache.ttl_us or changing:
+        facts = _facts(account.key, now)
     else:
-        _cache.hits += 1
+        cache.hits += 1
     return facts if facts.is_stored else _with_traits_of(account, facts)
 
 
 def facts_of_key(key: str | None) -> Facts:
     """The same for an account's key; one that no account has has no traits."""
-    return NOBODY if key is None else _facts(key)
+    return NOBODY if key is None else _facts(key, time.time_ns() // 1000)
 
 
-def _facts(key: str) -> Facts:
+def _facts(key: str, now: int) -> Facts:
     cache = _cache
     facts = cache.newer.get(key)
     if facts is None:
@@ -124,34 +155,34 @@ def _facts(key: str) -> Facts:
             cache.keep(key, facts)
             if forgotten != cache.forgotten:
                 forget(key)
-    if facts is None or time.monotonic() >= facts.fresh_until or _thread.has_changed:
-        return _fresh(key, facts)
+    is_fresh = facts is not None and 0 < facts.fresh_until - now <= cache.ttl_us
+    is_changed_here = _is_changed_here(key)
+    if facts is None or not is_fresh or is_changed_here:
+        return _fresh(key, facts, now, is_changed_here=is_changed_here)
     cache.hits += 1
     return facts
 
 
 def _with_traits_of(account: Any, facts: Facts) -> Facts:
     """Another asker's traits of an account that the database does not have are not this one's."""
-    return facts._replace(subject=Subject(account.key, dict(account.flag_traits())))
+    return replace(facts, key=account.key, traits=dict(account.flag_traits()), held=None)
 
 
-def _fresh(key: str, stale: Facts | None) -> Facts:
-    is_changed_here = _is_changed_here(key)
-    now = time.monotonic()
-    if stale is not None and now < stale.fresh_until and not is_changed_here:
-        return stale
-    _cache.misses += 1
-    forgotten = _cache.forgotten
+def _fresh(key: str, stale: Facts | None, now: int, *, is_changed_here: bool) -> Facts:
+    cache = _cache
+    cache.misses += 1
+    cache.ttl_us = int(settings.FLAGS_FACTS_TTL_S * 1_000_000)
+    forgotten = cache.forgotten
     try:
-        facts = _read(key)._replace(fresh_until=now + settings.FLAGS_FACTS_TTL_S)
+        facts = replace(_read(key), fresh_until=now + cache.ttl_us)
     except DatabaseFault as fault:
         logger.warning("The facts of %s cannot be read (%s).", key, fault)
-        unknown = Facts(Subject(key), is_known=False)
-        facts = (stale or unknown)._replace(fresh_until=now + _RETRY_S)
+        retry_at = now + min(_RETRY_US, cache.ttl_us)
+        facts = replace(stale or Facts(key, is_known=False), fresh_until=retry_at)
         if connection.in_atomic_block:
             return facts  # the fault may be this transaction's own
-    if forgotten == _cache.forgotten and not is_changed_here:
-        _cache.keep(key, facts)
+    if forgotten == cache.forgotten and not is_changed_here:
+        cache.keep(key, facts)
     return facts
 
 
@@ -162,7 +193,7 @@ def _read(key: str) -> Facts:
     traits = dict(row.flag_traits()) if row is not None else {}
     host = {name: each.read(row) for name, each in registered().items()} if row else {}
     facts = _facts_in(key, traits, _rows([key]), host)
-    return facts._replace(is_stored=row is not None)
+    return facts if row is not None else replace(facts, is_stored=False)
 
 
 def facts_of_many(accounts: Iterable[Any]) -> Iterator[tuple[Any, Facts]]:
@@ -182,7 +213,7 @@ def _read_many(accounts: Sequence[Any]) -> Iterator[Facts]:
     except DatabaseFault as fault:
         logger.warning("The facts of %s accounts cannot be read (%s).", len(keys), fault)
         for account in accounts:
-            yield Facts(Subject(account.key, dict(account.flag_traits())), is_known=False)
+            yield Facts(account.key, dict(account.flag_traits()), is_known=False)
         return
     for account in accounts:
         key, traits = account.key, dict(account.flag_traits())
@@ -196,18 +227,7 @@ _AT_ONCE: Final = 1_000
 _Row = tuple[str, str, str, str, datetime | None]
 
 
-# What a hundred thousand accounts have alike is kept once.
 _UNLISTED: Final[dict[str, list[str]]] = {INCLUDED: [], EXCLUDED: []}
-_NOTHING: Final[Mapping[str, Any]] = {}
-
-
-def _asked(overrides: Mapping[str, str], expiries: Mapping[str, int], now: int) -> Override | None:
-    """Of the overrides those in force, as the engine asks them."""
-    if any(each <= now for each in expiries.values()):
-        overrides = {
-            flag: variant for flag, variant in overrides.items() if now < expiries.get(flag, NEVER)
-        }
-    return overrides.get if overrides else None
 
 
 def _facts_in(
@@ -224,17 +244,14 @@ def _facts_in(
         overrides[intern(name)] = intern(said)
         if expires is not None:
             expiries[intern(name)] = _milliseconds(expires)
-    now = time.time_ns() // 1_000_000
     own = {name: intern(value) if type(value) is str else value for name, value in traits.items()}
     return Facts(
-        Subject(key, own | listed),
-        _asked(overrides, expiries, now),
-        min((each for each in expiries.values() if each > now), default=NEVER),
+        key,
+        own | listed,
         overrides or _NOTHING,
         expiries or _NOTHING,
-        host or _NOTHING,
+        host if any(host.values()) else _NOTHING,
         is_stored=True,
-        read_at=now,
     )
 
 
@@ -266,7 +283,7 @@ def _milliseconds(at: datetime) -> int:
 # What makes them change
 
 
-class _Change:
+class _Change(OpenChange):
     """A change to an account in the open transaction; a rollback forgets it."""
 
     def __init__(self, key: str) -> None:
@@ -286,17 +303,13 @@ def changed(key: str) -> None:
         return
     with transaction.atomic():
         AccountChange.objects.create(key=key)
-        _thread.has_changed = True
-        transaction.on_commit(_Change(key))
+        on_commit(_Change(key))
 
 
 def _is_changed_here(key: str) -> bool:
     """Whether this thread's open transaction has changed the account."""
-    if not _thread.has_changed:
-        return False
-    keys = {hook[1].key for hook in connection.run_on_commit if isinstance(hook[1], _Change)}
-    _thread.has_changed = bool(keys)
-    return key in keys or EVERY in keys
+    changes = (change for change in open_changes() if isinstance(change, _Change))
+    return any(change.key in {key, EVERY} for change in changes)
 
 
 def forget(key: str) -> None:

@@ -24,7 +24,7 @@ from django.db import connection
 from flags import account_facts, announcements, export, metrics, publishing, snapshot_file
 from flags.engine import Document, DocumentError, Ruleset, compile  # noqa: A004  (the word for it)
 from flags.publishing import OlderRevision, UnknownRevision, UnusableRevision
-from flags.rows import AbstractFlag, Head, Revision, flag_model, thread_marks, uncommitted
+from flags.rows import AbstractFlag, Head, Revision, changing, flag_model, uncommitted
 from flags.sections import sections
 
 logger = logging.getLogger(__name__)
@@ -409,7 +409,7 @@ _own = _Own()
 
 def current() -> Snapshot:
     """What is in force in this process. A transaction that has changed it sees its own."""
-    if thread_marks.is_set:
+    if changing:
         mark = uncommitted()
         if mark is not None:
             return _of_transaction(mark)

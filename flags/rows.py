@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from threading import local
+from threading import get_ident
 from typing import Any, ClassVar, Final
 from uuid import uuid4
 
@@ -91,26 +91,46 @@ published = Signal()
 told_of_accounts = Signal()
 
 
-class _ThreadMarks(local):
-    """Whether this thread has an open transaction that may have marks."""
+class OpenChange:
+    """A change in the open transaction, called when it commits; a rollback forgets it."""
 
-    is_set = False
-
-
-thread_marks = _ThreadMarks()
+    def __call__(self) -> None:
+        raise NotImplementedError
 
 
-class _Mark:
-    """A change in the open transaction; a rollback, even to a savepoint, forgets it."""
+# The threads that may have an open transaction with changes; most often there is none.
+changing: Final[set[int]] = set()
+
+
+def on_commit(change: OpenChange) -> None:
+    changing.add(get_ident())
+    transaction.on_commit(change)
+
+
+def open_changes() -> Iterator[OpenChange]:
+    """Those of this thread's open transaction, the last first; nobody else sees them yet."""
+    if get_ident() not in changing:
+        return
+    hooks = (entry[1] for entry in reversed(connection.run_on_commit))
+    changes = (hook for hook in hooks if isinstance(hook, OpenChange))
+    last = next(changes, None)
+    if last is None:
+        changing.discard(get_ident())
+    else:
+        yield last
+        yield from changes
+
+
+class _Mark(OpenChange):
+    """A change of what is published; `follows` another of the same transaction."""
+
+    def __init__(self, *, follows: bool) -> None:
+        self.follows = follows
 
     def __call__(self) -> None:
         """The first of a transaction tells of all."""
         if not self.follows:
-            thread_marks.is_set = False
             committed.send(sender=Head)
-
-    def __init__(self, *, follows: bool) -> None:
-        self.follows = follows
 
 
 class _Published(_Mark):
@@ -123,12 +143,11 @@ def mark_changed() -> None:
     Before the change itself, so that all changes lock the head row first.
     """
     last = uncommitted()
-    thread_marks.is_set = True
     if last is None or isinstance(last, _Published):
         version = uuid4().hex
         if not Head.objects.filter(pk=Head.PK).update(version=version):
             Head.objects.update_or_create(pk=Head.PK, defaults={"version": version})
-    transaction.on_commit(_Mark(follows=last is not None))
+    on_commit(_Mark(follows=last is not None))
 
 
 def mark_published() -> None:
@@ -136,17 +155,12 @@ def mark_published() -> None:
     Head.objects.filter(pk=Head.PK).update(published=models.F("version"))
     last = uncommitted()
     if last is not None:
-        transaction.on_commit(_Published(follows=True))
+        on_commit(_Published(follows=True))
 
 
 def uncommitted() -> object | None:
-    """The last mark of this thread's open transaction, which nobody else sees yet."""
-    if not thread_marks.is_set:
-        return None
-    hooks = (entry[1] for entry in reversed(connection.run_on_commit))
-    last = next((hook for hook in hooks if isinstance(hook, _Mark)), None)
-    thread_marks.is_set = last is not None
-    return last
+    """The last mark of this thread's open transaction."""
+    return next((change for change in open_changes() if isinstance(change, _Mark)), None)
 
 
 def lock_head() -> None:

@@ -19,7 +19,10 @@ T = TypeVar("T")
 
 
 def encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # naming its handler would cost every other text as much again
+        return text.encode("utf-8", "surrogatepass")
 
 
 def seed_of(salt: str) -> int:
@@ -32,7 +35,7 @@ def variant_seed(salt: str, variant: str) -> int:
 
 def bucket(seed: int, key: str) -> int:
     """A whole number below 1,000,000."""
-    return xxh3_64_intdigest(key.encode("utf-8", "surrogatepass"), seed) * PPM >> 64
+    return xxh3_64_intdigest(encoded(key), seed) * PPM >> 64
 
 
 def draw(key: str, choices: Sequence[tuple[int, float, T]]) -> T:
@@ -40,7 +43,7 @@ def draw(key: str, choices: Sequence[tuple[int, float, T]]) -> T:
 
     Each variant has its own u for the account, so a change of one moves nobody between the others.
     """
-    data = key.encode("utf-8", "surrogatepass")
+    data = encoded(key)
     each = iter(choices)
     seed, best_weight, drawn = next(each)
     best = xxh3_64_intdigest(data, seed)

@@ -98,11 +98,15 @@ def may_fold(op: str, kind: Type) -> bool:
 
 
 class Condition(NamedTuple):
-    """A compiled clause; `groups` are those of an `any`."""
+    """A compiled clause; `groups` are those of an `any`.
+
+    `on_text` is the trait and the test of one that is no more: a text that is there, not negated.
+    """
 
     clause: Clause
     holds: Predicate
     groups: tuple[tuple[Condition, ...], ...] = ()
+    on_text: tuple[str, Test] | None = None
 
 
 class Members(NamedTuple):
@@ -114,7 +118,7 @@ class Members(NamedTuple):
     asks: bool
 
 
-def compile_clause(
+def compile_clause(  # noqa: PLR0911 - one each
     clause: Clause, types: Mapping[str, Type], segments: Mapping[str, Members]
 ) -> Condition:
     """`segments` has every one that the clause names."""
@@ -132,7 +136,9 @@ def compile_clause(
     kind = types[clause["trait"]]
     if clause["op"] == "exists":
         return Condition(clause, _exists(clause, kind))
-    return Condition(clause, (_in_list if kind in LISTS else _in_value)(clause, kind))
+    if kind in LISTS:
+        return Condition(clause, _in_list(clause, kind))
+    return _in_value(clause, kind)
 
 
 def compile_segment(
@@ -169,7 +175,8 @@ def all_of(conditions: Sequence[Condition]) -> Predicate:
     if len(predicates) == 1:
         return predicates[0]
     if len(predicates) == 2:  # noqa: PLR2004  (most often; a loop costs half as much again)
-        return _both(*predicates)
+        texts = [condition.on_text for condition in conditions if condition.on_text]
+        return _both_texts(*texts) if len(texts) == len(predicates) else _both(*predicates)
 
     def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
         result: bool | None = True
@@ -191,6 +198,23 @@ def _both(one: Predicate, other: Predicate) -> Predicate:
             return False
         second = other(key, traits, now, ask)
         return None if first is None and second is not False else second
+
+    return holds
+
+
+def _both_texts(one: tuple[str, Test], other: tuple[str, Test]) -> Predicate:
+    """The same in one call instead of three."""
+    (trait, test), (other_trait, other_test) = one, other
+
+    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+        value = traits.get(trait)
+        is_text = isinstance(value, str)
+        if is_text and not test(value):
+            return False
+        value = traits.get(other_trait)
+        if isinstance(value, str):
+            return False if not other_test(value) else True if is_text else None
+        return None
 
     return holds
 
@@ -229,7 +253,7 @@ def _negated(clause: Clause, holds: Predicate) -> Predicate:
     return negated
 
 
-def _in_value(clause: CompareClause, kind: Type) -> Predicate:
+def _in_value(clause: CompareClause, kind: Type) -> Condition:
     trait, missing, is_negated = clause["trait"], clause.get("absent"), clause.get("not", False)
     parse, test = _parser_and_test(clause, kind)
     is_key = trait == KEY
@@ -249,7 +273,10 @@ def _in_value(clause: CompareClause, kind: Type) -> Predicate:
             return test(value) is not is_negated
         return missing if value is None else None
 
-    return holds_for_text if kind is Type.STR else holds
+    if kind is not Type.STR:
+        return Condition(clause, holds)
+    is_plain = not is_key and missing is None and not is_negated
+    return Condition(clause, holds_for_text, on_text=(trait, test) if is_plain else None)
 
 
 def _in_list(clause: CompareClause, kind: Type) -> Predicate:

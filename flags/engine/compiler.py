@@ -1,4 +1,4 @@
-"""Document -> Ruleset: immutable, indexed, every decision built beforehand."""
+"""Document -> Ruleset: immutable and indexed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from flags.engine.clauses import (
 from flags.engine.decider import CompiledRule, Decide, Plan, asking, decider, on_copies
 from flags.engine.decision import Ask, Decision, ErrorCode, Override, Reason, Subject, Usable
 from flags.engine.document import Document, Flag, named, walk
+from flags.engine.lazy import Lazy
 from flags.engine.trail import Question, explain
 from flags.engine.traits import Type, moment
 
@@ -37,9 +38,10 @@ class Ruleset:
         self.number = document["number"]
         self._plans = plans
         self._segments = segments
-        self._deciders: dict[str, Decide] = {}
-        for key, plan in plans.items():
-            self._deciders[key] = decider(plan, self.number, self._deciders)
+        self._deciders: Lazy[str, Decide] = Lazy(self._decider)
+
+    def _decider(self, flag: str) -> Decide:
+        return decider(self._plans[flag], self.number, self._deciders)
 
     def evaluate(  # noqa: PLR0913  (keywords, each by itself)
         self,
@@ -55,8 +57,9 @@ class Ruleset:
 
         A key that is not text is no key. Raises TypeError for a `now` that is neither.
         """
-        decide = self._deciders.get(flag)
-        if decide is None:
+        try:
+            decide = self._deciders[flag]
+        except KeyError:
             code = ErrorCode.FLAG_NOT_FOUND
             return Decision(None, None, Reason.ERROR, flag, None, None, code, self.number)
         key, traits = subject
@@ -79,9 +82,13 @@ class Ruleset:
         last = last._replace(variant=last.variant or decision.variant)
         return decision._replace(trail=(*steps, last))
 
-    def decider(self, flag: str) -> Decide | None:
-        """What `evaluate` asks, for callers who ask often; None for an unknown flag."""
-        return self._deciders.get(flag)
+    def decider(self, flag: str, usable: Usable | None = None) -> Decide | None:
+        """What `evaluate` asks, for callers who ask often; None for an unknown flag.
+
+        `usable` is asked now, once of each value: what it refuses is left out for every subject.
+        """
+        plan = self._plans.get(flag)
+        return None if plan is None else decider(plan, self.number, self._deciders, usable)
 
     def next_boundary(self, now: int | datetime) -> int | None:
         """The first moment after `now`, in epoch milliseconds, at which time may change an answer.
@@ -148,17 +155,19 @@ def _plan(key: str, flag: Flag, types: Mapping[str, Type], segments: Mapping[str
         for rule in flag["rules"]
     ]
     entries = index.worthwhile([index.entry(each, types, segments) for each in compiled])
-    rules = []
+    rules, matches = [], []
     for rule, conditions, entry in zip(flag["rules"], compiled, entries, strict=True):
         start, end = moment(rule.get("from")), moment(rule.get("until"))
         left = [each for each in conditions if each is not entry.proves]
-        rules.append(CompiledRule(rule, conditions, start, end, _matches(left, start, end)))
+        rules.append(CompiledRule(rule, conditions, start, end))
+        matches.append(_matches(left, start, end))
     groups = [rule["when"] for rule in flag["rules"]]
     used = {name: segments[name] for name in named("segment", groups)}
     asks = bool(flag["requires"] or named("flag", groups)) or any(
         each.asks for each in used.values()
     )
-    return Plan(key, flag, tuple(rules), index.build(entries, types), used, asks)
+    lookup = index.build(entries, types)
+    return Plan(key, flag, tuple(rules), tuple(matches), lookup, used, asks)
 
 
 def _matches(

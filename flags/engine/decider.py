@@ -1,9 +1,10 @@
-"""One flag's order of questions, over decisions that are built once."""
+"""One flag's order of questions, over decisions that are built once, when first asked for."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from flags.engine.bucketing import draw, variant_seed
@@ -11,6 +12,7 @@ from flags.engine.clauses import Condition, Members, Predicate
 from flags.engine.decision import Ask, Decision, Override, Reason, Usable
 from flags.engine.document import Flag, Requirement, Rule, Serve
 from flags.engine.index import Index, found
+from flags.engine.lazy import Lazy
 from flags.engine.traits import KEY
 
 # `ask` is that of the question in which a flag asks another; None for the question's own flag.
@@ -22,34 +24,42 @@ Draw = Callable[[str | None, Mapping[str, Any], int, Ask, Usable | None], Decisi
 
 
 class CompiledRule(NamedTuple):
-    """`start` and `end` are its window; `matches` includes it, and is None for every candidate."""
+    """`start` and `end` are its window."""
 
     rule: Rule
     conditions: tuple[Condition, ...]
     start: int | None
     end: int | None
-    matches: Predicate | None
 
 
 class Plan(NamedTuple):
-    """What of a compiled flag does not depend on the document's number."""
+    """What of a compiled flag does not depend on the document's number.
+
+    `matches` has each rule's conditions and window; None: whatever the index finds.
+    """
 
     key: str
     flag: Flag
     rules: tuple[CompiledRule, ...]
+    matches: tuple[Predicate | None, ...]
     lookup: Index
     segments: Mapping[str, Members]
     asks: bool
 
 
-def decider(plan: Plan, number: int | None, deciders: Mapping[str, Decide]) -> Decide:
-    """`deciders` are those of all flags, by key; they may be filled in later."""
+def decider(
+    plan: Plan, number: int | None, deciders: Mapping[str, Decide], usable: Usable | None = None
+) -> Decide:
+    """`deciders` are those of all flags, by key; they may be filled in later.
+
+    What is not `usable` for any subject is left out beforehand, and is not asked about again.
+    """
     flag = plan.flag
-    decide = _in_order(plan, number, deciders)
+    decide = _in_order(plan, number, deciders, usable)
     if flag["force"] is not None:
-        decide = _always(_decision(plan, number, flag["force"], Reason.FORCED))
+        decide = _always(taken(_decision(plan, number, flag["force"], Reason.FORCED), usable))
     elif not flag.get("on", True):
-        decide = _always(_decision(plan, number, flag["off"], Reason.OFF))
+        decide = _always(taken(_decision(plan, number, flag["off"], Reason.OFF), usable))
     return _with_fresh_values(decide, flag["variants"]) if flag["kind"] == "json" else decide
 
 
@@ -82,18 +92,23 @@ def _with_fresh_values(decide: Decide, variants: Mapping[str, Any]) -> Decide:
 
 
 def _in_order(  # noqa: C901  (the order is one piece, and calls cost)
-    plan: Plan, number: int | None, deciders: Mapping[str, Decide]
+    plan: Plan, number: int | None, deciders: Mapping[str, Decide], usable_by_any: Usable | None
 ) -> Decide:
     flag_key, asks, requires = plan.key, plan.asks, plan.flag["requires"]
     by_key, always, tables = plan.lookup
-    off, variants = plan.flag["off"], plan.flag["variants"]
-    unmet = _decision(plan, number, off, Reason.PREREQUISITE)
-    no_override = _decision(plan, number, None, Reason.OVERRIDE)
-    overrides = {each: _decision(plan, number, each, Reason.OVERRIDE) for each in variants}
-    rules = tuple((rule.matches, _rule_serve(plan, number, rule)) for rule in plan.rules)
-    default, no_default = _default(plan, number)
+    matches = plan.matches
+    unmet = taken(_decision(plan, number, plan.flag["off"], Reason.PREREQUISITE), usable_by_any)
+    variants = plan.flag["variants"]
 
-    def decide(  # noqa: C901, PLR0913
+    def overridden(variant: str) -> Decision:
+        known = variant if variant in variants else None
+        return taken(_decision(plan, number, known, Reason.OVERRIDE), usable_by_any)
+
+    overrides = Lazy(overridden)
+    serves = Lazy(partial(_rule_serve, plan, number, usable_by_any))
+    default, no_default = _default(plan, number, usable_by_any)
+
+    def decide(  # noqa: C901, PLR0912, PLR0913
         key: str | None,
         traits: Mapping[str, Any],
         now: int,
@@ -108,21 +123,23 @@ def _in_order(  # noqa: C901  (the order is one piece, and calls cost)
         if override is not None:
             variant = override(flag_key)
             if variant is not None:
-                return taken(overrides.get(variant, no_override), usable)
+                return taken(overrides[variant], usable)
         positions: Sequence[int] = by_key.get(key, always)
         if tables:
             more = found(tables, key, traits)
             if more:
                 positions = sorted({*positions, *more})
         for position in positions:
-            matches, serve = rules[position]
-            if matches is None or matches(key, traits, now, ask):
-                if type(serve) is not Decision:
+            holds = matches[position]
+            if holds is None or holds(key, traits, now, ask):
+                serve = serves[position]
+                if type(serve) is Decision:
+                    if usable is None or usable(serve.value) is None:
+                        return serve
+                elif serve is not None:
                     drawn = serve(key, traits, now, ask, usable)  # type: ignore[operator]
                     if drawn is not None:
                         return drawn
-                elif usable is None or usable(serve.value) is None:
-                    return serve
         if type(default) is Decision:
             return taken(default, usable)
         return default(key, traits, now, ask, usable) or no_default  # type: ignore[operator]
@@ -177,18 +194,28 @@ def _decision(  # noqa: PLR0913
     return Decision(value, variant, reason, plan.key, rule, segment, None, number)
 
 
-def _default(plan: Plan, number: int | None) -> tuple[Decision | Draw, Decision]:
+def _default(
+    plan: Plan, number: int | None, usable: Usable | None
+) -> tuple[Decision | Draw, Decision]:
     """What the default serves, and what is answered where a split has nothing to draw."""
     default = plan.flag["default"]
     nothing = _decision(plan, number, None, Reason.SPLIT)
     if default is None:
         return _decision(plan, number, None, Reason.ABSTAINED), nothing
-    return _serve(plan, number, default, Reason.DEFAULT), nothing
+    if "variant" in default:
+        decision = _decision(plan, number, default["variant"], Reason.DEFAULT)
+        return taken(decision, usable), nothing
+    return _serve(plan, number, default, usable) or nothing, nothing
 
 
-def _rule_serve(plan: Plan, number: int | None, compiled: CompiledRule) -> Decision | Draw:
-    """Of several segments, the first that has the account is the one that is named."""
-    rule = compiled.rule
+def _rule_serve(
+    plan: Plan, number: int | None, usable: Usable | None, position: int
+) -> Decision | Draw | None:
+    """None where nothing that it serves is usable.
+
+    Of several segments, the first that has the account is the one that is named.
+    """
+    rule = plan.rules[position].rule
     named = next(
         (
             clause["values"]
@@ -198,9 +225,9 @@ def _rule_serve(plan: Plan, number: int | None, compiled: CompiledRule) -> Decis
         [None],
     )
     serves = [
-        (each, _serve(plan, number, rule["serve"], Reason.RULE, rule["id"], each)) for each in named
+        (each, _serve(plan, number, rule["serve"], usable, rule["id"], each)) for each in named
     ]
-    if len(serves) == 1:
+    if len(serves) == 1 or serves[0][1] is None:
         return serves[0][1]
     members = [(plan.segments[each].holds, serve) for each, serve in serves if each is not None]
 
@@ -221,12 +248,15 @@ def _serve(  # noqa: PLR0913
     plan: Plan,
     number: int | None,
     serve: Serve,
-    reason: Reason,
+    usable: Usable | None,
     rule: str | None = None,
     segment: str | None = None,
-) -> Decision | Draw:
+) -> Decision | Draw | None:
+    """A rule's one variant, or a draw of a split; None where nothing of it is usable."""
+    variants = plan.flag["variants"]
     if "variant" in serve:
-        return _decision(plan, number, serve["variant"], reason, rule, segment)
+        decision = _decision(plan, number, serve["variant"], Reason.RULE, rule, segment)
+        return decision if usable is None or usable(decision.value) is None else None
     salt = serve.get("salt", plan.flag.get("salt", plan.key))
     by = serve.get("by", KEY)
     choices = [
@@ -236,8 +266,12 @@ def _serve(  # noqa: PLR0913
             _decision(plan, number, variant, Reason.SPLIT, rule, segment),
         )
         for variant, weight in sorted(serve["split"].items())
+        if usable is None or usable(variants[variant]) is None
     ]
+    return _split(choices, by) if choices else None
 
+
+def _split(choices: Sequence[tuple[int, float, Decision]], by: str) -> Draw:
     def draw_split(
         key: str | None, traits: Mapping[str, Any], now: int, ask: Ask, usable: Usable | None
     ) -> Decision | None:

@@ -18,6 +18,8 @@ class Subject(NamedTuple):
 class Reason(StrEnum):
     """The step at which a flag was decided, or stopped."""
 
+    __hash__ = str.__hash__  # an enum's own is a call of Python
+
     FORCED = "FORCED"
     OFF = "OFF"
     PREREQUISITE = "PREREQUISITE"

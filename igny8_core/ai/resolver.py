@@ -9,19 +9,25 @@ from typing import Final, cast
 
 from flags import live
 from flags.account_facts import Facts, facts_of, facts_of_many
+from flags.live import Snapshot, Source
 from igny8_core.ai.exceptions import InvalidMoment, ModelNotAvailable, NoUsableModel
 from igny8_core.ai.routing import Route, Router, microseconds
-from igny8_core.ai.values import Needs, Resolution, Step
+from igny8_core.ai.trail import trail
+from igny8_core.ai.values import Needs, Resolution
 from igny8_core.modules.accounts.models import Account
 
 # What a NamedTuple's own constructor does, in half the time.
 _new: Final = tuple.__new__
 
 
-class _Last:
+class _Warm:
     """The router of the snapshot that was asked last."""
 
-    router: Router | None = None
+    def __init__(self) -> None:
+        self.router: Router | None = None
+
+
+_warm: Final = _Warm()
 
 
 def resolve(  # noqa: PLR0913 - the question has this many parts, most of them by keyword
@@ -44,36 +50,37 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, most of them b
     a `revision` UnknownRevision and UnusableRevision.
     """
     snapshot = live.current() if revision is None else live.at_revision(revision)
-    router = _Last.router
-    if router is None or router.snapshot is not snapshot:
-        router = Router(snapshot)
-        if revision is None:
-            _Last.router = router
     now = time_ns() // 1000 if at is None else _microseconds(at)
+    router = _warm.router
+    if router is None or router.snapshot is not snapshot:
+        router = _router(snapshot, is_kept=revision is None)
     asked = task if needs is None else (task, needs)
     route = router.routes.get(asked)
     if route is None or not route.begins <= now < route.ends:
         route = router.route(task, needs, now)
         if at is None:
-            router.routes[asked] = route
-    facts = facts_of(account)
-    is_plain = model is None is keep and at is None and not explain
-    if is_plain:
-        held = route.held.get(account.key)
-        if held is not None and held[0] is facts and now < held[1]:
-            _, _, reason, choice, decision = held
-            return _new(
-                Resolution, (account.key, route, facts, choice, reason, decision, now, None)
-            )
-    trail: list[Step] | None = [] if explain else None
-    chosen = route.choose(facts, now // 1000, model, keep, trail)
-    if chosen is None:
-        raise _nothing(account, facts, route, now // 1000, model, keep)
-    reason, choice, decision = chosen
-    if is_plain:
-        route.hold(account.key, facts, now, chosen)
-    steps = None if trail is None else tuple(trail)
-    return _new(Resolution, (account.key, route, facts, choice, reason, decision, now, steps))
+            router.keep(asked, route)
+    facts = facts_of(account, now if at is None else None)
+    held = facts.held
+    is_plain = model is None is keep and at is None
+    if is_plain and held is not None and held[0] is route and held[1] <= now < held[2]:
+        chosen = held[3]
+    else:
+        chosen = route.choose(facts, now // 1000, model, keep)
+        if chosen is None:
+            raise _nothing(facts, route, now // 1000, model, keep)
+        if is_plain:
+            route.hold(facts, now, chosen)
+    steps = trail(route, facts, now // 1000, pinned=model, kept=keep) if explain else None
+    return _new(Resolution, (route, facts, chosen, now, steps))
+
+
+def _router(snapshot: Snapshot, *, is_kept: bool) -> Router:
+    """An open transaction's is its own."""
+    router = Router(snapshot)
+    if is_kept and snapshot.source is not Source.TRANSACTION:
+        _warm.router = router
+    return router
 
 
 def resolve_many(
@@ -94,24 +101,20 @@ def _each(
     for account, facts in facts_of_many(accounts):
         chosen = route.choose(facts, now // 1000)
         if chosen is None:
-            nothing = _nothing(account, facts, route, now // 1000, None, None)
+            nothing = _nothing(facts, route, now // 1000, None, None)
             yield account, cast(NoUsableModel, nothing)
         else:
-            reason, choice, decision = chosen
-            answer = (account.key, route, facts, choice, reason, decision, now, None)
-            yield account, _new(Resolution, answer)
+            yield account, _new(Resolution, (route, facts, chosen, now, None))
 
 
-def _nothing(  # noqa: PLR0913
-    account: Account, facts: Facts, route: Route, now: int, model: str | None, keep: str | None
+def _nothing(
+    facts: Facts, route: Route, now: int, model: str | None, keep: str | None
 ) -> ModelNotAvailable | NoUsableModel:
-    """Asked once more, for the trail."""
-    trail: list[Step] = []
-    route.choose(facts, now, model, keep, trail)
+    steps = trail(route, facts, now, pinned=model, kept=keep)
     available = route.usable_ids(facts, now)
     if model is not None:
-        return ModelNotAvailable(model, available, trail)
-    return NoUsableModel(account.key, route.task.key, trail, available)
+        return ModelNotAvailable(model, available, steps)
+    return NoUsableModel(str(facts.key), route.task.key, steps, available)
 
 
 def _microseconds(at: datetime) -> int:

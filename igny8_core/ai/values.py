@@ -123,6 +123,26 @@ class CatalogueModel(NamedTuple):
     prices: tuple[Price, ...] = ()
 
 
+class Choice(NamedTuple):
+    """A model that was asked for, and the one that serves in its place once it is retired.
+
+    `refusal` is what holds for every account; None: usable, unless `available_to` says no.
+    """
+
+    asked: str
+    model: CatalogueModel
+    price: Price
+    refusal: Refusal | None
+
+    @property
+    def successor(self) -> str | None:
+        return None if self.model.model_id == self.asked else self.model.model_id
+
+
+# The candidate that gave the model, the model, and what the flag decided where one did.
+Chosen = tuple[Reason, Choice, Any]
+
+
 class Step(NamedTuple):
     """One candidate that a resolution looked at; no refusal means it was taken.
 
@@ -166,18 +186,29 @@ def moment_of(us: int) -> datetime:
 class Resolution(NamedTuple):
     """The pipeline's answer: the model for an account's task, and why.
 
-    `choice` has the model and its price; `decision` is the flag's, where one decided; `us` are
-    microseconds since 1970. What is worked out when it is asked for, `route` works out.
+    `us` are microseconds since 1970. What is worked out when it is asked for, `route` works out
+    of the account's `facts`.
     """
 
-    account_key: str
     route: Any
     facts: Any
-    choice: Any
-    reason: Reason
-    decision: Any
+    chosen: Chosen
     us: int
     trail: tuple[Step, ...] | None
+
+    @property
+    def account_key(self) -> str:
+        key: str = self.facts.key
+        return key
+
+    @property
+    def reason(self) -> Reason:
+        return self.chosen[0]
+
+    @property
+    def decision(self) -> Any:
+        """The flag's, where one decided."""
+        return self.chosen[2]
 
     @property
     def task(self) -> str:
@@ -186,20 +217,18 @@ class Resolution(NamedTuple):
 
     @property
     def model(self) -> CatalogueModel:
-        model: CatalogueModel = self.choice.model
-        return model
+        return self.chosen[1].model
 
     @property
     def price(self) -> Price:
         """The one in force."""
-        price: Price = self.choice.price
-        return price
+        return self.chosen[1].price
 
     @property
     def replaces(self) -> str | None:
         """The retired model in whose place this one is."""
-        asked: str = self.choice.asked
-        return asked if self.choice.successor else None
+        choice = self.chosen[1]
+        return choice.asked if choice.successor else None
 
     @property
     def revision(self) -> int | None:

@@ -12,7 +12,8 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from flags import live, publishing
-from igny8_core.ai import pricing, resolver
+from flags.account_facts import facts_of
+from igny8_core.ai import pricing
 from igny8_core.ai.resolver import resolve, resolve_many
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel
@@ -54,10 +55,11 @@ def whole(workload: Workload) -> Contender:
 def first(again: Contender) -> Contender:
     """The same accounts, no answer of theirs held."""
 
+    kept = [facts_of(account) for account in again.subjects]
+
     def decide(subjects: Sequence[Any]) -> list[Any]:
-        router = resolver._Last.router
-        assert router is not None
-        router.routes[TASK].held.clear()
+        for facts in kept:
+            facts.held = None
         return again.decide(subjects)
 
     return Contender(decide, again.subjects)

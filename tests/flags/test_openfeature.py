@@ -63,7 +63,7 @@ def test_case__through_the_client__is_what_evaluate_says(case: Case) -> None:
     expected = rules.evaluate(name, subject, now=case.now, override=case.override)
     provider = FlagsProvider(
         rulesets=lambda: rules,
-        facts=lambda key: Facts(Subject(key), case.override),
+        facts=lambda key: Facts(key, {}, case.asked.get("overrides", {})),
         clock=lambda: now,
     )
     kind = table(case.file)["document"]["flags"].get(name, {"kind": "bool"})["kind"]
@@ -105,9 +105,7 @@ KINDS = compile(
 @pytest.mark.parametrize("kind", DEFAULTS)
 @pytest.mark.parametrize("name", [*DEFAULTS, "whole"])
 def test_type__other_than_the_flags__is_a_mismatch_with_the_default(name: str, kind: str) -> None:
-    client = client_of(
-        FlagsProvider(rulesets=lambda: KINDS, facts=lambda *_: Facts(Subject(None), None))
-    )
+    client = client_of(FlagsProvider(rulesets=lambda: KINDS, facts=lambda *_: Facts(None)))
     details = asked(client, kind, name, EvaluationContext())
     if name == kind or (name, kind) in {("int", "num"), ("whole", "num"), ("whole", "int")}:
         assert (details.error_code, details.variant) == (None, "a")

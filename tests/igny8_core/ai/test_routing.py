@@ -429,11 +429,11 @@ def test_resolve__asked_about_another_moment_or_revision__keeps_what_is_at_hand(
     flag.save()
     assert resolve(acme, TASK, revision=before).revision == before
     assert resolve(acme, TASK).reason == Reason.TYPE_DEFAULT
-    router = resolver._Last.router
+    router = resolver._warm.router
     assert router is not None
     route = router.routes[TASK]
     resolve(acme, TASK, revision=before)
     with pytest.raises(NoUsableModel):
         resolve(acme, TASK, at=timezone.now() - timedelta(days=36_500))
-    assert resolver._Last.router is router
+    assert resolver._warm.router is router
     assert router.routes[TASK] is route

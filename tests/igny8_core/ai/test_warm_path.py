@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from flags.account_facts import facts_of
 from flags.decisions import decide
 from flags.models import AccountOverride, Flag, Rule, Variant
-from igny8_core.ai import resolver
 from igny8_core.ai.model_registry import ModelRegistry
 from igny8_core.ai.resolver import resolve
 from igny8_core.modules.accounts.models import Account
@@ -64,9 +64,8 @@ def test_warm_path__of_every_asker__touches_no_query_server_lock_or_setting(
 
     def ask_anew() -> None:
         """With no answer held."""
-        router = resolver._Last.router
-        assert router is not None
-        router.routes[TASK].held.clear()
+        for account in (acme, bolt):
+            facts_of(account).held = None
         ask()
 
     ask()

@@ -9,11 +9,12 @@ from typing import Any
 
 from flags import export
 from flags.account_facts import Facts
-from flags.engine import Subject, compile  # noqa: A004  (the word for it)
+from flags.engine import compile  # noqa: A004  (the word for it)
 from flags.live import Snapshot, Source
 from igny8_core.ai.catalogue import compile_section
 from igny8_core.ai.routing import Router, microseconds
-from igny8_core.ai.values import Needs, Step
+from igny8_core.ai.trail import trail
+from igny8_core.ai.values import Needs
 from tests.igny8_core.ai.reference import Account, Asked, Look
 
 Json = Mapping[str, Any]
@@ -79,21 +80,26 @@ def answer(snapshot: Snapshot, account: Account, asked: Asked) -> tuple[str | No
 
     (A flag that abstains is a DEFAULT without a model.)
     """
-    subject = Subject(account.key, account.traits)
     host = {PREFERENCES: {"text": account.preference}} if account.preference else {}
     said = {flag: variant for flag, (variant, _) in account.overrides.items()}
-    expiries = {flag: expires for flag, (_, expires) in account.overrides.items()}
-    facts = Facts(subject, None, 0, said, expiries, host)
+    expiries = {
+        flag: expires for flag, (_, expires) in account.overrides.items() if expires != NEVER
+    }
+    facts = Facts(account.key, account.traits, said, expiries, host)
     needs = Needs(**asked.needs) if asked.needs else None
     now = microseconds(asked.at)
     route = Router(snapshot).route(asked.task, needs, now)
-    trail: list[Step] = []
     options: Any = {"pinned": asked.model, "kept": asked.keep}
-    explained = route.choose(facts, now // 1000, trail=trail, **options)
+    steps = trail(route, facts, now // 1000, **options)
     chosen = route.choose(facts, now // 1000, **options)
-    served = [each and each[:2] for each in (explained, chosen)]
-    assert served[0] == served[1]
-    looks = [(step.candidate.value, step.model_id, _text(step.refusal)) for step in trail]
+    told = steps[-1]
+    if chosen is None:
+        assert told.refusal is not None
+    else:
+        reason, choice, decision = chosen
+        assert (reason, choice.asked, None) == (told.candidate, told.model_id, told.refusal)
+        assert (decision and decision.rule) == (told.decision and told.decision.rule)
+    looks = [(step.candidate.value, step.model_id, _text(step.refusal)) for step in steps]
     return chosen and chosen[1].model.model_id, looks
 
 

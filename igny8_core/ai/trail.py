@@ -1,0 +1,153 @@
+"""Every candidate that a route looks at for an account, and why it is passed over or taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from flags.account_facts import Facts
+from flags.engine import Decision
+from flags.engine import Reason as Decided
+from flags.engine.decision import Override, Usable, Verdict
+from igny8_core.ai import explain
+from igny8_core.ai.routing import REASONS, Route
+from igny8_core.ai.values import Choice, Reason, Refusal, Step
+from igny8_core.modules.system.apps import PREFERENCES
+
+_WHY_NOTHING: Final = {
+    Decided.OFF: Refusal.FLAG_OFF,
+    Decided.PREREQUISITE: Refusal.PREREQUISITE_NOT_MET,
+    Decided.ABSTAINED: Refusal.ABSTAINED,
+}
+
+
+def trail(
+    route: Route, facts: Facts, now: int, *, pinned: str | None = None, kept: str | None = None
+) -> tuple[Step, ...]:
+    """What `Route.choose` looks at, up to what it takes; `now` is epoch milliseconds."""
+    override = facts.override_at(now)
+    question = _Question(route, facts, now, override, route.usable_by(facts, now, override))
+    steps: list[Step] = []
+    for step in question.pinned(pinned) if pinned is not None else question.candidates(kept):
+        steps.append(step)
+        if step.refusal is None:
+            break
+    return tuple(steps)
+
+
+class _Question(NamedTuple):
+    route: Route
+    facts: Facts
+    now: int
+    override: Override | None
+    usable: Usable
+
+    def pinned(self, model_id: str) -> Iterator[Step]:
+        """Never another in its place, so a retired one is not usable."""
+        is_swapped = self.route.choice(model_id).successor is not None
+        yield (
+            self._over(Reason.PINNED, model_id, Refusal.RETIRED)
+            if is_swapped
+            else self._look(Reason.PINNED, model_id)
+        )
+
+    def candidates(self, kept: str | None) -> Iterator[Step]:
+        if kept is not None:
+            yield self._look(Reason.KEPT, kept)
+        for flag in self.route.flags:
+            if flag in self.facts.overrides:
+                yield self._overridden(flag)
+        yield self._preference()
+        for flag in self.route.flags_not_text:
+            yield self._over(Reason.DEFAULT, None, Refusal.NOT_A_TEXT_FLAG, flag)
+        for flag in self.route.flags:
+            yield self._flag(flag)
+        if self.route.default is not None:
+            yield self._look(Reason.TYPE_DEFAULT, self.route.default.asked)
+        elif self.route.catalogue.is_constants:
+            yield self._over(Reason.TYPE_DEFAULT, None, Refusal.CATALOGUE_EMPTY)
+            for model_id in self.route.constants():
+                yield self._look(Reason.CONSTANTS, model_id)
+        else:
+            yield self._over(Reason.TYPE_DEFAULT, None, Refusal.NO_DEFAULT)
+
+    def _preference(self) -> Step:
+        preferred = self.facts.host.get(PREFERENCES, {}).get(self.route.task.model_type.value)
+        if preferred is not None:
+            return self._look(Reason.PREFERENCE, preferred)
+        is_read = self.facts.is_known
+        why_none = Refusal.NO_PREFERENCE if is_read else Refusal.PREFERENCE_UNREADABLE
+        return self._over(Reason.PREFERENCE, None, why_none)
+
+    def _overridden(self, flag: str) -> Step:
+        """An override is expired, not asked by its flag, not usable, or taken."""
+        variant, expires = self.facts.overrides[flag], self.facts.expiries.get(flag)
+        model_id: Any = self.route.ruleset.document["flags"][flag]["variants"].get(variant)
+        if expires is not None and self.now >= expires:
+            return self._over(Reason.OVERRIDE, model_id, Refusal.OVERRIDE_EXPIRED, flag)
+        if model_id is None:
+            return self._over(Reason.OVERRIDE, None, Refusal.UNKNOWN_VARIANT, flag)
+        decision = self._decided(flag)
+        if decision.reason is not Decided.OVERRIDE:
+            return self._over(Reason.OVERRIDE, model_id, Refusal.FLAG_NOT_ASKED, flag)
+        if decision.variant is None:
+            return self._look(Reason.OVERRIDE, model_id, flag)
+        return self._taken(Reason.OVERRIDE, model_id, decision)
+
+    def _flag(self, flag: str) -> Step:
+        decision = self._decided(flag)
+        if decision.reason is Decided.OVERRIDE:
+            return self._over(Reason.DEFAULT, None, Refusal.OVERRIDDEN, flag)
+        reason = REASONS.get(decision.reason, Reason.DEFAULT)
+        if decision.variant is not None:
+            return self._taken(reason, decision.value, decision)
+        refusal = _WHY_NOTHING.get(decision.reason, Refusal.NOTHING_USABLE)
+        is_refused = any(step.verdict is Verdict.UNUSABLE for step in decision.trail)
+        if is_refused and decision.reason is Decided.ABSTAINED:
+            reason, refusal = Reason.RULE, Refusal.NOTHING_USABLE
+        return self._over(reason, None, refusal, flag, decision)
+
+    def _decided(self, flag: str) -> Decision:
+        """The flag's, with its own trail, in which a model that cannot serve is told in words."""
+        return self.route.ruleset.evaluate(
+            flag,
+            self.facts.subject,
+            now=self.now,
+            override=self.override,
+            usable=self._why_unusable,
+            trail=True,
+        )
+
+    def _why_unusable(self, model_id: Any) -> str | None:
+        step = self._look(Reason.RULE, model_id)
+        if step.refusal is None:
+            return None
+        replaced = f", {step.successor} in its place" if step.successor else ""
+        return f"{model_id}{replaced}: {step.why} ({step.refusal})"
+
+    def _look(self, candidate: Reason, model_id: str, flag: str | None = None) -> Step:
+        refusal: Any = self.usable(model_id)
+        if refusal is not None:
+            return self._over(candidate, model_id, refusal, flag)
+        return Step(candidate, model_id, None, None, flag, self.route.choice(model_id).successor)
+
+    def _taken(self, candidate: Reason, model_id: Any, decision: Decision) -> Step:
+        successor = self.route.choice(model_id).successor
+        return Step(candidate, model_id, None, None, decision.flag, successor, decision)
+
+    def _over(
+        self,
+        candidate: Reason,
+        model_id: str | None,
+        refusal: Refusal,
+        flag: str | None = None,
+        decision: Decision | None = None,
+    ) -> Step:
+        """Passed over, with what was seen of the model that would serve."""
+        choice: Choice | None = None if model_id is None else self.route.choice(model_id)
+        model = choice and choice.model
+        if refusal is Refusal.RETIRED and model_id is not None:
+            model = self.route.catalogue.models[model_id]
+        why = explain.why_not(refusal, model, self.route.task)
+        successor = choice and choice.successor
+        return Step(candidate, model_id, refusal, why, flag, successor, decision)
