@@ -1,126 +1,119 @@
-"""What the engine asks of one account: its traits, overrides, long lists, and the host's facts.
+"""What is known of accounts in this process: bounded, and forgotten when told.
 
-Read once with two queries, then kept: bounded, until it is told or a minute has passed.
+An account's facts are read with two queries when it is first met, and when they have changed. What
+is only old goes on serving until the thread that keeps the snapshot current has read it again.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from functools import partial
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
-from sys import intern
-from types import MappingProxyType
+from threading import Lock
 from typing import Any, Final
 
-from django.apps import apps
 from django.conf import settings
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import Error as DatabaseFault
 from django.db import connection, transaction
-from django.db.models import CharField, DateTimeField, F, Model, QuerySet, Value
+from django.db.models import Q
 
-from flags import announcements
-from flags.engine import Subject
-from flags.engine.decision import Override
-from flags.rows import (
-    EXCLUDED,
-    INCLUDED,
-    AccountChange,
-    AccountOverride,
-    OpenChange,
-    SegmentMember,
-    changing,
-    on_commit,
-    open_changes,
-)
-from flags.sections import account_facts as registered
+from flags import account_rows, announcements
+from flags.account_rows import Facts
+from flags.rows import AccountChange, OpenChange, changing, on_commit, open_changes
 
 logger = logging.getLogger(__name__)
 
-NEVER: Final = 2**63
-# A fault is not asked about again for so long, in microseconds.
+# All accounts, where one is named.
+EVERY: Final = ""
+NOBODY: Final = Facts(None)
+# What could not be read is asked for again after so long, in microseconds.
 _RETRY_US: Final = 1_000_000
-# A change may commit after later ones; one that so many overtake is found by its age.
-_LATE: Final = 200
+_AT_ONCE: Final = 1_000
+# The thread's questions are small: a database that has not answered for so long hangs.
+_SILENT_S: Final = 2.0
+# How many of the last changes stay in their table, and how many more before it is thinned.
 _KEPT: Final = 10_000
 _THINNED: Final = 1_000
-EVERY: Final = ""
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-
-
-def _nothing() -> Mapping[str, Any]:
-    """What a hundred thousand accounts have alike is kept once."""
-    return _NOTHING
-
-
-@dataclass(slots=True, eq=False)
-class Facts:
-    """One account. `overrides` has variants by flag, `expiries` the epoch milliseconds of some.
-
-    `host` has what the host registered, by name. Not `is_known`: the database could not be asked.
-    Not `is_stored`: it has no such account, and the traits are what the asker said.
-    """
-
-    key: str | None
-    traits: Mapping[str, Any] = field(default_factory=_nothing)
-    overrides: Mapping[str, str] = field(default_factory=_nothing)
-    expiries: Mapping[str, int] = field(default_factory=_nothing)
-    host: Mapping[str, Any] = field(default_factory=_nothing)
-    is_known: bool = True
-    is_stored: bool = False
-    # Microseconds since 1970.
-    fresh_until: int = 0
-    # What an asker has worked out of them, which goes when they go; all else is never written.
-    held: Any = None
-
-    @property
-    def subject(self) -> Subject:
-        return Subject(self.key, self.traits)
-
-    def override_at(self, now: int) -> Override | None:
-        """What the engine asks at this moment, epoch milliseconds; None where there is nothing."""
-        if not self.overrides:
-            return None
-        if not self.expiries:
-            return self.overrides.get
-        return partial(_in_force, self.overrides, self.expiries, now)
-
-
-def _in_force(
-    overrides: Mapping[str, str], expiries: Mapping[str, int], now: int, flag: str
-) -> str | None:
-    return overrides.get(flag) if now < expiries.get(flag, NEVER) else None
-
-
-NOBODY: Final = Facts(None)
 
 
 class _Cache:
-    """The newer half and the older half: what is asked for moves to the newer one, no lock."""
+    """The newer half and the older half; what is asked for moves to the newer one.
+
+    To look there takes no lock, what changes it holds one.
+    """
 
     def __init__(self) -> None:
-        self.newer: dict[str, Facts] = {}
-        self.older: dict[str, Facts] = {}
         self.hits = self.misses = 0
         # How long facts are fresh, in microseconds: what the settings said when any were read.
         self.ttl_us = 0
         # How often anything was forgotten: what was read meanwhile is not kept.
         self.forgotten = 0
+        self.know_nothing()
+        self.begin_anew()
 
-    def keep(self, key: str, facts: Facts) -> None:
+    def know_nothing(self) -> None:
+        self.newer: dict[str, Facts] = {}
+        self.older: dict[str, Facts] = {}
+        # Why the database could not be asked last time.
+        self.fault: str | None = None
+
+    def begin_anew(self) -> None:
+        """After a fork nobody will give a lock back, and no thread is there."""
+        self._lock = Lock()
+        # Whether a thread keeps facts current, what it is to read, and since when it waits for
+        # the database.
+        self.is_kept = False
+        self.wanted: dict[str, None] = {}
+        self.waits_since: float | None = None
+
+    def find(self, key: str) -> Facts | None:
+        facts = self.newer.get(key)
+        if facts is None and key in self.older:
+            with self._lock:
+                facts = self.older.get(key)
+                if facts is not None:
+                    self._put(key, facts)
+        return facts
+
+    def keep(self, facts: Facts, forgotten: int) -> None:
+        """Unless it was forgotten since then."""
+        with self._lock:
+            if forgotten == self.forgotten and facts.key is not None:
+                self._put(facts.key, facts)
+
+    def _put(self, key: str, facts: Facts) -> None:
         if len(self.newer) >= settings.FLAGS_FACTS_KEPT // 2:
             self.older, self.newer = self.newer, {}
         self.newer[key] = facts
 
+    def forget(self, key: str) -> None:
+        """What was known stays, for when the database cannot be asked."""
+        with self._lock:
+            self.forgotten += 1
+            for half in (self.newer, self.older):
+                if key == EVERY:
+                    for facts in half.values():
+                        facts.fresh_until = 0
+                elif key in half:
+                    half[key].fresh_until = 0
+
+    def is_fresh(self, facts: Facts, now: int) -> bool:
+        """Where the clock has stepped back, nothing is known to be."""
+        return 0 < facts.fresh_until - now <= self.ttl_us
+
 
 _cache = _Cache()
+begin_anew: Final = _cache.begin_anew
+forget: Final = _cache.forget
+know_nothing: Final = _cache.know_nothing
 
 
 def facts_of(account: Any, now: int | None = None) -> Facts:
-    """No query where they are at hand, else two.
+    """No query where they are at hand.
 
     The account model has `key`, a text, and `flag_traits()`, a mapping by trait's name. What is
     falsy is nobody; an account that is not in the database has its traits alone. `now` is in
@@ -132,7 +125,6 @@ def facts_of(account: Any, now: int | None = None) -> Facts:
         now = time.time_ns() // 1000
     cache = _cache
     facts = cache.newer.get(account.key)
-    # Where the clock has stepped back, nothing is known to be fresh.
     if facts is None or not 0 < facts.fresh_until - now <= cache.ttl_us or changing:
         facts = _facts(account.key, now)
     else:
@@ -145,22 +137,18 @@ def facts_of_key(key: str | None) -> Facts:
     return NOBODY if key is None else _facts(key, time.time_ns() // 1000)
 
 
-def _facts(key: str, now: int) -> Facts:
-    cache = _cache
-    facts = cache.newer.get(key)
-    if facts is None:
-        forgotten = cache.forgotten
-        facts = cache.older.get(key)
-        if facts is not None:
-            cache.keep(key, facts)
-            if forgotten != cache.forgotten:
-                forget(key)
-    is_fresh = facts is not None and 0 < facts.fresh_until - now <= cache.ttl_us
-    is_changed_here = _is_changed_here(key)
-    if facts is None or not is_fresh or is_changed_here:
-        return _fresh(key, facts, now, is_changed_here=is_changed_here)
-    cache.hits += 1
-    return facts
+def facts_of_many(accounts: Iterable[Any]) -> Iterator[tuple[Any, Facts]]:
+    """Each row with its facts, in their order; three queries a thousand, and nothing is kept."""
+    left = iter(accounts)
+    while some := list(islice(left, _AT_ONCE)):
+        try:
+            found = list(account_rows.read_many(some))
+        except DatabaseFault as fault:
+            _note(fault)
+            found = [
+                Facts(account.key, dict(account.flag_traits()), is_known=False) for account in some
+            ]
+        yield from zip(some, found, strict=True)
 
 
 def _with_traits_of(account: Any, facts: Facts) -> Facts:
@@ -168,116 +156,89 @@ def _with_traits_of(account: Any, facts: Facts) -> Facts:
     return replace(facts, key=account.key, traits=dict(account.flag_traits()), held=None)
 
 
-def _fresh(key: str, stale: Facts | None, now: int, *, is_changed_here: bool) -> Facts:
+def _facts(key: str, now: int) -> Facts:
     cache = _cache
-    cache.misses += 1
-    cache.ttl_us = int(settings.FLAGS_FACTS_TTL_S * 1_000_000)
-    forgotten = cache.forgotten
-    try:
-        facts = replace(_read(key), fresh_until=now + cache.ttl_us)
-    except DatabaseFault as fault:
-        logger.warning("The facts of %s cannot be read (%s).", key, fault)
-        retry_at = now + min(_RETRY_US, cache.ttl_us)
-        facts = replace(stale or Facts(key, is_known=False), fresh_until=retry_at)
-        if connection.in_atomic_block:
-            return facts  # the fault may be this transaction's own
-    if forgotten == cache.forgotten and not is_changed_here:
-        cache.keep(key, facts)
+    if changing and _is_changed_here(key):
+        return _read(key, None, now)
+    facts = cache.find(key)
+    if facts is None or not facts.is_known:
+        return facts if facts and cache.is_fresh(facts, now) else _met(key, facts, now)
+    if cache.is_fresh(facts, now):
+        cache.hits += 1
+    elif facts.fresh_until and cache.is_kept:
+        cache.hits += 1
+        cache.wanted[key] = None
+    else:
+        return _met(key, facts, now)
     return facts
 
 
-def _read(key: str) -> Facts:
-    """Two queries."""
-    related = [path for each in registered().values() for path in each.select_related]
-    row = _accounts().filter(key=key).select_related(*related).first()
-    traits = dict(row.flag_traits()) if row is not None else {}
-    host = {name: each.read(row) for name, each in registered().items()} if row else {}
-    facts = _facts_in(key, traits, _rows([key]), host)
-    return facts if row is not None else replace(facts, is_stored=False)
+def _met(key: str, known: Facts | None, now: int) -> Facts:
+    """Of an account that is first met, or has changed; what was known is for faults."""
+    cache = _cache
+    forgotten = cache.forgotten
+    facts = _read(key, known, now)
+    if not connection.in_atomic_block or facts.is_known:
+        cache.keep(facts, forgotten)
+    return facts
 
 
-def facts_of_many(accounts: Iterable[Any]) -> Iterator[tuple[Any, Facts]]:
-    """Each row with its facts, in their order; three queries a thousand, and nothing is kept."""
-    left = iter(accounts)
-    while some := list(islice(left, _AT_ONCE)):
-        yield from zip(some, _read_many(some), strict=True)
-
-
-def _read_many(accounts: Sequence[Any]) -> Iterator[Facts]:
-    keys = [account.key for account in accounts]
-    rows: dict[str, list[_Row]] = {}
+def _read(key: str, known: Facts | None, now: int) -> Facts:
+    cache = _cache
+    cache.misses += 1
+    cache.ttl_us = int(settings.FLAGS_FACTS_TTL_S * 1_000_000)
     try:
-        for row in _rows(keys):
-            rows.setdefault(row[0], []).append(row)
-        host = {name: each.read_many(keys) for name, each in registered().items()}
+        if _is_silent():
+            return _unread(key, known, now)
+        facts = account_rows.read(key)
+    except SynchronousOnlyOperation:
+        return _read_beside_the_loop(key, known, now)
     except DatabaseFault as fault:
-        logger.warning("The facts of %s accounts cannot be read (%s).", len(keys), fault)
-        for account in accounts:
-            yield Facts(account.key, dict(account.flag_traits()), is_known=False)
-        return
-    for account in accounts:
-        key, traits = account.key, dict(account.flag_traits())
-        own = {name: by_key[key] for name, by_key in host.items() if key in by_key}
-        yield _facts_in(key, traits, rows.get(key, ()), own)
+        _note(fault)
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        return _unread(key, known, now)
+    _note(None)
+    facts.fresh_until = now + cache.ttl_us
+    return facts
 
 
-_OVERRIDE: Final = "override"
-_AT_ONCE: Final = 1_000
-# An account's key, and what it has: an override or a long list, its name, what it says, its expiry.
-_Row = tuple[str, str, str, str, datetime | None]
+def _read_beside_the_loop(key: str, known: Facts | None, now: int) -> Facts:
+    """A coroutine may not ask the database; a thread may, and closes what it opened."""
+
+    def read() -> Facts:
+        try:
+            return _read(key, known, now)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(read).result()
 
 
-_UNLISTED: Final[dict[str, list[str]]] = {INCLUDED: [], EXCLUDED: []}
+def _unread(key: str, known: Facts | None, now: int) -> Facts:
+    """What was known, else nothing; read again by the thread when it is well."""
+    cache = _cache
+    if cache.is_kept:
+        cache.wanted[key] = None
+    retry_at = now + min(_RETRY_US, cache.ttl_us)
+    return replace(known or Facts(key, is_known=False), fresh_until=retry_at)
 
 
-def _facts_in(
-    key: str, traits: Mapping[str, Any], rows: Iterable[_Row], host: Mapping[str, Any]
-) -> Facts:
-    overrides: dict[str, str] = {}
-    expiries: dict[str, int] = {}
-    listed: dict[str, list[str]] = _UNLISTED
-    for _, what, name, said, expires in rows:
-        if what != _OVERRIDE:
-            listed = listed if listed is not _UNLISTED else {INCLUDED: [], EXCLUDED: []}
-            listed[said].append(intern(name))
-            continue
-        overrides[intern(name)] = intern(said)
-        if expires is not None:
-            expiries[intern(name)] = _milliseconds(expires)
-    own = {name: intern(value) if type(value) is str else value for name, value in traits.items()}
-    return Facts(
-        key,
-        own | listed,
-        overrides or _NOTHING,
-        expiries or _NOTHING,
-        host if any(host.values()) else _NOTHING,
-        is_stored=True,
-    )
+def _is_silent() -> bool:
+    """Whether the database is known to be down or to hang: then nobody waits for it."""
+    since = _cache.waits_since
+    return since is not None and time.monotonic() - since > _SILENT_S
 
 
-def _rows(keys: Sequence[str]) -> QuerySet[Any, Any]:
-    """Live overrides, and the long lists that have the accounts."""
-    overrides = AccountOverride.objects.filter(account__key__in=keys, paused=False).order_by()
-    members = SegmentMember.objects.filter(key__in=keys, segment__is_long=True).order_by()
-    text = CharField()
-    return overrides.values_list(
-        F("account__key"), Value(_OVERRIDE, text), F("flag__name"), F("variant"), F("expires_at")
-    ).union(
-        members.filter(is_excluded=False).values_list(
-            F("key"), Value("list", text), F("segment__key"), Value(INCLUDED, text), _NO_MOMENT
-        ),
-        members.filter(is_excluded=True).values_list(
-            F("key"), Value("list", text), F("segment__key"), Value(EXCLUDED, text), _NO_MOMENT
-        ),
-        all=True,
-    )
-
-
-_NO_MOMENT: Final = Value(None, DateTimeField())
-
-
-def _milliseconds(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
+def _note(fault: Exception | None) -> None:
+    """Logged when it is news."""
+    text = None if fault is None else str(fault).strip().partition("\n")[0]
+    before, _cache.fault = _cache.fault, text
+    if text is not None and before is None:
+        logger.warning("Facts of accounts cannot be read: %s", text)
+    elif text is None and before is not None:
+        logger.warning("Facts of accounts are read again.")
 
 
 # What makes them change
@@ -294,16 +255,17 @@ class _Change(OpenChange):
         announcements.send(announcements.ACCOUNT, self.key)
 
 
-def changed(key: str) -> None:
-    """Facts about the account have changed, about all of them where EVERY. One query.
+def changed(*keys: str) -> None:
+    """Facts about the accounts have changed, about all of them where EVERY. One query.
 
     This transaction sees it at once, other processes when it commits.
     """
-    if key == EVERY and _is_changed_here(EVERY):
+    if [*keys] == [EVERY] and _is_changed_here(EVERY):
         return
     with transaction.atomic():
-        AccountChange.objects.create(key=key)
-        on_commit(_Change(key))
+        AccountChange.objects.bulk_create([AccountChange(key=key) for key in keys])
+        for key in keys:
+            on_commit(_Change(key))
 
 
 def _is_changed_here(key: str) -> bool:
@@ -312,71 +274,92 @@ def _is_changed_here(key: str) -> bool:
     return any(change.key in {key, EVERY} for change in changes)
 
 
-def forget(key: str) -> None:
-    if key == EVERY:
-        forget_all()
-        return
-    _cache.forgotten += 1
-    _cache.newer.pop(key, None)
-    _cache.older.pop(key, None)
-
-
-def forget_all() -> None:
-    _cache.forgotten += 1
-    _cache.newer, _cache.older = {}, {}
-
-
-def hear_changes() -> None:
-    """Forget whose facts have changed since this was asked last. One query."""
-    changes = AccountChange.objects.order_by("-pk")
-    if _heard.newest is None:
-        forget_all()
-        newest = changes.values_list("pk", flat=True).first() or 0
-        _heard.newest = _heard.thinned = newest
-        _heard.numbers = {*changes.filter(pk__gt=newest - _LATE).values_list("pk", flat=True)}
-        return
-    recent = dict(changes.filter(pk__gt=_heard.newest - _LATE).values_list("pk", "key"))
-    for number in recent.keys() - _heard.numbers:
-        forget(recent[number])
-    _heard.numbers = {*recent}
-    _heard.newest = max(recent, default=_heard.newest)
-    if _heard.newest - _heard.thinned >= _THINNED:
-        _heard.thinned = _heard.newest
-        AccountChange.objects.filter(pk__lt=_heard.newest - _KEPT).delete()
-
-
 class _Heard:
-    """Which changes this process knows; none before it has asked."""
+    """Which changes this process knows; `newest` is None before it has asked.
+
+    A number that was missing may belong to a transaction that commits later: since when, by number.
+    """
 
     newest: int | None = None
+    newest_key = ""
     thinned = 0
-    numbers: Collection[int] = frozenset()
+    missing: dict[int, float]
 
 
 _heard = _Heard()
 
 
+def hear_changes() -> None:
+    """Forget whose facts have changed since this was asked last. One query."""
+    if _heard.newest is None:
+        _begin_hearing()
+        return
+    before, missing = _heard.newest, _heard.missing
+    rows = AccountChange.objects.filter(Q(pk__gte=before) | Q(pk__in=[*missing]))
+    found = dict(rows.values_list("pk", "key"))
+    newest = max(found, default=before)
+    is_lost = before and found.pop(before, None) != _heard.newest_key  # an older backup, or none
+    if is_lost or newest - before >= _KEPT:
+        _begin_hearing()
+        return
+    for key in {*found.values()}:
+        forget(key)
+    now = time.monotonic()
+    missed = {number: now for number in range(before + 1, newest) if number not in found}
+    oldest = now - settings.FLAGS_FACTS_TTL_S
+    _heard.missing = missed | {
+        number: since for number, since in missing.items() if number not in found and since > oldest
+    }
+    if newest > before:
+        _heard.newest, _heard.newest_key = newest, found[newest]
+    _thin(newest)
+
+
+def _thin(newest: int) -> None:
+    if newest - _heard.thinned >= _THINNED:
+        _heard.thinned = newest
+        AccountChange.objects.filter(pk__lt=newest - _KEPT).delete()
+
+
+def _begin_hearing() -> None:
+    last = AccountChange.objects.order_by("-pk").values_list("pk", "key").first()
+    _heard.newest, _heard.newest_key = last or (0, "")
+    _heard.missing = {}
+    forget(EVERY)
+    _thin(_heard.newest)
+
+
+# The thread that keeps them current
+
+
+def database_is_asked() -> None:
+    """The thread asks the database, and is there."""
+    _cache.is_kept, _cache.waits_since = True, time.monotonic()
+
+
+def database_has_answered() -> None:
+    _cache.waits_since = None
+
+
+def database_has_failed() -> None:
+    """If it has not answered: then nobody else need try before the thread has."""
+    if _cache.waits_since is not None:
+        _cache.waits_since = float("-inf")
+
+
+def keep_current() -> None:
+    """Read what has become old. Three queries a thousand."""
+    cache = _cache
+    while cache.wanted:
+        keys = list(cache.wanted)[:_AT_ONCE]
+        forgotten = cache.forgotten
+        for facts in account_rows.read_keys(keys):
+            facts.fresh_until = time.time_ns() // 1000 + cache.ttl_us
+            cache.keep(facts, forgotten)
+        for key in keys:
+            cache.wanted.pop(key, None)
+
+
 def numbers() -> tuple[int, int]:
     """How many were at hand, and how many had to be read."""
     return _cache.hits, _cache.misses
-
-
-class UnknownAccount(LookupError):
-    def __init__(self, key: str) -> None:
-        super().__init__(f"There is no account with the key “{key}”.")
-
-
-def account_by_key(key: str) -> Any:
-    """A row of the account model. One query; raises UnknownAccount."""
-    account = _accounts().filter(key=key).first()
-    if account is None:
-        raise UnknownAccount(key)
-    return account
-
-
-def account_model() -> type[Model]:
-    return apps.get_model(settings.FLAGS_ACCOUNT_MODEL)
-
-
-def _accounts() -> Any:
-    return account_model()._default_manager

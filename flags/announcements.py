@@ -17,6 +17,10 @@ ACCOUNT: Final = "flags:account"
 
 _TIMEOUT_S: Final = 0.2
 _HEALTH_S: Final = 5
+# How much is heard at once.
+_AT_ONCE: Final = 1_000
+# Of the server, of the way there, and of what is no address or no text.
+_FAULTS: Final = (redis.RedisError, OSError, ValueError)
 
 
 class _Sender:
@@ -32,7 +36,7 @@ def send(channel: str, text: str) -> None:
         if _Sender.client is None:
             _Sender.client = _client()
         _Sender.client.publish(channel, text)
-    except redis.RedisError as error:
+    except _FAULTS as error:
         _Sender.retry_at = time.monotonic() + 1
         logger.warning("Not announced, others will poll: %s", error)
 
@@ -63,7 +67,7 @@ class Listener:
             if self._pubsub is None:
                 self._connect()
             return self._received(deadline)
-        except redis.RedisError as error:
+        except _FAULTS as error:
             self.close()
             self.error = f"Redis: {error}"
             return []
@@ -77,13 +81,14 @@ class Listener:
 
     def _received(self, deadline: float) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
-        while True:
+        while len(found) < _AT_ONCE:
             left = 0.0 if found else max(deadline - time.monotonic(), 0.0)
             message = self._pubsub.get_message(timeout=left)
             if message is not None:
                 found.append((message["channel"], message["data"]))
             elif found or time.monotonic() >= deadline:
-                return found
+                break
+        return found
 
     def close(self) -> None:
         if self._pubsub is not None:

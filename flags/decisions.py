@@ -9,6 +9,7 @@ from typing import Any
 from flags import live
 from flags.account_facts import facts_of
 from flags.engine import Decision, Ruleset, Subject
+from flags.engine.traits import milliseconds
 
 
 def decide(
@@ -19,12 +20,15 @@ def decide(
     trail: bool = False,
     ruleset: Ruleset | None = None,
 ) -> Decision:
-    """`account` is a row of the account model; falsy, the flag is asked about nobody."""
-    now = _milliseconds()
+    """`account` is a row of the account model; falsy, the flag is asked about nobody.
+
+    Raises TypeError for an `at` without a zone.
+    """
+    now = _milliseconds() if at is None else milliseconds(at)
     ruleset = ruleset or live.current().ruleset
     facts = facts_of(account)
-    override = facts.override_at(now if at is None else int(at.timestamp() * 1000))
-    return ruleset.evaluate(flag, facts.subject, now=at or now, override=override, trail=trail)
+    override = facts.override_at(now)
+    return ruleset.evaluate(flag, facts.subject, now=now, override=override, trail=trail)
 
 
 def decide_for_user(flag: str, user_id: object) -> Decision:

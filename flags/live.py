@@ -1,7 +1,8 @@
 """The snapshot of this process: the newest revision, compiled, swapped whole, never backwards.
 
-The answer is at hand: no query, no lock, no settings. One daemon thread keeps it current, by a poll
-and, where there is Redis, by announcements. It starts with the first question, after a fork too.
+It is at hand: no query, no lock, no settings, but in a transaction that has changed it. One daemon
+thread keeps it current, by a poll and, where there is Redis, by announcements. It starts with the
+first question, after a fork too.
 """
 
 from __future__ import annotations
@@ -9,67 +10,35 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Lock, RLock, Thread, local
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from django.conf import settings
 from django.core import mail
 from django.db import Error as DatabaseFault
 from django.db import connection
 
-from flags import account_facts, announcements, export, metrics, publishing, snapshot_file
-from flags.engine import Document, DocumentError, Ruleset, compile  # noqa: A004  (the word for it)
+from flags import account_facts, announcements, metrics, publishing, snapshot, snapshot_file
+from flags.engine import DocumentError
 from flags.publishing import OlderRevision, UnknownRevision, UnusableRevision
-from flags.rows import AbstractFlag, Head, Revision, changing, flag_model, uncommitted
-from flags.sections import sections
+from flags.rows import Head, Revision, changing, uncommitted
+from flags.snapshot import EMPTY, Snapshot, Source
 
 logger = logging.getLogger(__name__)
 
-# How long the first question waits for the database before it takes what is on disk.
+# How long the first question waits for the database, and where there is a copy on disk or a
+# snapshot of before a fork.
 _FIRST_S: Final = 10.0
+_FIRST_WITH_COPY_S: Final = 2.0
+_FORKED_S: Final = 1.0
 # A database that has not answered for so long is said to hang.
 _SILENT_S: Final = 5.0
 # How long a commit waits for another thread that asks the database.
 _SOON_S: Final = 1.0
 # How many revisions are tried where the newest cannot be used.
 _LOOKED_BACK: Final = 10
-
-
-class UncompilableRevision(UnusableRevision):
-    """A revision that another version of this software has accepted."""
-
-    def __init__(self, number: int, fault: Exception) -> None:
-        super().__init__(f"Revision {number} cannot be compiled: {fault!r}.")
-
-
-class Source(StrEnum):
-    """Where a snapshot is from."""
-
-    DATABASE = "database"
-    DISK = "disk"
-    TRANSACTION = "transaction"
-    NOTHING = "nothing"
-
-
-class Snapshot(NamedTuple):
-    """`sections` are the host's, compiled, by name; `flags` are waffle's rows, by name.
-
-    `users` and `groups` are those that waffle's own lists have, by the flag's primary key. One of
-    an open transaction, and one of nothing, has no number.
-    """
-
-    number: int | None
-    checksum: str
-    source: Source
-    ruleset: Ruleset
-    sections: Mapping[str, Any]
-    flags: Mapping[str, AbstractFlag]
-    users: Mapping[int, set[Any]]
-    groups: Mapping[int, set[Any]]
 
 
 class Status(NamedTuple):
@@ -92,28 +61,6 @@ class Status(NamedTuple):
 # Called with the snapshot before, None for the first, and the one that follows it.
 Listener = Callable[[Snapshot | None, Snapshot], None]
 
-_EMPTY: Final = Snapshot(
-    None,
-    "",
-    Source.NOTHING,
-    compile(
-        Document(
-            schema=1,
-            hash="r1",
-            number=None,
-            traits={},
-            segments={},
-            flags={},
-            switches={},
-            sections={},
-        )
-    ),
-    {},
-    {},
-    {},
-    {},
-)
-
 
 class _Process:
     """What this process has, and the thread that keeps it current."""
@@ -128,36 +75,51 @@ class _Process:
         """Have begun nothing."""
         self.snapshot: Snapshot | None = None
         self._token: str | None = None
+        # The version of the tables that cannot be published, the revisions that cannot be used.
         self._refused: str | None = None
+        self._unusable: dict[tuple[int, str], UnusableRevision] = {}
         self._uncopied: tuple[int, str] | None = None
-        self._checked_at: float | None = None
         self._newest: int | None = None
         self._faults: dict[str, str] = {}
         self._measured = account_facts.numbers()
+        account_facts.know_nothing()
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """After a fork there is no thread, and no lock that anybody will give back."""
         self.ready = None
+        self._checked_at: float | None = None
         # Around the database, and around what is in force: that one is never held for long.
         self._refreshing = RLock()
         self._swapping = Lock()
         self._thread: Thread | None = None
         self._first = Event()
         self._stopping = Event()
+        account_facts.begin_anew()
 
     def begin(self) -> Snapshot:
-        if _has_thread():
-            self.start()
+        if not _has_thread():
             if self.snapshot is None:
-                self._first.wait(_FIRST_S)
-        elif self.snapshot is None:
+                self.try_refresh()
+            return self.be_ready()
+        try:
+            self.start()
+        except RuntimeError as error:  # the machine has no thread to give
+            self._note("thread", str(error))
             self.try_refresh()
+            return self.snapshot or EMPTY
+        self._first.wait(self._patience_s())
         return self.be_ready()
+
+    def _patience_s(self) -> float:
+        if self.snapshot is not None:
+            return _FORKED_S
+        has_copy = settings.FLAGS_SNAPSHOT_FILE and Path(settings.FLAGS_SNAPSHOT_FILE).is_file()
+        return _FIRST_WITH_COPY_S if has_copy else _FIRST_S
 
     def be_ready(self) -> Snapshot:
         """Serve what there is: of the database, else the copy on disk, else nothing."""
-        found = self.snapshot or self._read_copy() or _EMPTY
+        found = self.snapshot or self._read_copy() or EMPTY
         with self._swapping:
             if self.snapshot is None:
                 self.snapshot = found
@@ -167,11 +129,13 @@ class _Process:
             return self.ready
 
     def start(self) -> None:
+        """Raises RuntimeError where there can be no thread."""
         with self._swapping:
             if self._thread is None or not self._thread.is_alive():
                 self._stopping.clear()
-                self._thread = Thread(target=self._run, name="flags-live", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name="flags-live", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def stop(self) -> None:
         """For tests: end the thread and wait for it."""
@@ -196,14 +160,18 @@ class _Process:
         connection.close()
 
     def _turn(self, listener: announcements.Listener, poll_s: float) -> None:
-        if not self.try_refresh():
+        account_facts.database_is_asked()
+        if self.try_refresh():
+            account_facts.keep_current()
+        else:
+            account_facts.database_has_failed()
             connection.close()
         self._first.set()
         self._copy()
         reconnects = listener.reconnects
         self._hear(listener, poll_s)
         metrics.RECONNECTS.inc(listener.reconnects - reconnects)
-        self._measure()
+        self.measure()
 
     def _hear(self, listener: announcements.Listener, poll_s: float) -> None:
         """Until a revision is announced or it is time to poll."""
@@ -220,19 +188,25 @@ class _Process:
                     return
 
     def try_refresh(self) -> bool:
-        """Become current; what stands in the way is logged once, and said by the status."""
+        """Become current; what stands in the way is logged when it is news, and in the status.
+
+        Whether the database could be asked.
+        """
         fault: str | None = None
+        has_answered = True
         try:
             with self._refreshing:
                 self._refresh()
-        except (DatabaseFault, UnusableRevision) as error:
-            fault = str(error).strip().partition("\n")[0]
+        except UnusableRevision as error:
+            fault = str(error)
+        except DatabaseFault as error:
+            fault, has_answered = str(error).strip().partition("\n")[0], False
         except Exception as error:
-            fault = repr(error)
+            fault, has_answered = repr(error), False
             if self._note("database", fault):
                 logger.exception("The snapshot cannot be refreshed.")
         self._note("database", fault)
-        return fault is None
+        return has_answered
 
     def try_refresh_soon(self) -> None:
         """The same, where nobody is at it already for longer."""
@@ -249,6 +223,7 @@ class _Process:
         """
         account_facts.hear_changes()
         head = _head()
+        account_facts.database_has_answered()
         self._checked_at = time.monotonic()
         self._take(head)
         is_pending = head.version != head.published or not head.published
@@ -285,32 +260,32 @@ class _Process:
                 break
             if before is not None and (before.number, before.checksum) == (number, checksum):
                 if before.source is not Source.DATABASE or fault is None:
-                    self._swap(before._replace(source=Source.DATABASE, **_waffle_rows()))
+                    now = {"source": Source.DATABASE, **snapshot.waffle_rows()}
+                    self._swap(before._replace(**now))
                 break
-            try:
-                self._swap(self._loaded(number, before))
-            except UnusableRevision as error:
-                fault = fault or error
-            else:
+            error = self._unusable.get((number, checksum)) or self._try(number, before)
+            if error is None:
                 break
+            self._unusable[number, checksum] = error
+            fault = fault or error
         if fault is not None:
             raise fault
+        self._unusable = {}
         self._token = token
 
-    def _loaded(self, number: int, before: Snapshot | None) -> Snapshot:
-        started = time.perf_counter()
+    def _try(self, number: int, before: Snapshot | None) -> UnusableRevision | None:
+        """Have the revision in force; or why it cannot be."""
+        began = time.perf_counter()
         row = publishing.revision(number)
-        document = publishing.content(row)
-        rows = _waffle_rows()
-        loaded = time.perf_counter()
+        rows = snapshot.waffle_rows()
+        metrics.LOAD_S.observe(time.perf_counter() - began)
         try:
-            after = _compiled(document, before, rows)
-        except Exception as error:
-            raise UncompilableRevision(number, error) from error
-        metrics.LOAD_S.observe(loaded - started)
-        metrics.COMPILE_S.observe(time.perf_counter() - loaded)
+            found = snapshot.of_revision(row, before or EMPTY, rows)
+        except UnusableRevision as error:
+            return error
         self._uncopied = (number, row.text)
-        return after._replace(number=number, checksum=row.checksum, source=Source.DATABASE)
+        self._swap(found)
+        return None
 
     def _swap(self, after: Snapshot) -> None:
         with self._swapping:
@@ -324,12 +299,15 @@ class _Process:
                 logger.exception("A listener to changes failed.")
 
     def _copy(self) -> None:
-        """Keep the newest on disk, where that is wanted."""
+        """Keep the newest on disk, where that is wanted and nobody else is at it."""
         taken = self._uncopied
         if taken is None or not settings.FLAGS_SNAPSHOT_FILE:
             return
         try:
-            snapshot_file.write(Path(settings.FLAGS_SNAPSHOT_FILE), *taken)
+            path = Path(settings.FLAGS_SNAPSHOT_FILE)
+            snapshot_file.write(path, *taken, newest=self._newest or 0)
+        except BlockingIOError:
+            return
         except OSError as error:
             self._note("copy", f"The copy on disk cannot be written: {error}")
         else:
@@ -341,21 +319,12 @@ class _Process:
         if not settings.FLAGS_SNAPSHOT_FILE:
             return None
         try:
-            number, text = snapshot_file.read(Path(settings.FLAGS_SNAPSHOT_FILE))
-            document = publishing.document_in(number, text)
-            rows = {"flags": export.flag_rows(document), "users": {}, "groups": {}}
-            found = _compiled(document, None, rows)
+            return snapshot.of_copy(Path(settings.FLAGS_SNAPSHOT_FILE))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as fault:
             self._note("copy", str(fault))
             return None
-        except Exception as fault:
-            logger.exception("The copy on disk cannot be compiled.")
-            self._note("copy", repr(fault))
-            return None
-        checksum = publishing.checksum_of(text)
-        return found._replace(number=number, checksum=checksum, source=Source.DISK)
 
     def _note(self, what: str, fault: str | None) -> bool:
         """Whether that is news."""
@@ -368,25 +337,29 @@ class _Process:
             logger.warning("%s: %s", what, fault)
         return is_news
 
-    def _measure(self) -> None:
+    def measure(self) -> None:
         """Told here, so that nothing is counted under a lock where questions are answered."""
         status = self.status()
         metrics.REVISION.set(status.number or 0)
-        metrics.AGE_S.set(-1 if status.age_s is None else status.age_s)
-        hits, misses = account_facts.numbers()
-        metrics.FACTS_HITS.inc(hits - self._measured[0])
-        metrics.FACTS_MISSES.inc(misses - self._measured[1])
-        self._measured = (hits, misses)
+        if status.age_s is not None:
+            metrics.CHECKED_AT.set(time.time() - status.age_s)
+        for source in Source:
+            metrics.SOURCE.labels(source).set(source is status.source)
+        with self._swapping:
+            (hits, misses), before = account_facts.numbers(), self._measured
+            self._measured = (hits, misses)
+        metrics.FACTS_HITS.inc(hits - before[0])
+        metrics.FACTS_MISSES.inc(misses - before[1])
 
     def status(self) -> Status:
-        snapshot = self.snapshot or _EMPTY
+        serving = self.snapshot or EMPTY
         age_s = None if self._checked_at is None else time.monotonic() - self._checked_at
-        behind = max((self._newest or 0) - (snapshot.number or 0), 0)
+        behind = max((self._newest or 0) - (serving.number or 0), 0)
         faults = dict(self._faults)
         if self._thread is not None and age_s is not None and age_s > self._silent_s():
             faults.setdefault("database", f"It has not answered for {age_s:.0f} s.")
         error = "; ".join(f"{what}: {fault}" for what, fault in faults.items())
-        return Status(snapshot.number, snapshot.source, age_s, behind, error or None)
+        return Status(serving.number, serving.source, age_s, behind, error or None)
 
     @staticmethod
     def _silent_s() -> float:
@@ -413,7 +386,20 @@ def current() -> Snapshot:
         mark = uncommitted()
         if mark is not None:
             return _of_transaction(mark)
+        _own.mark = _own.snapshot = None
     return _process.ready or _process.begin()
+
+
+def _of_transaction(mark: object) -> Snapshot:
+    if _own.mark is not mark or _own.snapshot is None:
+        before = _process.ready or _process.begin()
+        try:
+            _own.snapshot = snapshot.of_tables(before)
+        except DocumentError as error:
+            logger.error("This transaction's changes do not check:\n%s", error)  # noqa: TRY400
+            _own.snapshot = before
+        _own.mark = mark
+    return _own.snapshot
 
 
 def at_revision(number: int) -> Snapshot:
@@ -423,27 +409,39 @@ def at_revision(number: int) -> Snapshot:
     """
     if type(number) is not int:
         raise UnknownRevision(number)
-    snapshot = current()
-    if snapshot.number == number:
-        return snapshot
-    row = publishing.revision(number)
-    if (kept := _older.get(number)) and kept.checksum == row.checksum:
+    now = current()
+    if now.number == number:
+        return now
+    kept = _older.get(number)
+    try:
+        checksum = Revision.objects.values_list("checksum", flat=True).filter(pk=number).first()
+    except DatabaseFault:
+        if kept is None:
+            raise
         return kept
-    document = publishing.content(row)
-    found = _compiled(document, snapshot, {"flags": {}, "users": {}, "groups": {}})
-    while len(_older) >= _OLDER_KEPT:
-        _older.pop(next(iter(_older)), None)
-    found = found._replace(number=number, checksum=row.checksum, source=Source.DATABASE)
-    _older[number] = found
+    if kept is not None and kept.checksum == checksum:
+        return kept
+    found = snapshot.of_revision(publishing.revision(number), now)
+    with _older_changing:
+        while len(_older) >= _OLDER_KEPT:
+            _older.pop(next(iter(_older)))
+        _older[number] = found
     return found
 
 
 _OLDER_KEPT: Final = 4
 _older: dict[int, Snapshot] = {}
+_older_changing: Final = Lock()
 
 
 def snapshot_status() -> Status:
     return _process.status()
+
+
+def measure() -> None:
+    """Have the metrics say what is so now."""
+    current()
+    _process.measure()
 
 
 def begin() -> None:
@@ -478,61 +476,8 @@ def stop_listening(listener: Listener) -> None:
 
 def _has_thread() -> bool:
     """Not in tests, where the database is the test's own: `begin()` starts it there."""
-    return settings.FLAGS_POLL_S > 0 and not hasattr(mail, "outbox")
+    return not hasattr(mail, "outbox")
 
 
 def _head() -> Head:
     return Head.objects.filter(pk=Head.PK).first() or Head(pk=Head.PK, version="", published="")
-
-
-def _compiled(document: Document, before: Snapshot | None, rows: Mapping[str, Any]) -> Snapshot:
-    """Without a number; what has not changed since the snapshot before is taken from there."""
-    kept = before or _EMPTY
-    compiled = {
-        name: section.compile(dict(document["sections"][name]), kept.sections.get(name))
-        for name, section in sections().items()
-        if name in document["sections"]
-    }
-    ruleset = compile(document, kept.ruleset)
-    return Snapshot(None, "", Source.TRANSACTION, ruleset, compiled, **rows)
-
-
-def _of_transaction(mark: object) -> Snapshot:
-    if _own.mark is not mark or _own.snapshot is None:
-        before = _process.ready or _process.begin()
-        try:
-            _own.snapshot = _of_tables(before)
-        except DocumentError as error:
-            logger.error("This transaction's changes do not check:\n%s", error)  # noqa: TRY400
-            _own.snapshot = before
-        _own.mark = mark
-    return _own.snapshot
-
-
-def _of_tables(before: Snapshot) -> Snapshot:
-    flags = list(flag_model().objects.prefetch_related("variants", "rules"))
-    document = export.checked(export.document_of(flags))
-    return _compiled(document, before, _waffle_rows(flags))
-
-
-def _waffle_rows(flags: list[AbstractFlag] | None = None) -> dict[str, Any]:
-    """What waffle's own calls ask beside the document."""
-    if flags is None:
-        flags = list(flag_model().objects.prefetch_related("variants"))
-    return {
-        "flags": {flag.name: flag for flag in flags},
-        "users": _members("users"),
-        "groups": _members("groups"),
-    }
-
-
-def _members(relation: str) -> Mapping[int, set[Any]]:
-    """By flag, whom its own list of users or groups has."""
-    field = flag_model()._meta.get_field(relation)
-    pairs = field.remote_field.through.objects.values_list(
-        field.m2m_column_name(), field.m2m_reverse_name()
-    )
-    found: defaultdict[int, set[Any]] = defaultdict(set)
-    for flag, member in pairs:
-        found[flag].add(member)
-    return found

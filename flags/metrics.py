@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-REVISION = Gauge("flags_revision", "The revision in force.", multiprocess_mode="min")
-AGE_S = Gauge(
-    "flags_snapshot_age_seconds",
-    "Since the database last said what is newest.",
-    multiprocess_mode="max",
+REVISION = Gauge("flags_revision", "The revision in force.", multiprocess_mode="livemin")
+CHECKED_AT = Gauge(
+    "flags_snapshot_checked_timestamp_seconds",
+    "When the database last said what is newest; time() minus this is the snapshot's age.",
+    multiprocess_mode="livemin",
+)
+SOURCE = Gauge(
+    "flags_snapshot_source",
+    "How many processes have their snapshot from there.",
+    ["source"],
+    multiprocess_mode="livesum",
 )
 LOAD_S = Histogram("flags_load_seconds", "Reading a revision.")
 COMPILE_S = Histogram("flags_compile_seconds", "Compiling a revision.")

@@ -16,9 +16,12 @@ from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
 from openfeature.provider import AbstractProvider, Metadata
 
 from flags import live
-from flags.account_facts import Facts, facts_of_key
+from flags.account_facts import facts_of_key
+from flags.account_rows import Facts
 from flags.engine import Decision, Reason, Ruleset
+from flags.engine.traits import milliseconds
 from flags.rows import RESERVED
+from flags.snapshot import Snapshot
 
 T = TypeVar("T", bound=FlagValueType)
 Answer = TypeVar("Answer")
@@ -72,7 +75,7 @@ class FlagsProvider(AbstractProvider):
     def shutdown(self) -> None:
         live.stop_listening(self._changed)
 
-    def _changed(self, before: live.Snapshot | None, after: live.Snapshot) -> None:
+    def _changed(self, before: Snapshot | None, after: Snapshot) -> None:
         if before is None:
             return
         old, new = before.ruleset.document, after.ruleset.document
@@ -91,7 +94,7 @@ class FlagsProvider(AbstractProvider):
         context = context or EvaluationContext()
         now, ruleset = self._clock(), self._rulesets()
         facts = self._facts(context.targeting_key or None)
-        subject, override = facts.subject, facts.override_at(int(now.timestamp() * 1000))
+        subject, override = facts.subject, facts.override_at(milliseconds(now))
         said = {name: each for name, each in context.attributes.items() if name not in RESERVED}
         traits = {**subject.traits, **said}
         subject = subject._replace(traits=traits)

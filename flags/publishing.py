@@ -36,6 +36,13 @@ class DamagedRevision(UnusableRevision):
         super().__init__(f"Revision {number} does not match its checksum; it cannot be used.")
 
 
+class MalformedRevision(UnusableRevision):
+    """A stored text that is no document."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"Revision {number} is not a document; it cannot be used.")
+
+
 class NewerRevision(UnusableRevision):
     """A document of a later version of this software."""
 
@@ -137,17 +144,23 @@ def revision(number: int) -> Revision:
 
 
 def content(row: Revision) -> Document:
-    """The revision's document; raises DamagedRevision and NewerRevision."""
+    """The revision's document; raises UnusableRevision."""
     if checksum_of(row.text) != row.checksum:
         raise DamagedRevision(row.number)
     return document_in(row.number, row.text)
 
 
 def document_in(number: int, text: str) -> Document:
-    """What a text that was stored says; raises NewerRevision."""
-    document: Document = json.loads(text)
-    if document["schema"] != SCHEMA:
-        raise NewerRevision(number, document["schema"])
+    """What a text that was stored says; raises MalformedRevision and NewerRevision."""
+    try:
+        document: Document = json.loads(text)
+        schema = document["schema"]
+    except (ValueError, LookupError, TypeError):
+        raise MalformedRevision(number) from None
+    if schema != SCHEMA:
+        raise NewerRevision(number, schema)
+    if not Document.__required_keys__ <= document.keys():
+        raise MalformedRevision(number)
     return document
 
 

@@ -23,7 +23,7 @@ from django.db.models.signals import (
 from django.db.utils import DEFAULT_DB_ALIAS
 from waffle import get_waffle_switch_model
 
-from flags import account_facts, live, publishing
+from flags import account_facts, account_rows, live, publishing
 from flags.engine import DocumentError
 from flags.models import Flag, Rule, Segment, Trait, Variant
 from flags.rows import (
@@ -60,7 +60,7 @@ def watch(*published: type[Model]) -> None:
 
 def _watch_accounts() -> None:
     """Have what is said of accounts forgotten where it is kept."""
-    watch_facts(account_facts.account_model(), lambda account: account.key)
+    watch_facts(account_rows.account_model(), lambda account: account.key)
     watch_facts(AccountOverride, lambda override: override.account.key)
     watch_facts(SegmentMember, lambda member: member.key)
     told_of_accounts.connect(_accounts_changed)
@@ -79,8 +79,7 @@ def watch_facts(sender: type[Model], key: Callable[[Any], str]) -> None:
 
 
 def _accounts_changed(keys: Sequence[str] | None, **_what: Any) -> None:
-    for key in [account_facts.EVERY] if keys is None else keys:
-        account_facts.changed(key)
+    account_facts.changed(*([account_facts.EVERY] if keys is None else keys))
 
 
 def _publish_committed(**_what: Any) -> None:

@@ -1,4 +1,4 @@
-"""The last known good document on disk: checksummed, replaced whole, never by an older one."""
+"""The last known good document on disk: checksummed, and replaced whole."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import os
 from pathlib import Path
 from typing import Final
 
-_MAGIC: Final = b"flags-snapshot-1"
+_MAGIC: Final = b"flags-snapshot-2"
 
 
 class DamagedCopy(ValueError):
     """The file is not what was written."""
 
 
-def write(path: Path, number: int, text: str) -> bool:
-    """Whether it was written: not in place of a newer one. Raises OSError, with the old one kept.
+def write(path: Path, number: int, text: str, *, newest: int) -> None:
+    """Not in place of a newer one, unless that is newer than the database's `newest`.
 
-    A process that is killed meanwhile leaves at most a file beside it, which the next one takes.
+    Raises BlockingIOError while another process is at it, and OSError, with the old one kept. A
+    process that is killed meanwhile leaves at most a file beside it, which the next one takes.
     """
     body = text.encode()
     fresh = path.with_name(path.name + ".new")
     with path.with_name(path.name + ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        digest = hashlib.sha256(body).hexdigest().encode()
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         kept = _kept(path)
-        if kept is not None and (kept[0] > number or kept == (number, text)):
-            return False
+        if kept is not None and (kept == (number, text) or number < kept[0] <= newest):
+            return
         try:
             with fresh.open("wb") as file:
-                file.write(b"%s %d %s\n" % (_MAGIC, number, digest))
+                file.write(b"%s %d %s\n" % (_MAGIC, number, _digest(number, body)))
                 file.write(body)
                 file.flush()
                 os.fsync(file.fileno())
@@ -38,7 +38,10 @@ def write(path: Path, number: int, text: str) -> bool:
         except OSError:
             fresh.unlink(missing_ok=True)
             raise
-    return True
+
+
+def _digest(number: int, body: bytes) -> bytes:
+    return hashlib.sha256(b"%d\n%s" % (number, body)).hexdigest().encode()
 
 
 def read(path: Path) -> tuple[int, str]:
@@ -46,7 +49,7 @@ def read(path: Path) -> tuple[int, str]:
     head, _, body = path.read_bytes().partition(b"\n")
     match head.split(b" "):
         case [magic, number, digest] if magic == _MAGIC and number.isdigit():
-            if hashlib.sha256(body).hexdigest().encode() == digest:
+            if _digest(int(number), body) == digest:
                 return int(number), body.decode()
     message = f"{path} is damaged; it cannot be used."
     raise DamagedCopy(message)
@@ -55,5 +58,5 @@ def read(path: Path) -> tuple[int, str]:
 def _kept(path: Path) -> tuple[int, str] | None:
     try:
         return read(path)
-    except (OSError, DamagedCopy):
+    except (OSError, ValueError):
         return None

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from redis.connection import parse_url
+from redis import ConnectionPool
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _DATABASES = ("sqlite", "postgres", "postgresql")
@@ -46,15 +46,16 @@ def boolean(name: str, *, default: bool) -> bool:
     return _BOOLEANS[value.lower()]
 
 
-def number(name: str, default: float) -> float:
-    """A number that is not negative."""
+def number(name: str, default: float, *, least: float = 0, most: float = float("inf")) -> float:
+    """A finite number within these bounds."""
     value = text(name)
     try:
         found = float(value) if value else default
     except ValueError:
-        found = -1.0
-    if not 0 <= found < float("inf"):
-        message = f"{name}={value!r} is no number from 0 on."
+        found = float("nan")
+    if not least <= found <= most or found == float("inf"):
+        bounds = f"from {least:g} on" if most == float("inf") else f"from {least:g} to {most:g}"
+        message = f"{name}={value!r} is no number {bounds}."
         raise ImproperlyConfigured(message)
     return found
 
@@ -103,13 +104,22 @@ def database(name: str, *, default: Path) -> dict[str, Any]:
 
 def redis(name: str) -> str:
     value = url(name, schemes=_CACHES)
-    try:
-        if value:
-            parse_url(value)  # type: ignore[no-untyped-call]
-    except ValueError as error:
-        message = f"{name} is not a Redis address: {error}. In a password, write / as %2F."
-        raise ImproperlyConfigured(message) from None
+    fault = _redis_fault(value) if value else None
+    if fault:
+        message = f"{name} is not a Redis address: {fault}. In a password, write / as %2F."
+        raise ImproperlyConfigured(message)
     return value
+
+
+def _redis_fault(value: str) -> str | None:
+    database = urlsplit(value).path.strip("/")
+    if database and not database.isdigit():
+        return "what follows the host is no number of a database"
+    try:
+        ConnectionPool.from_url(value).make_connection()
+    except (ValueError, TypeError) as error:
+        return str(error)
+    return None
 
 
 def web_address(name: str) -> str:

@@ -117,8 +117,8 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 FLAGS_ACCOUNT_MODEL = "accounts.Account"
 WAFFLE_FLAG_MODEL = "flags.Flag"
-# How workers learn of what was published; a poll of 0 is none.
-FLAGS_POLL_S = env.number("FLAGS_POLL_S", 0.5)
+# How workers learn of what was published.
+FLAGS_POLL_S = env.number("FLAGS_POLL_S", 0.5, least=0.05, most=60)
 FLAGS_REDIS_URL = REDIS_URL
 FLAGS_SNAPSHOT_FILE = env.text("FLAGS_SNAPSHOT_FILE")
 # What is kept of accounts: for how long, and of how many.

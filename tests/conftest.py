@@ -15,7 +15,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from pytest_django import DjangoDbBlocker, Settings
 
-from flags import account_facts, live
+from flags import live
 from igny8_core.modules.accounts.models import Account
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +42,6 @@ def _fresh(settings: Settings) -> None:
     settings.AI_CONNECTIONS = {}
     settings.ENCRYPTION_KEYS = [ENCRYPTION_KEY]
     live.forget()
-    account_facts.forget_all()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from flags.engine.decision import Ask, Decision, ErrorCode, Override, Reason, Su
 from flags.engine.document import Document, Flag, named, walk
 from flags.engine.lazy import Lazy
 from flags.engine.trail import Question, explain
-from flags.engine.traits import Type, moment
+from flags.engine.traits import Type, milliseconds, moment
 
 
 class Ruleset:
@@ -66,7 +66,7 @@ class Ruleset:
         if type(key) is not str and not isinstance(key, str):
             key = None
         if type(now) is not int:
-            now = _milliseconds(now)
+            now = milliseconds(now)
         decision = decide(key, traits, now, override, usable, None)
         if not trail:
             return decision
@@ -82,20 +82,19 @@ class Ruleset:
         last = last._replace(variant=last.variant or decision.variant)
         return decision._replace(trail=(*steps, last))
 
-    def decider(self, flag: str, usable: Usable | None = None) -> Decide | None:
-        """What `evaluate` asks, for callers who ask often; None for an unknown flag.
+    def decider(self, flag: str, usable: Usable | None = None) -> Decide:
+        """What `evaluate` asks, for callers who ask often; raises KeyError for an unknown flag.
 
         `usable` is asked now, once of each value: what it refuses is left out for every subject.
         """
-        plan = self._plans.get(flag)
-        return None if plan is None else decider(plan, self.number, self._deciders, usable)
+        return decider(self._plans[flag], self.number, self._deciders, usable)
 
     def next_boundary(self, now: int | datetime) -> int | None:
         """The first moment after `now`, in epoch milliseconds, at which time may change an answer.
 
         Reads the whole document.
         """
-        at = now if type(now) is int else _milliseconds(now)
+        at = now if type(now) is int else milliseconds(now)
         later = (moment for moment in _boundaries(self.document, at) if moment > at)
         return min(later, default=None)
 
@@ -183,13 +182,6 @@ def _matches(
         return holds(key, traits, now, ask)
 
     return matches
-
-
-def _milliseconds(now: datetime | object) -> int:
-    at = moment(now) if isinstance(now, datetime) else None
-    if at is None:
-        raise TypeError(f"now is {now!r}; it must be an aware datetime or epoch milliseconds")
-    return at
 
 
 def _boundaries(document: Document, now: int) -> Iterator[int]:

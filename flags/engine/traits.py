@@ -73,6 +73,15 @@ def moment(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def milliseconds(at: object) -> int:
+    """Of an aware datetime, since 1970; raises TypeError for anything else."""
+    found = moment(at) if isinstance(at, datetime) else None
+    if found is None:
+        message = f"{at!r} is no moment; it must be an aware datetime or epoch milliseconds"
+        raise TypeError(message)
+    return found
+
+
 def _parsed_moment(value: str) -> int | None:
     found = _RFC_3339.fullmatch(value)
     if found is None:

@@ -17,7 +17,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseFault
 from django.db import IntegrityError
 
-from flags.account_facts import UnknownAccount
+from flags.account_rows import UnknownAccount
 from flags.engine import DocumentError
 from flags.publishing import UnknownRevision, UnusableRevision
 from flags.rows import Revision, UnknownFlag

@@ -8,8 +8,9 @@ from time import time_ns
 from typing import Final, cast
 
 from flags import live
-from flags.account_facts import Facts, facts_of, facts_of_many
-from flags.live import Snapshot, Source
+from flags.account_facts import facts_of, facts_of_many
+from flags.account_rows import Facts
+from flags.snapshot import Snapshot, Source
 from igny8_core.ai.exceptions import InvalidMoment, ModelNotAvailable, NoUsableModel
 from igny8_core.ai.routing import Route, Router, microseconds
 from igny8_core.ai.trail import trail

@@ -8,12 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from flags.account_facts import Facts
+from flags.account_rows import Facts
 from flags.engine import Reason as Decided
 from flags.engine import Ruleset
 from flags.engine.decision import Override, Usable
 from flags.engine.lazy import Lazy
-from flags.live import Snapshot
+from flags.snapshot import Snapshot
 from igny8_core.ai import pricing
 from igny8_core.ai.catalogue import CONSTANTS, MARKUP_FLAG, Catalogue
 from igny8_core.ai.pricing import Price

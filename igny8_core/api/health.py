@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from http import HTTPStatus
+from pathlib import Path
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
@@ -17,19 +18,29 @@ def livez(_request: HttpRequest) -> HttpResponse:
 
 
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """200 while there is something to serve from, with what is wrong; else 503. No query."""
+    """200 while there is something to serve from, with what is wrong; else 503."""
     live.current()
     status = live.snapshot_status()
-    word = "ok" if status.error is None and not status.behind else "degraded"
+    word = "ok" if status.error is None else "degraded"
     facts = {"status": word if status.is_serving else "down", **status._asdict()}
     answer = HTTPStatus.OK if status.is_serving else HTTPStatus.SERVICE_UNAVAILABLE
     return JsonResponse(facts, status=answer)
 
 
 def metrics(_request: HttpRequest) -> HttpResponse:
-    """Of this process; of all of them where PROMETHEUS_MULTIPROC_DIR is set."""
+    """Of this process; of all that live where PROMETHEUS_MULTIPROC_DIR is set."""
+    live.measure()
     registry = REGISTRY
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if folder:
+        _forget_the_dead(Path(folder))
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """What a process that was killed said last holds no longer."""
+    for pid in {path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*.db")}:
+        if not Path("/proc", pid).exists():
+            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]

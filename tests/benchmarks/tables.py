@@ -49,13 +49,15 @@ def _flag(number: int, segments: list[str]) -> dict[str, Any]:
 
 
 def tables_s() -> dict[str, float]:
-    from flags import export, live
+    from flags import export, snapshot
 
     wanted = parse(document())
     export.restore(wanted)
     return {
         "export": median_s(export.document),
         "export and check": median_s(export.check),
-        "read, check and compile a first snapshot": median_s(lambda: live._of_tables(live._EMPTY)),
+        "read, check and compile a first snapshot": median_s(
+            lambda: snapshot.of_tables(snapshot.EMPTY)
+        ),
         "restore": median_s(lambda: export.restore(wanted)),
     }

@@ -357,9 +357,18 @@ def test_copy__older_than_what_is_there__is_not_written(tmp_path: Path) -> None:
     from flags import snapshot_file
 
     path = tmp_path / "snapshot"
-    assert snapshot_file.write(path, 7, "{}")
-    assert not snapshot_file.write(path, 6, "[]")
+    snapshot_file.write(path, 7, "{}", newest=7)
+    snapshot_file.write(path, 6, "[]", newest=7)
     assert snapshot_file.read(path) == (7, "{}")
+
+
+def test_copy__newer_than_the_database__is_replaced(tmp_path: Path) -> None:
+    from flags import snapshot_file
+
+    path = tmp_path / "snapshot"
+    snapshot_file.write(path, 7, "{}", newest=7)
+    snapshot_file.write(path, 6, "[]", newest=6)  # an older backup was restored
+    assert snapshot_file.read(path) == (6, "[]")
 
 
 # With servers that go away

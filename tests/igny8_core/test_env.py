@@ -105,7 +105,25 @@ def test_key__what_no_header_carries__is_refused_unseen(
     assert value not in str(caught.value)
 
 
-def test_redis__password_with_a_slash__is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IGNY8_TEST", "redis://:p/ss@cache:6379/0")
-    with pytest.raises(ImproperlyConfigured, match="is not a Redis address"):
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("redis://:p/ss@cache:6379/0", "what follows the host is no number"),
+        ("redis://cache/x", "what follows the host is no number"),
+        ("redis://cache/8?foo=bar", "unexpected keyword argument 'foo'"),
+    ],
+)
+def test_redis__no_address__is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str, why: str
+) -> None:
+    monkeypatch.setenv("IGNY8_TEST", value)
+    with pytest.raises(ImproperlyConfigured, match=f"is not a Redis address.*{why}") as caught:
         env.redis("IGNY8_TEST")
+    assert "ss@" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["0", "1e10", "nan", "1e-9", "-1", "often"])
+def test_number__out_of_its_bounds__is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("IGNY8_TEST", value)
+    with pytest.raises(ImproperlyConfigured, match=f"IGNY8_TEST='{value}' is no number from 0.05"):
+        env.number("IGNY8_TEST", 0.5, least=0.05, most=60)

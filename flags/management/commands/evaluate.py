@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from flags import explain, live
-from flags.account_facts import account_by_key
+from flags.account_rows import account_by_key
 from flags.decisions import decide
 from flags.engine import Reason
 from flags.management import base

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from django.db import transaction
 from django.utils import timezone
 
-from flags.account_facts import account_by_key
+from flags.account_rows import account_by_key
 from flags.management import base
 from flags.models import AccountOverride, Flag
 from flags.rows import flag_by_name, lock_head

@@ -41,7 +41,7 @@ def test_resolve__database_away__the_constants_serve(
     assert answer.model.model_id == "gpt-4o-mini"
     assert answer.trail is not None
     assert answer.trail[0][:3] == (Reason.PREFERENCE, None, Refusal.PREFERENCE_UNREADABLE)
-    assert "The facts of acme cannot be read (gone)" in caplog.text
+    assert "Facts of accounts cannot be read: gone" in caplog.text
 
 
 def test_resolve__unknown_task__is_refused(acme: Account) -> None:

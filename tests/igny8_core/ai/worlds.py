@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from flags import export
-from flags.account_facts import Facts
+from flags.account_rows import Facts
 from flags.engine import compile  # noqa: A004  (the word for it)
-from flags.live import Snapshot, Source
+from flags.snapshot import Snapshot, Source
 from igny8_core.ai.catalogue import compile_section
 from igny8_core.ai.routing import Router, microseconds
 from igny8_core.ai.trail import trail

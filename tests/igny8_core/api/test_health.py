@@ -62,7 +62,8 @@ def test_metrics__of_this_process__are_prometheus_text(client: Client) -> None:
     assert sample(client, "flags_refused_publishes_total") == before + 1
     for name in (
         "flags_revision",
-        "flags_snapshot_age_seconds",
+        'flags_snapshot_source{source="database"}',
+        "flags_snapshot_checked_timestamp_seconds",
         "flags_load_seconds_count",
         "flags_compile_seconds_count",
         "flags_reconnects_total",

@@ -1,0 +1,168 @@
+"""An account's facts, read from the rows: traits, overrides, long lists, and the host's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from sys import intern
+from types import MappingProxyType
+from typing import Any, Final
+
+from django.apps import apps
+from django.conf import settings
+from django.db.models import CharField, DateTimeField, F, Model, QuerySet, Value
+
+from flags.engine import Subject
+from flags.engine.decision import Override
+from flags.engine.traits import milliseconds
+from flags.rows import EXCLUDED, INCLUDED, AccountOverride, SegmentMember
+from flags.sections import account_facts as registered
+
+NEVER: Final = 2**63
+_OVERRIDE: Final = "override"
+_NO_MOMENT: Final = Value(None, DateTimeField())
+# An account's key, and what it has: an override or a long list, its name, what it says, its expiry.
+_Row = tuple[str, str, str, str, datetime | None]
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_UNLISTED: Final[dict[str, list[str]]] = {INCLUDED: [], EXCLUDED: []}
+
+
+def _nothing() -> Mapping[str, Any]:
+    """What a hundred thousand accounts have alike is kept once."""
+    return _NOTHING
+
+
+@dataclass(slots=True, eq=False)
+class Facts:
+    """One account. `overrides` has variants by flag, `expiries` the epoch milliseconds of some.
+
+    `host` has what the host registered, by name. Not `is_known`: the database could not be asked.
+    Not `is_stored`: it has no such account, and the traits are what the asker said.
+    """
+
+    key: str | None
+    traits: Mapping[str, Any] = field(default_factory=_nothing)
+    overrides: Mapping[str, str] = field(default_factory=_nothing)
+    expiries: Mapping[str, int] = field(default_factory=_nothing)
+    host: Mapping[str, Any] = field(default_factory=_nothing)
+    is_known: bool = True
+    is_stored: bool = False
+    # Microseconds since 1970.
+    fresh_until: int = 0
+    # What an asker has worked out of them, which goes when they go; all else is never written.
+    held: Any = None
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.key, self.traits)
+
+    def override_at(self, now: int) -> Override | None:
+        """What the engine asks at this moment, epoch milliseconds; None where there is nothing."""
+        if not self.overrides:
+            return None
+        if not self.expiries:
+            return self.overrides.get
+        return partial(_in_force, self.overrides, self.expiries, now)
+
+
+def _in_force(
+    overrides: Mapping[str, str], expiries: Mapping[str, int], now: int, flag: str
+) -> str | None:
+    return overrides.get(flag) if now < expiries.get(flag, NEVER) else None
+
+
+def read(key: str) -> Facts:
+    """Of the account with the key, if there is one. Two queries."""
+    related = [path for each in registered().values() for path in each.select_related]
+    row = _accounts().filter(key=key).select_related(*related).first()
+    if row is None:
+        return replace(_facts_in(key, {}, _rows([key]), {}), is_stored=False)
+    host = {name: each.read(row) for name, each in registered().items()}
+    return _facts_in(key, row.flag_traits(), _rows([key]), host)
+
+
+def read_keys(keys: Sequence[str]) -> Iterator[Facts]:
+    """Of each of the keys. Three queries, and two for each key that no account has."""
+    there = list(_accounts().filter(key__in=keys))
+    yield from read_many(there)
+    for key in {*keys} - {account.key for account in there}:
+        yield read(key)
+
+
+def read_many(accounts: Sequence[Any]) -> Iterator[Facts]:
+    """Of each of these rows, in their order. Two queries."""
+    keys = [account.key for account in accounts]
+    rows: dict[str, list[_Row]] = {}
+    for row in _rows(keys):
+        rows.setdefault(row[0], []).append(row)
+    host = {name: each.read_many(keys) for name, each in registered().items()}
+    for account in accounts:
+        key = account.key
+        own = {name: by_key[key] for name, by_key in host.items() if key in by_key}
+        yield _facts_in(key, account.flag_traits(), rows.get(key, ()), own)
+
+
+def _facts_in(
+    key: str, traits: Mapping[str, Any], rows: Iterable[_Row], host: Mapping[str, Any]
+) -> Facts:
+    overrides: dict[str, str] = {}
+    expiries: dict[str, int] = {}
+    listed: dict[str, list[str]] = _UNLISTED
+    for _, what, name, said, expires in rows:
+        if what != _OVERRIDE:
+            listed = listed if listed is not _UNLISTED else {INCLUDED: [], EXCLUDED: []}
+            listed[said].append(intern(name))
+            continue
+        overrides[intern(name)] = intern(said)
+        if expires is not None:
+            expiries[intern(name)] = milliseconds(expires)
+    own = {name: intern(value) if type(value) is str else value for name, value in traits.items()}
+    return Facts(
+        key,
+        own | listed,
+        overrides or _NOTHING,
+        expiries or _NOTHING,
+        host if any(host.values()) else _NOTHING,
+        is_stored=True,
+    )
+
+
+def _rows(keys: Sequence[str]) -> QuerySet[Any, Any]:
+    """Live overrides, and the long lists that have the accounts."""
+    overrides = AccountOverride.objects.filter(account__key__in=keys, paused=False).order_by()
+    members = SegmentMember.objects.filter(key__in=keys, segment__is_long=True).order_by()
+    text = CharField()
+    return overrides.values_list(
+        F("account__key"), Value(_OVERRIDE, text), F("flag__name"), F("variant"), F("expires_at")
+    ).union(
+        members.filter(is_excluded=False).values_list(
+            F("key"), Value("list", text), F("segment__key"), Value(INCLUDED, text), _NO_MOMENT
+        ),
+        members.filter(is_excluded=True).values_list(
+            F("key"), Value("list", text), F("segment__key"), Value(EXCLUDED, text), _NO_MOMENT
+        ),
+        all=True,
+    )
+
+
+class UnknownAccount(LookupError):
+    def __init__(self, key: str) -> None:
+        super().__init__(f"There is no account with the key “{key}”.")
+
+
+def account_by_key(key: str) -> Any:
+    """A row of the account model. One query; raises UnknownAccount."""
+    account = _accounts().filter(key=key).first()
+    if account is None:
+        raise UnknownAccount(key)
+    return account
+
+
+def account_model() -> type[Model]:
+    return apps.get_model(settings.FLAGS_ACCOUNT_MODEL)
+
+
+def _accounts() -> Any:
+    return account_model()._default_manager

@@ -1,0 +1,142 @@
+"""A revision, compiled: of the database, of the copy on disk, or of an open transaction."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from flags import export, metrics, publishing, snapshot_file
+from flags.engine import Document, Ruleset, compile  # noqa: A004  (the word for it)
+from flags.publishing import UnusableRevision
+from flags.rows import AbstractFlag, Revision, flag_model
+from flags.sections import sections
+
+
+class UncompilableRevision(UnusableRevision):
+    """A revision that another version of this software has accepted."""
+
+    def __init__(self, number: int, fault: Exception) -> None:
+        super().__init__(f"Revision {number} cannot be compiled: {fault!r}.")
+
+
+class Source(StrEnum):
+    """Where a snapshot is from."""
+
+    DATABASE = "database"
+    DISK = "disk"
+    TRANSACTION = "transaction"
+    NOTHING = "nothing"
+
+
+class Snapshot(NamedTuple):
+    """`sections` are the host's, compiled, by name; `flags` are waffle's rows, by name.
+
+    `users` and `groups` are those that waffle's own lists have, by the flag's primary key. One of
+    an open transaction, and one of nothing, has no number.
+    """
+
+    number: int | None
+    checksum: str
+    source: Source
+    ruleset: Ruleset
+    sections: Mapping[str, Any]
+    flags: Mapping[str, AbstractFlag]
+    users: Mapping[int, set[Any]]
+    groups: Mapping[int, set[Any]]
+
+
+EMPTY: Final = Snapshot(
+    None,
+    "",
+    Source.NOTHING,
+    compile(
+        Document(
+            schema=1,
+            hash="r1",
+            number=None,
+            traits={},
+            segments={},
+            flags={},
+            switches={},
+            sections={},
+        )
+    ),
+    {},
+    {},
+    {},
+    {},
+)
+_NO_ROWS: Final[Mapping[str, Any]] = {"flags": {}, "users": {}, "groups": {}}
+
+
+def of_revision(row: Revision, before: Snapshot, rows: Mapping[str, Any] | None = None) -> Snapshot:
+    """What has not changed since the snapshot before is taken from there; waffle's rows apart.
+
+    Raises UnusableRevision.
+    """
+    document = publishing.content(row)
+    began = time.perf_counter()
+    try:
+        found = _compiled(document, before, rows or _NO_ROWS)
+    except Exception as error:
+        raise UncompilableRevision(row.number, error) from error
+    metrics.COMPILE_S.observe(time.perf_counter() - began)
+    return found._replace(number=row.number, checksum=row.checksum, source=Source.DATABASE)
+
+
+def of_copy(path: Path) -> Snapshot:
+    """Raises OSError, DamagedCopy, UnusableRevision."""
+    number, text = snapshot_file.read(path)
+    document = publishing.document_in(number, text)
+    try:
+        rows = {**_NO_ROWS, "flags": export.flag_rows(document)}
+        found = _compiled(document, EMPTY, rows)
+    except Exception as error:
+        raise UncompilableRevision(number, error) from error
+    checksum = publishing.checksum_of(text)
+    return found._replace(number=number, checksum=checksum, source=Source.DISK)
+
+
+def of_tables(before: Snapshot) -> Snapshot:
+    """As this transaction sees them; raises DocumentError."""
+    flags = list(flag_model().objects.prefetch_related("variants", "rules"))
+    document = export.checked(export.document_of(flags))
+    return _compiled(document, before, waffle_rows(flags))
+
+
+def _compiled(document: Document, before: Snapshot, rows: Mapping[str, Any]) -> Snapshot:
+    """Without a number."""
+    compiled = {
+        name: section.compile(dict(document["sections"][name]), before.sections.get(name))
+        for name, section in sections().items()
+        if name in document["sections"]
+    }
+    ruleset = compile(document, before.ruleset)
+    return Snapshot(None, "", Source.TRANSACTION, ruleset, compiled, **rows)
+
+
+def waffle_rows(flags: list[AbstractFlag] | None = None) -> dict[str, Any]:
+    """What waffle's own calls ask beside the document."""
+    if flags is None:
+        flags = list(flag_model().objects.prefetch_related("variants"))
+    return {
+        "flags": {flag.name: flag for flag in flags},
+        "users": _members("users"),
+        "groups": _members("groups"),
+    }
+
+
+def _members(relation: str) -> Mapping[int, set[Any]]:
+    """By flag, whom its own list of users or groups has."""
+    field = flag_model()._meta.get_field(relation)
+    pairs = field.remote_field.through.objects.values_list(
+        field.m2m_column_name(), field.m2m_reverse_name()
+    )
+    found: defaultdict[int, set[Any]] = defaultdict(set)
+    for flag, member in pairs:
+        found[flag].add(member)
+    return found
