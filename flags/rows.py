@@ -175,6 +175,8 @@ class PublishedQuerySet(models.QuerySet[Any]):
     def update(self, **values: Any) -> int:
         with transaction.atomic(using=self.db):
             mark_changed()
+            if self.model.NAME in values:
+                told_of_accounts.send(sender=self.model, keys=None)
             return super().update(**values)
 
     update.alters_data = True  # type: ignore[attr-defined]
@@ -188,13 +190,45 @@ class PublishedQuerySet(models.QuerySet[Any]):
 class Published(models.Model):
     """A row of what is published: the head row changes in the same transaction."""
 
+    # The column by which facts about accounts refer to it.
+    NAME: ClassVar[str | None] = None
+
     class Meta:
         abstract = True
 
     def save(self, *args: Any, **options: Any) -> None:
         with transaction.atomic(using=options.get("using")):
             mark_changed()
+            if self.NAME and not self._state.adding:
+                same = {"pk": self.pk, self.NAME: getattr(self, self.NAME)}
+                if not type(self)._base_manager.filter(**same).exists():
+                    told_of_accounts.send(sender=type(self), keys=None)
             super().save(*args, **options)
+
+
+# Of more accounts at once all are forgotten.
+_TOLD: Final = 100
+
+
+class FactsQuerySet(models.QuerySet[Any]):
+    """Of rows that say something about accounts: changes that send no signal tell of them."""
+
+    # Where the account's key is.
+    ACCOUNT: ClassVar = "key"
+
+    def update(self, **values: Any) -> int:
+        with transaction.atomic(using=self.db):
+            keys = [*self.order_by().values_list(self.ACCOUNT, flat=True)[: _TOLD + 1]]
+            if keys:
+                told_of_accounts.send(sender=self.model, keys=keys if len(keys) <= _TOLD else None)
+            return super().update(**values)
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_create(self, *args: Any, **options: Any) -> list[Any]:
+        with transaction.atomic(using=self.db):
+            told_of_accounts.send(sender=self.model, keys=None)
+            return super().bulk_create(*args, **options)
 
 
 class FlagManager(WaffleManager.from_queryset(PublishedQuerySet)):  # type: ignore[misc]
@@ -253,6 +287,8 @@ class AbstractFlag(Published, AbstractUserFlag):
             "changing it deals all accounts anew."
         ),
     )
+
+    NAME = "name"
 
     objects: ClassVar[Any] = FlagManager()
 
@@ -369,6 +405,8 @@ def next_rule_id(used: Iterable[str]) -> str:
 class Segment(Published):
     """A reusable named set of accounts: excluded, else included, else any group of clauses."""
 
+    NAME = "key"
+
     key = models.CharField(max_length=200, unique=True, validators=[check_key])
     note = models.TextField(blank=True)
     rules = JsonField(
@@ -477,29 +515,14 @@ class Trait(Published):
         return self.name
 
 
-class OverrideQuerySet(models.QuerySet["AccountOverride"]):
+class OverrideQuerySet(FactsQuerySet):
+    ACCOUNT = "account__key"
+
     def in_force(self, at: datetime) -> OverrideQuerySet:
         return self.filter(
             models.Q(expires_at=None) | models.Q(expires_at__gt=at),
             paused=False,
         )
-
-    def update(self, **values: Any) -> int:
-        with transaction.atomic(using=self.db):
-            keys = [*self.order_by().values_list("account__key", flat=True)[: _TOLD + 1]]
-            told_of_accounts.send(sender=self.model, keys=keys if len(keys) <= _TOLD else None)
-            return super().update(**values)
-
-    update.alters_data = True  # type: ignore[attr-defined]
-
-    def bulk_create(self, *args: Any, **options: Any) -> list[AccountOverride]:
-        with transaction.atomic(using=self.db):
-            told_of_accounts.send(sender=self.model, keys=None)
-            return super().bulk_create(*args, **options)
-
-
-# Of more accounts at once all are forgotten.
-_TOLD: Final = 100
 
 
 class AccountOverride(models.Model):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from flags import account_facts
@@ -15,6 +15,8 @@ from flags.account_facts import facts_of, facts_of_key, hear_changes
 from flags.models import AccountOverride, Flag, Segment
 from flags.rows import EXCLUDED, INCLUDED, AccountChange
 from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.apps import PREFERENCES
+from igny8_core.modules.system.models import AIModel, IntegrationSettings
 
 COMMITTED = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -95,6 +97,43 @@ def test_account__changed__its_traits_are_seen_at_once(acme: Account) -> None:
 
 
 @COMMITTED
+def test_account__changed_by_a_query__its_traits_are_seen_at_once(acme: Account) -> None:
+    assert facts_of(acme).traits["plan"] == "pro"
+    Account.objects.filter(key="acme").update(plan="free")
+    assert facts_of(acme).traits["plan"] == "free"
+    acme.plan = "starter"
+    Account.objects.bulk_update([acme], ["plan"])
+    assert facts_of(acme).traits["plan"] == "starter"
+
+
+@COMMITTED
+@pytest.mark.parametrize("by_query", [False, True])
+def test_name__changed__is_the_new_one_in_the_facts_at_once(
+    acme: Account, flag: Flag, by_query: bool
+) -> None:
+    def rename(row: Any, name: str, new: str) -> None:
+        if by_query:
+            type(row).objects.filter(pk=row.pk).update(**{name: new})
+        else:
+            setattr(row, name, new)
+            row.save()
+
+    override(acme, flag)
+    segment = Segment(key="long")
+    segment.set_lists([f"x{number}" for number in range(10_001)], ["acme"])
+    model = AIModel.objects.get(model_id="gpt-5.2")
+    IntegrationSettings.objects.create(account=acme, text_model=model)
+    facts = facts_of(acme)
+    assert (dict(facts.overrides), facts.traits[EXCLUDED]) == ({"f": "on"}, ["long"])
+    rename(flag, "name", "g")
+    assert overrides_of(acme) == {"g": "on"}
+    rename(segment, "key", "longer")
+    assert facts_of(acme).traits[EXCLUDED] == ["longer"]
+    rename(model, "model_id", "gpt-6")
+    assert facts_of(acme).host[PREFERENCES] == {"text": "gpt-6"}
+
+
+@COMMITTED
 def test_long_list__set_and_deleted__is_seen_at_once_and_told_once(acme: Account) -> None:
     assert facts_of(acme).subject.traits[INCLUDED] == []
     segment = Segment(key="long")
@@ -116,6 +155,43 @@ def test_facts__older_than_allowed__are_read_again(acme: Account, settings: Sett
     assert facts_of(acme) is first
     time.sleep(0.06)
     assert facts_of(acme) is not first
+
+
+@COMMITTED
+def test_facts__older_than_allowed_and_kept_by_the_thread__are_read_by_it(
+    acme: Account, settings: Settings, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    settings.FLAGS_FACTS_TTL_S = 0.01
+    first = facts_of(acme)
+    account_facts.database_is_asked()  # as the thread does
+    account_facts.database_has_answered()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE accounts_account SET plan = 'free' WHERE key = 'acme'")
+    time.sleep(0.02)
+    with django_assert_num_queries(0):
+        assert facts_of(acme) is first
+    account_facts.keep_current()
+    assert facts_of(acme).traits["plan"] == "free"
+    account_facts.keep_current()  # nothing is left to read
+    with django_assert_num_queries(0):
+        account_facts.keep_current()
+
+
+@COMMITTED
+def test_facts__database_known_to_be_away__nobody_waits_for_it(
+    acme: Account, bolt: Account, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    known = facts_of(acme)
+    account_facts.database_is_asked()
+    account_facts.database_has_failed()
+    account_facts.forget(account_facts.EVERY)
+    with django_assert_num_queries(0):
+        assert facts_of(acme).traits == known.traits
+        assert not facts_of(bolt).is_known
+    account_facts.database_is_asked()
+    account_facts.database_has_answered()
+    account_facts.keep_current()
+    assert facts_of(bolt).is_known
 
 
 @COMMITTED
@@ -143,3 +219,34 @@ def test_changes__heard__are_forgotten_and_old_ones_thinned(acme: Account) -> No
     AccountChange.objects.bulk_create([AccountChange(key="x") for _ in range(12_000)])
     hear_changes()
     assert AccountChange.objects.count() <= 10_001
+
+
+@COMMITTED
+def test_changes__committed_after_later_ones__are_heard(acme: Account) -> None:
+    hear_changes()
+    last = AccountChange.objects.create(key="x").pk
+    AccountChange.objects.bulk_create(
+        [AccountChange(pk=last + 2 + number, key="x") for number in range(300)]
+    )
+    hear_changes()
+    first = facts_of(acme)
+    hear_changes()
+    assert facts_of(acme) is first
+    AccountChange.objects.create(pk=last + 1, key="acme")
+    hear_changes()
+    assert facts_of(acme) is not first
+
+
+@COMMITTED
+def test_changes__of_a_restored_backup__are_heard(acme: Account) -> None:
+    AccountChange.objects.create(pk=5_000, key="x")
+    hear_changes()
+    AccountChange.objects.all().delete()
+    first = facts_of(acme)
+    AccountChange.objects.create(pk=100, key="y")
+    hear_changes()
+    assert facts_of(acme) is not first
+    first = facts_of(acme)
+    AccountChange.objects.create(pk=101, key="acme")
+    hear_changes()
+    assert facts_of(acme) is not first

@@ -11,6 +11,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
+from flags.rows import FactsQuerySet
 from igny8_core.ai.exceptions import AccountKeyIsFixed, UnknownAccount
 
 KEY = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -41,6 +42,9 @@ def check_traits(traits: object) -> None:
 
 
 class AccountManager(models.Manager["Account"]):
+    def get_queryset(self) -> models.QuerySet[Account]:
+        return FactsQuerySet(self.model, using=self._db)
+
     def by_key(self, key: str) -> Account:
         """The account with this key. One query; raises UnknownAccount."""
         account = self.filter(key=key).first() if KEY.fullmatch(key) else None

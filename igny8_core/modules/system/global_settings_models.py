@@ -59,6 +59,8 @@ class AIModel(Published):
     Replaces hardcoded MODEL_RATES and IMAGE_MODEL_RATES.
     """
 
+    NAME = "model_id"
+
     PROVIDER_CHOICES: ClassVar = list(PROVIDERS.items())
     MODEL_TYPE_CHOICES: ClassVar = [
         ("text", "Text Generation"),
