@@ -225,9 +225,6 @@ def flag_rows(document: Document) -> dict[str, AbstractFlag]:
     for index, (name, flag) in enumerate(document["flags"].items(), start=1):
         row = flag_model()(pk=-index, name=name)
         _restore_flag(row, cast(Json, flag))
-        row._prefetched_objects_cache = {
-            "variants": [Variant(key=key, value=value) for key, value in flag["variants"].items()]
-        }
         rows[name] = row
     return rows
 

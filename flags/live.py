@@ -7,10 +7,12 @@ first question, after a fork too.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock, RLock, Thread, local
 from typing import Final, NamedTuple
@@ -275,16 +277,15 @@ class _Process:
 
     def _try(self, number: int, before: Snapshot | None) -> UnusableRevision | None:
         """Have the revision in force; or why it cannot be."""
-        began = time.perf_counter()
-        row = publishing.revision(number)
-        rows = snapshot.waffle_rows()
-        metrics.LOAD_S.observe(time.perf_counter() - began)
-        try:
-            found = snapshot.of_revision(row, before or EMPTY, rows)
-        except UnusableRevision as error:
-            return error
-        self._uncopied = (number, row.text)
-        self._swap(found)
+        row, rows = publishing.revision(number), snapshot.waffle_rows()
+        with _collector_at_rest():
+            try:
+                found = snapshot.of_revision(row, before or EMPTY, rows)
+            except UnusableRevision as error:
+                return error
+            self._uncopied = (number, row.text)
+            self._swap(found)
+            time.sleep(0)  # whoever asks goes first
         return None
 
     def _swap(self, after: Snapshot) -> None:
@@ -368,6 +369,19 @@ class _Process:
 
 _process = _Process()
 os.register_at_fork(after_in_child=_process.begin_anew)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """A new document is many young objects, which would have the old ones walked through too."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+            gc.collect(0)
 
 
 class _Own(local):
@@ -459,10 +473,10 @@ def forget() -> None:
 
 
 def published(**_signal: object) -> None:
-    """A revision has just been committed by this thread: be current, and tell the others."""
+    """A revision has just been committed by this thread: tell the others, and be current."""
+    announcements.send(announcements.PUBLISHED, "")
     if _process.ready is not None:
         _process.try_refresh_soon()
-    announcements.send(announcements.PUBLISHED, "")
 
 
 def listen(listener: Listener) -> None:

@@ -16,7 +16,7 @@ SOURCE = Gauge(
     ["source"],
     multiprocess_mode="livesum",
 )
-LOAD_S = Histogram("flags_load_seconds", "Reading a revision.")
+LOAD_S = Histogram("flags_load_seconds", "Reading the document of a revision.")
 COMPILE_S = Histogram("flags_compile_seconds", "Compiling a revision.")
 REFUSED = Counter("flags_refused_publishes", "Changes that did not check.")
 RECONNECTS = Counter("flags_reconnects", "Connections to Redis made anew.")

