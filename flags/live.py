@@ -223,11 +223,13 @@ class _Process:
 
         One query where nothing has changed, and one for what has changed about accounts.
         """
-        account_facts.hear_changes()
         head = _head()
         account_facts.database_has_answered()
         self._checked_at = time.monotonic()
-        self._take(head)
+        try:
+            self._take(head)
+        finally:
+            account_facts.hear_changes()
         is_pending = head.version != head.published or not head.published
         if not is_pending:
             self._note("publishing", None)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -152,9 +153,12 @@ def content(row: Revision) -> Document:
 
 
 def document_in(number: int, text: str) -> Document:
-    """What a text that was stored says; raises MalformedRevision and NewerRevision."""
+    """What a text that was stored says; raises MalformedRevision and NewerRevision.
+
+    What it has in common with the last text is the same object; nobody changes it.
+    """
     try:
-        document: Document = orjson.loads(text)  # in a third of the time
+        document: Document = _parsed(number, text)
         schema = document["schema"]
     except (ValueError, LookupError, TypeError):
         raise MalformedRevision(number) from None
@@ -163,6 +167,22 @@ def document_in(number: int, text: str) -> Document:
     if not Document.__required_keys__ <= document.keys():
         raise MalformedRevision(number)
     return document
+
+
+def _parsed(number: int, text: str) -> Any:
+    """Canonical text has flags before the number, sections, segments and traits after it."""
+    facts = f'"number":{number},"schema":{SCHEMA}'
+    flags, found, rest = text.partition(f",{facts},")
+    if found:
+        try:
+            return {**_flags(flags + "}"), **orjson.loads("{" + facts + "}"), **_rest("{" + rest)}
+        except ValueError:  # the same words, deep within a flag
+            pass
+    return orjson.loads(text)
+
+
+_flags: Final = lru_cache(maxsize=1)(orjson.loads)
+_rest: Final = lru_cache(maxsize=1)(orjson.loads)
 
 
 @transaction.atomic

@@ -464,3 +464,37 @@ def test_pages__staff_who_may_only_look__neither_publish_nor_go_back(
     assert client.post(f"/admin/flags/revision/{number}/rollback/").status_code == 403
     assert client.post("/admin/flags/revision/publish/").status_code == 403
     assert Flag.objects.filter(name="g").exists()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"number": 7, "schema": 1, "sections": {}},
+        {"a": {"hash": "r1", "number": 7, "schema": 1, "x": [{"number": 7, "schema": 1}]}},
+        ',"number":7,"schema":1,',
+        '"number":7,"schema":1,"sections":{}}',
+    ],
+)
+def test_document_in__words_of_the_document_within_a_flag__are_the_flags(value: Any) -> None:
+    flag: dict[str, Any] = {
+        "kind": "json",
+        "force": None,
+        "variants": {"a": value},
+        "off": None,
+        "requires": [],
+        "rules": [],
+        "default": None,
+    }
+    whole = {
+        "schema": 1,
+        "hash": "r1",
+        "number": 7,
+        "traits": {},
+        "segments": {},
+        "flags": {"f": flag},
+    }
+    whole |= {"switches": {}, "sections": {"number": {"schema": 1}}}
+    for number in (7, 8):
+        document = {**whole, "number": number}
+        text = publishing.canonical(document)
+        assert publishing.document_in(number, text) == document
