@@ -66,6 +66,20 @@ class Facts:
             return self.overrides.get
         return partial(_in_force, self.overrides, self.expiries, now)
 
+    def told_at(self, now: int) -> dict[str, Any]:
+        """As JSON, the overrides in force at this moment; moments are RFC 3339."""
+        override = self.override_at(now)
+        in_force = {flag: override(flag) for flag in self.overrides} if override else {}
+        return {
+            "is_known": self.is_known,
+            "traits": {
+                name: value.isoformat() if isinstance(value, datetime) else value
+                for name, value in self.traits.items()
+            },
+            "overrides": {flag: variant for flag, variant in in_force.items() if variant},
+            **self.host,
+        }
+
 
 def _in_force(
     overrides: Mapping[str, str], expiries: Mapping[str, int], now: int, flag: str

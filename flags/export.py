@@ -91,7 +91,7 @@ def _check_sections(document: Document) -> None:
             problems.append(_problem(("sections", name), name, f"There is no section {name!r}."))
             continue
         base = pointer(("sections", name))
-        found = registered[name].check(section, document["flags"])
+        found = registered[name].check(section, document)
         problems += [{**each, "path": base + each["path"]} for each in found]
     if problems:
         raise DocumentError(problems[:MAX_PROBLEMS])

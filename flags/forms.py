@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -59,10 +59,13 @@ class RefusedForm:
         show(self, self.faults)
 
 
-def show(form: Any, faults: Mapping[str | None, Iterable[Fault]]) -> None:
+def show(
+    form: Any, faults: Mapping[str | None, Iterable[Fault]], otherwise: str | None = None
+) -> None:
+    """Each on its field; what is about none of them on the one `otherwise`."""
     for field, each in faults.items():
         for fault in each:
-            form.add_error(field if field in form.fields else None, str(fault))
+            form.add_error(field if field in form.fields else otherwise, str(fault))
 
 
 class ServeField(JsonFormField):
@@ -124,12 +127,23 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Rule
         fields = ("position", "name", "when", "serve", "starts_at", "ends_at", "group", "rule_id")
+        help_texts: ClassVar = {
+            "when": (
+                "A list of clauses that must all hold; empty: every account. "
+                'Such as [{"op": "segment", "values": ["eu-pro"]}] or '
+                '[{"trait": "plan", "op": "in", "values": ["pro"]}]; '
+                'a fifth of the accounts is [{"op": "share", "salt": "try", "to": 200000}], '
+                "of a million."
+            )
+        }
 
 
 class RefusableFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
     """The same for the rows below a flag; `faults` are by the row's key and its field."""
 
     identity: str
+    # Where a fault of the whole row is shown: on a stacked row nothing else would be.
+    first: str
 
     def __init__(
         self, *args: Any, faults: Mapping[str, Mapping[str | None, list[Fault]]], **options: Any
@@ -150,21 +164,21 @@ class RefusableFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
         super().clean()
         unplaced = dict(self.faults)
         for form in self.kept():
-            show(form, unplaced.pop(getattr(form.instance, self.identity), {}))
+            show(form, unplaced.pop(getattr(form.instance, self.identity), {}), self.first)
         for row, faults in unplaced.items():
             each = (f"{row}: {fault}" for found in faults.values() for fault in found)
             self._non_form_errors.extend(each)  # type: ignore[attr-defined]
 
 
 class VariantFormSet(RefusableFormSet):
-    identity = "key"
+    identity = first = "key"
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
         return {**super().get_form_kwargs(index), "flag": self.instance}
 
 
 class RuleFormSet(RefusableFormSet):
-    identity = "rule_id"
+    identity, first = "rule_id", "when"
 
     def clean(self) -> None:
         """A rule without an id gets the next free one, the same however often it is asked."""

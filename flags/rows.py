@@ -567,6 +567,8 @@ class AccountOverride(models.Model):
 
     def clean(self) -> None:
         super().clean()
+        if self._state.adding and self.expires_at is not None and self.expires_at <= timezone.now():
+            raise ValidationError({"expires_at": "That is over already."})
         if self.flag_id is not None:
             self._check_variant()
 

@@ -19,8 +19,8 @@ class Section(NamedTuple):
 
     # The tables -> the section.
     dump: Callable[[], Json]
-    # What is wrong with anything that claims to be one, beside the document's flags; paths begin
-    # at the section.
+    # What is wrong with anything that claims to be one, in its document; paths begin at the
+    # section.
     check: Callable[[Any, Mapping[str, Any]], Iterable[Problem]]
     # Make the tables say what a checked section says.
     restore: Callable[[Json], None]

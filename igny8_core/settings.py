@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -220,9 +221,23 @@ AI_CONNECTIONS = {
 }
 
 UNFOLD = {"SITE_TITLE": "igny8", "SITE_HEADER": "igny8"}
+
+
+class OneLine(logging.Filter):
+    """A cache server that is away is one line, and not a traceback for every question."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        fault = record.exc_info[1] if record.exc_info else None
+        if fault is not None:
+            record.msg, record.args, record.exc_info = "The cache is away: %s", (fault,), None
+        return True
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"one_line": {"()": "igny8_core.settings.OneLine"}},
+    "loggers": {"django_redis.cache": {"filters": ["one_line"]}},
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},

@@ -5,13 +5,14 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.management.base import BaseCommand, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseFault
@@ -50,10 +51,13 @@ class Command(BaseCommand):
     def run_from_argv(self, argv: list[str]) -> None:
         try:
             super().run_from_argv(argv)
+            self.stdout.flush()
         except self.refusals as error:
+            if "--json" in argv:
+                self.print_json(self.error_facts(error))
             self._fail(str(error))
         except ValidationError as error:
-            self._fail("\n".join(error.messages))
+            self._fail("\n".join(_sentences(error)))
         except BadUsage as error:
             self._fail(str(error), status=2)
         except IntegrityError:
@@ -61,6 +65,11 @@ class Command(BaseCommand):
         except DatabaseFault as fault:
             first_line = str(fault).strip().partition("\n")[0]
             self._fail(f"The database cannot be used: {first_line}")
+
+    def error_facts(self, error: Exception) -> dict[str, Any]:
+        """A refusal for `--json`."""
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
+        return {"error": getattr(error, "code", name), "message": str(error)}
 
     def _fail(self, sentence: str, status: int = 1) -> None:
         self.stderr.write(sentence)
@@ -96,6 +105,17 @@ class ActionCommand(Command):
 
     def handle(self, **options: Any) -> None:
         getattr(self, f"do_{options['action']}")(**options)
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    """Each with the field that it is about."""
+    if not hasattr(error, "error_dict"):
+        return error.messages
+    return [
+        message if field == NON_FIELD_ERRORS else f"{field}: {message}"
+        for field, messages in error.message_dict.items()
+        for message in messages
+    ]
 
 
 def add_json(parser: ArgumentParser | CommandParser) -> None:

@@ -26,7 +26,6 @@ from igny8_core.ai.exceptions import (
     ProviderError,
     WrongTaskType,
 )
-from igny8_core.ai.model_registry import ModelRegistry
 from igny8_core.ai.parameters import Value, merge
 from igny8_core.ai.pricing import Price
 from igny8_core.ai.providers import provider_for
@@ -230,7 +229,9 @@ class AICore:
             task=call.resolution.task,
             model_asked=call.resolution.model.model_id,
             provider=call.provider.name,
+            replaces=call.resolution.replaces or "",
             reason=call.resolution.reason,
+            account_facts=call.resolution.account_facts,
             revision=call.resolution.revision,
             flag=call.resolution.flag or "",
             rule=call.resolution.rule or "",
@@ -257,6 +258,7 @@ class AICore:
             model_served=answer.model_served,
             meters=answer.meters,
             cost=receipt.cost,
+            charge=receipt.charge,
         )
 
 
@@ -310,9 +312,9 @@ def _charge(cost: Decimal | None, markup: Markup) -> Decimal | None:
 
 def _price_of(served: str, resolution: Resolution) -> Price:
     """The price of the model that answered, where the catalogue has it; else of the asked one."""
-    asked, model = resolution.model, ModelRegistry.catalogue().models.get(served)
+    asked, model = resolution.model, resolution.route.catalogue.models.get(served)
     if served != asked.model_id and model and model.model_type == asked.model_type:
         price = pricing.price_of(model, resolution.at)
         if price.is_complete(model.model_type):
             return price
-    return pricing.price_of(asked, resolution.at)
+    return resolution.price

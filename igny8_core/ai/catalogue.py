@@ -20,6 +20,8 @@ from igny8_core.ai.values import CatalogueModel, Meter, ModelType
 
 # A flag as any other: percent that an account pays above the cost.
 MARKUP_FLAG: Final = "pricing.markup_percent"
+# A switch that is off has nobody use the provider's models.
+PROVIDER_SWITCH: Final = "provider."
 
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
 _MOST: Final = 2**31 - 1
@@ -211,6 +213,8 @@ def _markup_faults(flags: Mapping[str, Json]) -> Iterator[Fault]:
         yield _fault((), flag["kind"], f"The flag {MARKUP_FLAG} is a number of percent.", "kind")
         return
     for variant, percent in flag["variants"].items():
+        if type(percent) not in {int, float}:
+            continue  # refused already, as no number
         markup = Decimal(str(percent))
         if not MIN_MARKUP <= markup <= MAX_MARKUP or round(markup, DECIMALS) != markup:
             sentence = (

@@ -32,6 +32,7 @@ WHY_NOT = {
     Refusal.CATALOGUE_EMPTY: "the catalogue is empty or out of reach",
     Refusal.OVERRIDE_EXPIRED: "the override has expired",
     Refusal.FLAG_NOT_ASKED: "the flag is forced or off, so its overrides are not asked",
+    Refusal.NO_FLAG: "there is no such flag",
     Refusal.FLAG_OFF: "the flag is off",
     Refusal.PREREQUISITE_NOT_MET: "a flag that it requires was not decided so",
     Refusal.ABSTAINED: "no rule matches, and it has no default",
@@ -77,7 +78,8 @@ def steps(
 ) -> Iterator[str]:
     """The trail in plain words, a line a step; below it what `of_flag` says of its decision."""
     for step in trail:
-        verdict = f"passed over: {step.why}" if step.refusal else "taken"
+        verdict = "passed over" if step.refusal else "taken"
+        verdict += f": {step.why}" if step.why else ""
         flag = f" of the flag {step.flag}" if step.flag else ""
         replaced = f", {step.successor} in its place" if step.successor else ""
         yield f"{step.candidate}{flag} {step.model_id or '(none)'}{replaced}: {verdict}"
@@ -128,6 +130,7 @@ def markup_facts(markup: Markup) -> dict[str, Any]:
     """The markup for `--json`."""
     return {
         "percent": number_text(markup.percent),
+        "flag": markup.decision.flag,
         "reason": markup.reason,
         "rule": markup.rule,
     }
@@ -136,6 +139,8 @@ def markup_facts(markup: Markup) -> dict[str, Any]:
 def markup_text(markup: Markup) -> str:
     """`12.5 %, by OVERRIDE of the flag pricing.markup_percent`."""
     flag = f"the flag {markup.decision.flag}"
+    if markup.reason == "ERROR":
+        return f"none, there is no flag {markup.decision.flag}"
     if markup.decision.variant is None:
         return f"none, {flag} says nothing: {markup.reason}"
     by = f"{markup.reason} {markup.rule}" if markup.rule else markup.reason

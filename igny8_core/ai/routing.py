@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -15,7 +15,7 @@ from flags.engine.decision import Override, Usable
 from flags.engine.lazy import Lazy
 from flags.snapshot import Snapshot
 from igny8_core.ai import pricing
-from igny8_core.ai.catalogue import CONSTANTS, MARKUP_FLAG, Catalogue
+from igny8_core.ai.catalogue import CONSTANTS, MARKUP_FLAG, PROVIDER_SWITCH, Catalogue
 from igny8_core.ai.pricing import Price
 from igny8_core.ai.tasks import Task, get_task
 from igny8_core.ai.values import (
@@ -30,8 +30,6 @@ from igny8_core.ai.values import (
     moment_of,
 )
 from igny8_core.modules.system.apps import PREFERENCES, SECTION
-
-PROVIDER_SWITCH: Final = "provider."
 
 _ALWAYS: Final = 2**63
 _STEADY_US: Final = 60_000_000
@@ -102,12 +100,11 @@ class Route:
         self._usable: Usable = Lazy(self._refusal_to_all).__getitem__
         models = self.catalogue.active(task.model_type)
         self._is_restricted = any(model.available_to for model in models)
-        kinds = {key: flag["kind"] for key, flag in self.ruleset.document["flags"].items()}
-        named = [key for key in (task.key, self._model_type) if key in kinds]
-        self.flags_not_text = [key for key in named if kinds[key] != "str"]
-        # The task's flag and the type's.
-        self.flags = [key for key in named if kinds[key] == "str"]
-        self._deciders = [(key, self.ruleset.decider(key, self._usable)) for key in self.flags]
+        flags = self.ruleset.document["flags"]
+        # The task's and the type's: those that can name a model, and why one of them cannot.
+        self.named = {key: _why_not_asked(flags.get(key)) for key in (task.key, self._model_type)}
+        asked = [key for key, refusal in self.named.items() if refusal is None]
+        self._deciders = [(key, self.ruleset.decider(key, self._usable)) for key in asked]
         # Those that say something without an override too.
         self._speaking = [decide for key, decide in self._deciders if self._speaks(key)]
         default = self.catalogue.default(task.model_type)
@@ -266,6 +263,12 @@ class Route:
 
     def markup(self, facts: Facts, now: int, *, trail: bool) -> Markup:
         return markup_of(self.ruleset, facts, now, trail=trail)
+
+
+def _why_not_asked(flag: Mapping[str, Any] | None) -> Refusal | None:
+    if flag is None:
+        return Refusal.NO_FLAG
+    return None if flag["kind"] == "str" else Refusal.NOT_A_TEXT_FLAG
 
 
 def markup_of(ruleset: Ruleset, facts: Facts, now: int, *, trail: bool = False) -> Markup:

@@ -11,7 +11,7 @@ from flags.engine import Reason as Decided
 from flags.engine.decision import Override, Usable, Verdict
 from igny8_core.ai import explain
 from igny8_core.ai.routing import REASONS, Route
-from igny8_core.ai.values import Choice, Reason, Refusal, Step
+from igny8_core.ai.values import Choice, Reason, Refusal, Step, moment_of
 from igny8_core.modules.system.apps import PREFERENCES
 
 _WHY_NOTHING: Final = {
@@ -54,14 +54,15 @@ class _Question(NamedTuple):
     def candidates(self, kept: str | None) -> Iterator[Step]:
         if kept is not None:
             yield self._look(Reason.KEPT, kept)
-        for flag in self.route.flags:
-            if flag in self.facts.overrides:
+        for flag, refusal in self.route.named.items():
+            if refusal is None and flag in self.facts.overrides:
                 yield self._overridden(flag)
         yield self._preference()
-        for flag in self.route.flags_not_text:
-            yield self._over(Reason.DEFAULT, None, Refusal.NOT_A_TEXT_FLAG, flag)
-        for flag in self.route.flags:
-            yield self._flag(flag)
+        for flag, refusal in self.route.named.items():
+            if refusal is None:
+                yield self._flag(flag)
+            else:
+                yield self._over(Reason.DEFAULT, None, refusal, flag)
         if self.route.default is not None:
             yield self._look(Reason.TYPE_DEFAULT, self.route.default.asked)
         elif self.route.catalogue.is_constants:
@@ -84,15 +85,19 @@ class _Question(NamedTuple):
         variant, expires = self.facts.overrides[flag], self.facts.expiries.get(flag)
         model_id: Any = self.route.ruleset.document["flags"][flag]["variants"].get(variant)
         if expires is not None and self.now >= expires:
-            return self._over(Reason.OVERRIDE, model_id, Refusal.OVERRIDE_EXPIRED, flag)
+            step = self._over(Reason.OVERRIDE, model_id, Refusal.OVERRIDE_EXPIRED, flag)
+            return step._replace(why=f"the override to {variant} expired at {_text(expires)}")
         if model_id is None:
             return self._over(Reason.OVERRIDE, None, Refusal.UNKNOWN_VARIANT, flag)
         decision = self._decided(flag)
+        if decision.reason is Decided.PREREQUISITE:
+            return self._over(Reason.OVERRIDE, model_id, Refusal.PREREQUISITE_NOT_MET, flag)
         if decision.reason is not Decided.OVERRIDE:
             return self._over(Reason.OVERRIDE, model_id, Refusal.FLAG_NOT_ASKED, flag)
         if decision.variant is None:
             return self._look(Reason.OVERRIDE, model_id, flag)
-        return self._taken(Reason.OVERRIDE, model_id, decision)
+        until = f", until {_text(expires)}" if expires is not None else ""
+        return self._taken(Reason.OVERRIDE, model_id, decision)._replace(why=f"{variant}{until}")
 
     def _flag(self, flag: str) -> Step:
         decision = self._decided(flag)
@@ -116,6 +121,12 @@ class _Question(NamedTuple):
             override=self.override,
             usable=self._why_unusable,
             trail=True,
+        )
+
+    def _available(self, flag: str) -> Decision:
+        """Of the flag that lets accounts in."""
+        return self.route.ruleset.evaluate(
+            flag, self.facts.subject, now=self.now, override=self.override, trail=True
         )
 
     def _why_unusable(self, model_id: Any) -> str | None:
@@ -148,6 +159,12 @@ class _Question(NamedTuple):
         model = choice and choice.model
         if refusal is Refusal.RETIRED and model_id is not None:
             model = self.route.catalogue.models[model_id]
+        if refusal is Refusal.NOT_AVAILABLE and model is not None:
+            decision = self._available(model.available_to)
         why = explain.why_not(refusal, model, self.route.task)
         successor = choice and choice.successor
         return Step(candidate, model_id, refusal, why, flag, successor, decision)
+
+
+def _text(milliseconds: int) -> str:
+    return f"{moment_of(milliseconds * 1000):%Y-%m-%d %H:%M:%S} UTC"

@@ -68,6 +68,7 @@ class Refusal(StrEnum):
     CATALOGUE_EMPTY = "CATALOGUE_EMPTY"
     OVERRIDE_EXPIRED = "OVERRIDE_EXPIRED"
     FLAG_NOT_ASKED = "FLAG_NOT_ASKED"
+    NO_FLAG = "NO_FLAG"
     FLAG_OFF = "FLAG_OFF"
     PREREQUISITE_NOT_MET = "PREREQUISITE_NOT_MET"
     ABSTAINED = "ABSTAINED"
@@ -146,8 +147,8 @@ Chosen = tuple[Reason, Choice, Any]
 class Step(NamedTuple):
     """One candidate that a resolution looked at; no refusal means it was taken.
 
-    `why` is the refusal in words, with what was seen. `successor` serves in the retired model's
-    place; `decision` is the flag's, with its own trail.
+    `why` is the refusal in words, with what was seen; of an override that was taken, which.
+    `successor` serves in the retired model's place; `decision` is the flag's, with its own trail.
     """
 
     candidate: Reason
@@ -196,6 +197,10 @@ class Resolution(NamedTuple):
     us: int
     trail: tuple[Step, ...] | None
 
+    def __repr__(self) -> str:
+        asked = f"{self.account_key!r}, {self.task!r}"
+        return f"<Resolution {asked}: {self.model.model_id} by {self.reason}>"
+
     @property
     def account_key(self) -> str:
         key: str = self.facts.key
@@ -243,6 +248,12 @@ class Resolution(NamedTuple):
     @property
     def rule(self) -> str | None:
         return self.decision.rule if self.decision else None
+
+    @property
+    def account_facts(self) -> dict[str, Any]:
+        """What was known of the account, as JSON: to replay the resolution by, months later."""
+        told: dict[str, Any] = self.facts.told_at(self.us // 1000)
+        return told
 
     @property
     def at(self) -> datetime:
@@ -337,7 +348,10 @@ class ProviderAnswer(NamedTuple, Generic[Content]):
 
 
 class Answer(NamedTuple, Generic[Content]):
-    """What the pipeline gives back; `cost` is None where the provider did not say what it took."""
+    """What the pipeline gives back; `cost` is None where the provider did not say what it took.
+
+    `charge` is what the account pays.
+    """
 
     request_id: UUID
     content: Content
@@ -347,3 +361,4 @@ class Answer(NamedTuple, Generic[Content]):
     model_served: str
     meters: Mapping[Meter, int] | None
     cost: Decimal | None
+    charge: Decimal | None

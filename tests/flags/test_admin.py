@@ -157,7 +157,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "rules-0-ends_at",
         "is not after",
     ),
-    ({"rules": [rule(when="", position=0), rule(position=1)]}, "", "No account gets here"),
+    ({"rules": [rule(when="", position=0), rule(position=1)]}, "rules-1-when", "No account"),
     ({"rules": [rule(when="")], "percent": "10", "active_variant": "a"}, "percent", "No account"),
     ({"rules": [rule(rule_id="x"), rule(rule_id="x")]}, "", "duplicate"),
 ]

@@ -180,6 +180,30 @@ def test_form__default_ticked__switches_it(admin_client: Client) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"is_active": None}, "it is not active"),
+        (
+            {"retires_at_0": "2020-01-01", "retires_at_1": "00:00:00"},
+            "it retires on 2020-01-01 00:00 UTC without a successor",
+        ),
+        ({}, None),
+    ],
+)
+def test_form__default_that_cannot_serve__warns(
+    admin_client: Client, changes: dict[str, Any], why: str | None
+) -> None:
+    AIModel.objects.get(model_id="dall-e-3").make_default()
+    url = change("dall-e-3")
+    data = form(admin_client, url, output_rate="0", **changes)
+    page = admin_client.post(url, data, follow=True)
+    warnings = [each for each in messages_of(page) if each.startswith("dall-e-3 is the default")]
+    end = "accounts without another choice get no model."
+    wanted = f"dall-e-3 is the default for image, but {why}: {end}"
+    assert warnings == ([wanted] if why else [])
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("input_rate", "-1"),

@@ -71,6 +71,16 @@ class AIModelAdmin(RefusalAsMessage, PublishedAdmin):
     readonly_fields: ClassVar = ["price_calculator", "all_prices"]
     list_per_page = 25
 
+    def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
+        super().save_related(request, form, *args)
+        model = AIModel.objects.prefetch_related("prices__lines").get(pk=form.instance.pk)
+        if model.is_default and (why := model.why_no_default(timezone.now())):
+            messages.warning(
+                request,
+                f"{model.model_id} is the default for {model.model_type}, but {why}: "
+                "accounts without another choice get no model.",
+            )
+
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """The columns, the rates of the price in force, the states as buttons for editors."""
         rates = {"input_rate": "input_price", "output_rate": "output_price"}

@@ -21,7 +21,7 @@ class SystemConfig(AppConfig):
     def ready(self) -> None:
         from flags import sections, signals
         from igny8_core import live_settings
-        from igny8_core.ai.catalogue import compile_section, faults_of, servable
+        from igny8_core.ai.catalogue import compile_section, servable
         from igny8_core.modules.system import catalogue
         from igny8_core.modules.system.models import (
             AIModel,
@@ -36,7 +36,7 @@ class SystemConfig(AppConfig):
             SECTION,
             sections.Section(
                 catalogue.dump,
-                faults_of,
+                catalogue.faults,
                 catalogue.restore,
                 catalogue.sentences,
                 compile_section,

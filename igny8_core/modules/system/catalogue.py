@@ -15,6 +15,7 @@ from igny8_core.ai import catalogue, explain
 from igny8_core.ai.exceptions import ModelInUse
 from igny8_core.ai.pricing import money_text
 from igny8_core.ai.values import Meter
+from igny8_core.modules.system.abstract_models import PROVIDERS
 from igny8_core.modules.system.apps import SECTION
 from igny8_core.modules.system.global_settings_models import RATES
 from igny8_core.modules.system.models import AIModel, ModelPrice, RateLine
@@ -61,6 +62,19 @@ def _price(currency: str, is_free: bool, *notes: str, lines: list[Json]) -> Json
 def _line(meter: str, amount: Any, per: int, condition: Any) -> Json:
     entry = {"meter": meter, "amount": money_text(amount), "per": per}
     return {**entry, "condition": condition} if condition else entry
+
+
+def faults(section: object, document: Mapping[str, Any]) -> Iterator[catalogue.Fault]:
+    """What is wrong with the section, and with switches of providers that there are not."""
+    yield from catalogue.faults_of(section, document["flags"])
+    for switch in document["switches"]:
+        provider = switch.removeprefix(catalogue.PROVIDER_SWITCH)
+        if provider != switch and provider not in PROVIDERS:
+            sentence = (
+                f"There is no provider {provider!r}, so the switch {switch} would switch nothing "
+                f"off; there are {', '.join(PROVIDERS)}."
+            )
+            yield {"path": "", "value": switch, "message": sentence, "code": "unknown_provider"}
 
 
 def restore(section: Json) -> None:

@@ -243,6 +243,16 @@ class AIModel(Published):
         begun = [row for row in self.prices.all() if row.effective_from <= at]
         return max(begun, key=lambda row: row.effective_from).value() if begun else None
 
+    def why_no_default(self, at: datetime) -> str | None:
+        """Why, as a default, it leaves accounts without a model, now or later."""
+        if not self.is_active:
+            return "it is not active"
+        if self.retires_at is not None and not self.replaced_by:
+            return f"it retires on {self.retires_at:%Y-%m-%d %H:%M} UTC without a successor"
+        price = self.price_at(at)
+        is_priced = price is not None and price.is_complete(self.model_type)
+        return None if is_priced else "it has no complete price in force"
+
     def take_headline(self, at: datetime) -> None:
         """Put the headline rates in force in place of the stored ones, as if they were read."""
         if self.price_at(at) is not None:

@@ -48,7 +48,15 @@ class Receipt(models.Model):
         max_length=50,
         help_text="Who was called; “offline” where no provider was.",
     )
+    replaces = models.CharField(
+        max_length=100, blank=True, help_text="The retired model in whose place it was resolved."
+    )
     reason = models.CharField(max_length=40, help_text="Which candidate gave the model.")
+    account_facts = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What was known of the account: traits, overrides in force, preferences.",
+    )
     prompt = models.CharField(
         max_length=20,
         help_text="Whose instruction it was put with: account, platform or built-in.",

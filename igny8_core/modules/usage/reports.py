@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from calendar import monthrange
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -16,13 +17,13 @@ _NOTHING = Decimal(0)
 class Total(NamedTuple):
     """`model_id` is the one that was resolved; money in USD.
 
-    `unpaid` are the calls without a cost: what failed, and what had no price.
+    `without_cost` are the calls without a cost: what failed, and what had no price.
     """
 
     account_key: str
     model_id: str
     calls: int
-    unpaid: int
+    without_cost: int
     cost: Decimal
     charge: Decimal
 
@@ -30,14 +31,15 @@ class Total(NamedTuple):
 def month(year: int, number: int) -> list[Total]:
     """One query; by account and model, in UTC. Raises ValueError where there is no such month."""
     begins = datetime(year, number, 1, tzinfo=UTC)
-    ends = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
+    last = begins.replace(day=monthrange(year, number)[1])
+    ends = datetime.combine(last, time.max, tzinfo=UTC)
     rows = (
-        Receipt.objects.filter(created_at__gte=begins, created_at__lt=ends)
+        Receipt.objects.filter(created_at__gte=begins, created_at__lte=ends)
         .order_by("account__key", "model_asked")
         .values_list("account__key", "model_asked")
         .annotate(
             calls=Count("pk"),
-            unpaid=Count("pk") - Count("cost"),
+            without_cost=Count("pk") - Count("cost"),
             cost=Sum("cost"),
             charge=Sum("charge"),
         )

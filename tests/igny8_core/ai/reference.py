@@ -69,20 +69,21 @@ class _World:
         if asked.keep is not None:
             yield self.look("KEPT", asked.keep)
         flags = [self.task.key, self.task.model_type.value]
-        flags = [name for name in flags if name in self.document["flags"]]
-        odd = [name for name in flags if self.document["flags"][name]["kind"] != "str"]
-        flags = [name for name in flags if name not in odd]
+        kinds = {name: entry["kind"] for name, entry in self.document["flags"].items()}
         for flag in flags:
-            if flag in account.overrides:
+            if kinds.get(flag) == "str" and flag in account.overrides:
                 yield self.by_override(flag, *account.overrides[flag])
         if account.preference is not None and self.task.model_type == "text":
             yield self.look("PREFERENCE", account.preference)
         else:
             yield "PREFERENCE", None, "NO_PREFERENCE", None
-        for _ in odd:
-            yield "DEFAULT", None, "NOT_A_TEXT_FLAG", None
         for flag in flags:
-            yield self.by_flag(flag)
+            if flag not in kinds:
+                yield "DEFAULT", None, "NO_FLAG", None
+            elif kinds[flag] != "str":
+                yield "DEFAULT", None, "NOT_A_TEXT_FLAG", None
+            else:
+                yield self.by_flag(flag)
         marked = [
             key
             for key, entry in self.models.items()
@@ -104,7 +105,10 @@ class _World:
             return "OVERRIDE", model_id, "OVERRIDE_EXPIRED", None
         if model_id is None:
             return "OVERRIDE", None, "UNKNOWN_VARIANT", None
-        if self.decided(flag).reason is not Decided.OVERRIDE:
+        reason = self.decided(flag).reason
+        if reason is Decided.PREREQUISITE:
+            return "OVERRIDE", model_id, "PREREQUISITE_NOT_MET", None
+        if reason is not Decided.OVERRIDE:
             return "OVERRIDE", model_id, "FLAG_NOT_ASKED", None
         return self.look("OVERRIDE", model_id)
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
@@ -12,7 +16,7 @@ from flags.models import Flag, Rule, Variant
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel, ModelPrice
 from igny8_core.modules.usage.models import Receipt
-from tests.conftest import ENCRYPTION_KEY, Manage
+from tests.conftest import ENCRYPTION_KEY, ROOT, Manage, environment
 
 
 def _output(capsys: pytest.CaptureFixture[str], *args: str) -> str:
@@ -54,7 +58,12 @@ def test_resolve__json__has_the_stable_keys(
         "rule": None,
         "replaces": None,
         "fallbacks": [],
-        "markup": {"percent": "0", "reason": "ABSTAINED", "rule": None},
+        "markup": {
+            "percent": "0",
+            "flag": "pricing.markup_percent",
+            "reason": "ABSTAINED",
+            "rule": None,
+        },
         "parameters": {},
     }
     assert [(step["candidate"], step["flag"], step["refusal"]) for step in trail] == [
@@ -130,6 +139,7 @@ def test_run_ai__json__has_the_stable_keys(
         "model_served",
         "meters",
         "cost",
+        "charge",
         "finish_reason",
         "content",
     }
@@ -235,6 +245,36 @@ def test_command__refused__one_sentence_on_stderr_and_exit_1(
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
+        (["resolve", "nobody", "generate_content"], "unknown_account"),
+        (["resolve", "acme", "write"], "unknown_task"),
+        (["resolve", "acme", "generate_content", "--revision=99"], "unknown_revision"),
+        (["evaluate", "nope", "nobody"], "unknown_account"),
+    ],
+)
+def test_command__refused_as_json__is_an_object_on_stdout(
+    manage: Manage, args: list[str], error: str
+) -> None:
+    done = manage(*args, "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["error"]) == (1, error)
+    assert done.stderr.strip() == told["message"]
+
+
+def test_command__whose_reader_goes_away__ends_quietly(manage: Manage, tmp_path: Path) -> None:
+    env = {**environment(tmp_path / "none.sqlite3"), "PATH": os.environ["PATH"]}
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "manage.py", "flags_schema"]
+    done = subprocess.run(  # noqa: S603 - our own command
+        command, cwd=ROOT, env=env, stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 @pytest.mark.parametrize(("args", "sentence"), BAD_USAGE, ids=lambda x: str(x)[:60])
 def test_command__bad_usage__exit_2(manage: Manage, args: list[str], sentence: str) -> None:
     done = manage(*args)
@@ -269,7 +309,8 @@ def test_quote__account__has_its_markup_and_what_decided(
     arguments = ["quote", "gpt-4o", "--meter=input_tokens=1000000", "--account", acme.key]
     assert "50 %, by RULE r1 of the flag pricing.markup_percent" in _output(capsys, *arguments)
     told = json.loads(_output(capsys, *arguments, "--json"))
-    assert told["markup"] == {"percent": "50", "reason": "RULE", "rule": "r1"}
+    by = {"flag": "pricing.markup_percent", "reason": "RULE", "rule": "r1"}
+    assert told["markup"] == {"percent": "50", **by}
     assert Decimal(told["charge"]) == Decimal(told["cost"]) * Decimal("1.5")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import time_machine
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from waffle import get_waffle_switch_model
@@ -16,9 +18,10 @@ from waffle import get_waffle_switch_model
 from flags import explain as flag_explain
 from flags import export, live, publishing
 from flags.engine import DocumentError
+from flags.engine import Reason as Decided
 from flags.models import AccountOverride, Flag, Rule, Trait, Variant
 from flags.publishing import UnknownRevision
-from igny8_core.ai import resolver
+from igny8_core.ai import explain, resolver
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.exceptions import InvalidMoment, ModelNotAvailable, NoUsableModel, UnknownTask
 from igny8_core.ai.resolver import resolve, resolve_many
@@ -275,6 +278,52 @@ def test_markup__rule_and_override__are_on_the_receipt_with_what_decided(acme: A
     assert first.revision == resolve(acme, TASK).revision
 
 
+@COMMITTED
+def test_receipt__of_a_resolution__keeps_what_was_known_of_the_account(
+    acme: Account, text: Flag
+) -> None:
+    retired = timezone.now() - timedelta(days=1)
+    AIModel.objects.filter(model_id="gpt-5.2").update(retires_at=retired, replaced_by="gpt-5.1")
+    override(acme, text, "next")
+    gone = Flag.objects.create(name="gone")
+    override(acme, gone, "on", expires_at=timezone.now() + timedelta(seconds=1))
+    resolve(acme, TASK)
+    preferred = AIModel.objects.get(model_id="gpt-4.1")
+    IntegrationSettings.objects.create(account=acme, text_model=preferred)
+    with time_machine.travel(timezone.now() + timedelta(seconds=2)):
+        AICore(acme, connections={}).run_ai_request(TASK, "x")
+    receipt = Receipt.objects.get()
+    assert (receipt.model_asked, receipt.replaces) == ("gpt-5.1", "gpt-5.2")
+    facts = receipt.account_facts
+    assert facts["overrides"] == {"text": "next"}
+    assert facts["preferences"] == {"text": "gpt-4.1"}
+    assert (facts["traits"]["plan"], facts["traits"]["country"]) == ("pro", "DE")
+    assert datetime.fromisoformat(facts["traits"]["created_at"]) == acme.created_at
+
+
+@pytest.mark.django_db
+def test_markup__its_flag_deleted__is_said(acme: Account) -> None:
+    Flag.objects.get(name="pricing.markup_percent").delete()
+    words = explain.markup_text(resolve(acme, TASK).markup)
+    assert words == "none, there is no flag pricing.markup_percent"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("value", [True, "abc", "NaN", None, [1]])
+def test_markup__that_is_no_number__is_refused_and_stops_nothing_else(value: Any) -> None:
+    flag = Flag.objects.get(name="pricing.markup_percent")
+    Variant.objects.create(flag=flag, key="odd", value=value)
+    with pytest.raises(DocumentError, match=r"/flags/pricing\.markup_percent/variants/odd"):
+        publishing.publish()
+
+
+@pytest.mark.django_db
+def test_provider_switch__of_no_provider__is_refused() -> None:
+    get_waffle_switch_model().objects.create(name="provider.opnai", active=False)
+    with pytest.raises(DocumentError, match="There is no provider 'opnai'"):
+        publishing.publish()
+
+
 @pytest.mark.django_db
 def test_markup__nothing_said__the_charge_is_the_cost(acme: Account) -> None:
     markup = resolve(acme, TASK).markup
@@ -321,6 +370,74 @@ def test_refusals__in_words__say_what_was_seen(acme: Account, text: Flag) -> Non
         "it is retired since 2026-01-01 00:00 UTC (RETIRED)"
     )
     assert last == "abstained: nothing to serve"
+
+
+@COMMITTED
+def test_override__explained__says_which_until_when_and_what_stood_in_its_way(
+    acme: Account, text: Flag
+) -> None:
+    needed = Flag.objects.create(name="needed")
+    until = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+    override(acme, text, "next", expires_at=until)
+
+    def told(**options: Any) -> Any:
+        trail = resolve(acme, TASK, explain=True, **options).trail or ()
+        return next(step for step in trail if step.candidate is Reason.OVERRIDE)
+
+    assert told().why == "next, until 2030-01-02 03:04:05 UTC"
+    assert told(at=until).why == "the override to next expired at 2030-01-02 03:04:05 UTC"
+    text.requires = [{"flag": "needed", "variants": ["on"]}]
+    text.save()
+    assert told().refusal == Refusal.PREREQUISITE_NOT_MET
+    needed.everyone = True
+    needed.save()
+    assert told().refusal is None
+
+
+@COMMITTED
+def test_restricted_model__explained__has_the_decision_of_its_flag(acme: Account) -> None:
+    Flag.objects.create(name="early", everyone=False)
+    AIModel.objects.filter(model_id="gpt-4o-mini").update(available_to="early")
+    with pytest.raises(NoUsableModel) as nothing:
+        resolve(acme, TASK)
+    decision = nothing.value.trail[-1].decision
+    assert (decision.flag, decision.value, decision.reason) == ("early", False, Decided.FORCED)
+
+
+@COMMITTED
+def test_answer__kept_at_hand__is_what_it_is_when_asked_anew_at_any_moment(
+    acme: Account, text: Flag
+) -> None:
+    """Whatever time changes: windows, expiries, retirements; and the clock goes both ways."""
+    begins = datetime(2027, 1, 1, tzinfo=UTC)
+    hours = [begins + timedelta(hours=each) for each in range(7)]
+    Rule.objects.create(flag=text, serve={"variant": "next"}, starts_at=hours[1], ends_at=hours[2])
+    Rule.objects.create(flag=text, serve={"variant": "four"}, starts_at=hours[5])
+    override(acme, text, "four", expires_at=hours[0])
+    AIModel.objects.filter(model_id="gpt-4o-mini").update(
+        retires_at=hours[3], replaced_by="gpt-5.1"
+    )
+    AIModel.objects.filter(model_id="gpt-5.1").update(retires_at=hours[4], replaced_by="gpt-4o")
+    moments = [hour + timedelta(microseconds=us) for hour in hours for us in (-1, 0, 1)]
+    order = Random(7)  # noqa: S311 - the same each time
+    seen = set()
+    for _ in range(6):
+        for at in order.sample(moments, len(moments)):
+            with time_machine.travel(at, tick=False):
+                answers = [resolve(acme, TASK) for _ in range(2)]
+                *_, last = resolve(acme, TASK, explain=True).trail or ()
+            for answer in answers:
+                assert (answer.reason, answer.chosen[1].asked) == (last.candidate, last.model_id)
+                assert answer.replaces == (last.model_id if last.successor else None)
+            seen.add((answers[0].model.model_id, answers[0].reason))
+    assert seen == {
+        ("gpt-4.1", "OVERRIDE"),
+        ("gpt-4o-mini", "TYPE_DEFAULT"),
+        ("gpt-5.2", "RULE"),
+        ("gpt-5.1", "TYPE_DEFAULT"),
+        ("gpt-4o", "TYPE_DEFAULT"),
+        ("gpt-4.1", "RULE"),
+    }
 
 
 @COMMITTED

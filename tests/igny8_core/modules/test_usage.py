@@ -128,6 +128,7 @@ def test_month__receipts_of_two_accounts__are_added_up_within_its_bounds(
         ("bolt", "gpt-4o", 1, 1, Decimal(0), Decimal(0)),
     ]
     assert [each.account_key for each in reports.month(2027, 1)] == ["bolt"]
+    assert reports.month(9999, 12) == reports.month(1, 1) == []
 
 
 def test_usage__month__is_a_table_and_json(
@@ -150,7 +151,7 @@ def test_usage__month__is_a_table_and_json(
             "account_key": "acme",
             "model_id": "gpt-4o",
             "calls": 1,
-            "unpaid": 0,
+            "without_cost": 0,
             "cost": "0.35",
             "charge": "0.40",
         }

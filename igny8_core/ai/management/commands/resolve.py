@@ -30,10 +30,19 @@ class Command(base.PipelineCommand):
         base.add_parameters(parser)
         parser.add_argument("--keep", help="this model, while it is usable")
         parser.add_argument(
-            "--at", type=base.moment, help="by the rules and prices of this moment, ISO 8601"
+            "--at",
+            type=base.moment,
+            help="as rules, prices and expiries are at this moment, ISO 8601; see --revision",
         )
-        parser.add_argument("--revision", type=int, help="by an older revision")
+        parser.add_argument("--revision", type=int, help="by what this revision says")
         parser.add_argument("--explain", action="store_true", help="every candidate looked at")
+
+    def error_facts(self, error: Exception) -> dict[str, Any]:
+        told = super().error_facts(error)
+        if isinstance(error, ModelNotAvailable | NoUsableModel):
+            trail = explain.step_facts(error.trail, flag_explain.facts)
+            told |= {"available": error.available, "trail": trail}
+        return told
 
     def handle(self, **options: Any) -> None:
         account = Account.objects.by_key(options["account"])
@@ -52,16 +61,7 @@ class Command(base.PipelineCommand):
                 explain=options["explain"],
             )
         except (ModelNotAvailable, NoUsableModel) as error:
-            if options["json"]:
-                self.print_json(
-                    {
-                        "error": error.code,
-                        "message": str(error),
-                        "available": error.available,
-                        "trail": explain.step_facts(error.trail, flag_explain.facts),
-                    }
-                )
-            elif options["explain"]:
+            if options["explain"] and not options["json"]:
                 for line in explain.steps(error.trail, of_flag):
                     self.stderr.write(line)
             raise

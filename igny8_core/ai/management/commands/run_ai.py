@@ -37,6 +37,7 @@ class Command(base.PipelineCommand):
         account = Account.objects.by_key(options["account"])
         answer = _ask(AICore(account), options)
         cost = None if answer.cost is None else money_text(answer.cost)
+        charge = None if answer.charge is None else money_text(answer.charge)
         meters = dict(answer.meters) if answer.meters else None
         if options["json"]:
             self.print_json(
@@ -47,6 +48,7 @@ class Command(base.PipelineCommand):
                     "model_served": answer.model_served,
                     "meters": meters,
                     "cost": cost,
+                    "charge": charge,
                     "finish_reason": answer.finish_reason,
                     "content": answer.content,
                 }
@@ -59,6 +61,7 @@ class Command(base.PipelineCommand):
                 ("why", explain.why(answer.resolution)),
                 ("used", used.replace("_", " ") or "the provider did not say"),
                 ("cost", f"{cost} USD" if cost else "not known"),
+                ("charge", f"{charge} USD" if charge else "not known"),
                 *([("ended", answer.finish_reason)] if answer.finish_reason else []),
                 ("receipt", str(answer.request_id)),
             ]

@@ -31,7 +31,7 @@ class Command(base.Command):
         if not told:
             self.stdout.write(f"There are no receipts of {month:%Y-%m}.")
             return
-        heading = ["account", "model", "calls", "unpaid", "cost, USD", "charge, USD"]
+        heading = ["account", "model", "calls", "without cost", "cost, USD", "charge, USD"]
         rows = [
             [f"{cell:,}" if isinstance(cell, int) else cell for cell in each.values()]
             for each in told
