@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -18,6 +19,7 @@ from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.apps import PREFERENCES
 from igny8_core.modules.system.models import AIModel, IntegrationSettings
 
+NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
 COMMITTED = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
@@ -150,31 +152,36 @@ def test_long_list__set_and_deleted__is_seen_at_once_and_told_once(acme: Account
 
 @COMMITTED
 def test_facts__older_than_allowed__are_read_again(acme: Account, settings: Settings) -> None:
-    settings.FLAGS_FACTS_TTL_S = 0.05
-    first = facts_of(acme)
-    assert facts_of(acme) is first
-    time.sleep(0.06)
-    assert facts_of(acme) is not first
+    settings.FLAGS_FACTS_TTL_S = 10
+    with time_machine.travel(NOON, tick=False) as clock:
+        first = facts_of(acme)
+        clock.shift(9)
+        assert facts_of(acme) is first
+        clock.shift(1)
+        second = facts_of(acme)
+        assert second is not first
+        clock.shift(-3_600)  # nothing of the future is fresh
+        assert facts_of(acme) is not second
 
 
 @COMMITTED
 def test_facts__older_than_allowed_and_kept_by_the_thread__are_read_by_it(
     acme: Account, settings: Settings, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    settings.FLAGS_FACTS_TTL_S = 0.01
-    first = facts_of(acme)
-    account_facts.database_is_asked()  # as the thread does
-    account_facts.database_has_answered()
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE accounts_account SET plan = 'free' WHERE key = 'acme'")
-    time.sleep(0.02)
-    with django_assert_num_queries(0):
-        assert facts_of(acme) is first
-    account_facts.keep_current()
-    assert facts_of(acme).traits["plan"] == "free"
-    account_facts.keep_current()  # nothing is left to read
-    with django_assert_num_queries(0):
+    settings.FLAGS_FACTS_TTL_S = 10
+    with time_machine.travel(NOON, tick=False) as clock:
+        first = facts_of(acme)
+        account_facts.database_is_asked()  # as the thread does
+        account_facts.database_has_answered()
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE accounts_account SET plan = 'free' WHERE key = 'acme'")
+        clock.shift(10)
+        with django_assert_num_queries(0):
+            assert facts_of(acme) is first
         account_facts.keep_current()
+        with django_assert_num_queries(0):
+            assert facts_of(acme).traits["plan"] == "free"
+            account_facts.keep_current()  # nothing is left to read
 
 
 @COMMITTED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -118,23 +117,25 @@ def test_override__set_changed_and_cleared__is_in_force_at_once(acme: Account, t
 def test_override__expiring__stops_at_that_second_and_the_trail_says_so(
     acme: Account, text: Flag
 ) -> None:
-    expires_at = timezone.now() + timedelta(seconds=1)
+    expires_at = timezone.now().replace(microsecond=0) + timedelta(seconds=60)
     override(acme, text, "next", expires_at=expires_at)
-    assert model_of(acme) == "gpt-5.2"
-    time.sleep(max((expires_at - timezone.now()).total_seconds(), 0) + 0.01)
-    assert model_of(acme) == "gpt-4o-mini"
-    trail = resolve(acme, TASK, explain=True).trail or ()
+    with time_machine.travel(expires_at - timedelta(microseconds=1), tick=False):
+        assert model_of(acme) == "gpt-5.2"
+    with time_machine.travel(expires_at, tick=False):
+        assert model_of(acme) == "gpt-4o-mini"
+        trail = resolve(acme, TASK, explain=True).trail or ()
     assert (trail[0].candidate, trail[0].refusal) == (Reason.OVERRIDE, Refusal.OVERRIDE_EXPIRED)
 
 
 @COMMITTED
 def test_rule__with_a_beginning__begins_by_itself(acme: Account, text: Flag) -> None:
-    begins = timezone.now() + timedelta(seconds=1)
+    begins = timezone.now().replace(microsecond=0) + timedelta(seconds=60)
     Rule.objects.create(flag=text, serve={"variant": "next"}, starts_at=begins)
-    assert model_of(acme) == "gpt-4o-mini"
-    assert model_of(acme, at=begins) == "gpt-5.2"
-    time.sleep(max((begins - timezone.now()).total_seconds(), 0) + 0.01)
-    assert model_of(acme) == "gpt-5.2"
+    with time_machine.travel(begins - timedelta(microseconds=1), tick=False):
+        assert model_of(acme) == "gpt-4o-mini"
+        assert model_of(acme, at=begins) == "gpt-5.2"
+    with time_machine.travel(begins, tick=False):
+        assert model_of(acme) == "gpt-5.2"
 
 
 @COMMITTED
