@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from django.apps import apps
 from django.conf import settings
-from django.db.models import CharField, DateTimeField, F, Model, QuerySet, Value
+from django.db.models import Case, CharField, DateTimeField, F, Model, QuerySet, Value, When
+from django.db.models.functions import Cast
 
 from flags.engine import Subject
 from flags.engine.decision import Override
@@ -148,14 +149,12 @@ def _rows(keys: Sequence[str]) -> QuerySet[Any, Any]:
     overrides = AccountOverride.objects.filter(account__key__in=keys, paused=False).order_by()
     members = SegmentMember.objects.filter(key__in=keys, segment__is_long=True).order_by()
     text = CharField()
+    listed = Case(When(is_excluded=True, then=Value(EXCLUDED)), default=Value(INCLUDED))
     return overrides.values_list(
         F("account__key"), Value(_OVERRIDE, text), F("flag__name"), F("variant"), F("expires_at")
     ).union(
-        members.filter(is_excluded=False).values_list(
-            F("key"), Value("list", text), F("segment__key"), Value(INCLUDED, text), _NO_MOMENT
-        ),
-        members.filter(is_excluded=True).values_list(
-            F("key"), Value("list", text), F("segment__key"), Value(EXCLUDED, text), _NO_MOMENT
+        members.values_list(
+            F("key"), Value("list", text), F("segment__key"), Cast(listed, text), _NO_MOMENT
         ),
         all=True,
     )
