@@ -11,8 +11,7 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Lock, RLock, Thread, local
 from typing import Final, NamedTuple
@@ -64,6 +63,30 @@ class Status(NamedTuple):
 Listener = Callable[[Snapshot | None, Snapshot], None]
 
 
+class _Collector:
+    """At rest it does not walk through the old objects for the many young ones of a document."""
+
+    is_at_rest = False
+
+    def __enter__(self) -> None:
+        self.is_at_rest = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_fault: object) -> None:
+        if self.wake():
+            gc.collect(0)
+
+    def wake(self) -> bool:
+        """Also in the child of a fork that came meanwhile; whether it was at rest."""
+        was_at_rest, self.is_at_rest = self.is_at_rest, False
+        if was_at_rest:
+            gc.enable()
+        return was_at_rest
+
+
+_collector: Final = _Collector()
+
+
 class _Process:
     """What this process has, and the thread that keeps it current."""
 
@@ -98,6 +121,7 @@ class _Process:
         self._first = Event()
         self._stopping = Event()
         account_facts.begin_anew()
+        _collector.wake()
 
     def begin(self) -> Snapshot:
         if not _has_thread():
@@ -163,9 +187,7 @@ class _Process:
 
     def _turn(self, listener: announcements.Listener, poll_s: float) -> None:
         account_facts.database_is_asked()
-        if self.try_refresh():
-            account_facts.keep_current()
-        else:
+        if not (self.try_refresh() and self._try_facts()):
             account_facts.database_has_failed()
             connection.close()
         self._first.set()
@@ -209,6 +231,15 @@ class _Process:
                 logger.exception("The snapshot cannot be refreshed.")
         self._note("database", fault)
         return has_answered
+
+    def _try_facts(self) -> bool:
+        fault: str | None = None
+        try:
+            account_facts.keep_current()
+        except DatabaseFault as error:
+            fault = str(error).strip().partition("\n")[0]
+        self._note("facts", fault)
+        return fault is None
 
     def try_refresh_soon(self) -> None:
         """The same, where nobody is at it already for longer."""
@@ -280,7 +311,7 @@ class _Process:
     def _try(self, number: int, before: Snapshot | None) -> UnusableRevision | None:
         """Have the revision in force; or why it cannot be."""
         row, rows = publishing.revision(number), snapshot.waffle_rows()
-        with _collector_at_rest():
+        with _collector:
             try:
                 found = snapshot.of_revision(row, before or EMPTY, rows)
             except UnusableRevision as error:
@@ -371,19 +402,6 @@ class _Process:
 
 _process = _Process()
 os.register_at_fork(after_in_child=_process.begin_anew)
-
-
-@contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """A new document is many young objects, which would have the old ones walked through too."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-            gc.collect(0)
 
 
 class _Own(local):

@@ -64,7 +64,7 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, most of them b
     facts = facts_of(account, now if at is None else None)
     held = facts.held
     is_plain = model is None is keep and at is None
-    if is_plain and held is not None and held[0] is route and held[1] <= now < held[2]:
+    if is_plain and held is not None and held[0] is route.token and held[1] <= now < held[2]:
         chosen = held[3]
     else:
         chosen = route.choose(facts, now // 1000, model, keep)

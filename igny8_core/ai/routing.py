@@ -88,6 +88,8 @@ class Route:
 
     def __init__(self, router: Router, task: Task, begins: int, ends: int, at: datetime) -> None:
         self.task, self.begins, self.ends = task, begins, ends
+        # Stands for the route where it must not be kept alive.
+        self.token = object()
         self.router = router
         self.catalogue = router.catalogue
         self.number = router.snapshot.number
@@ -231,7 +233,7 @@ class Route:
             if now < expires * 1000 < until:
                 until = expires * 1000
         if now < until:
-            facts.held = (self, now, until, chosen)
+            facts.held = (self.token, now, until, chosen)
 
     def constants(self) -> list[str]:
         """The plan's figures where they stand in, their default first."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
 from uuid import uuid4
+from weakref import ref
 
 import pytest
 import time_machine
@@ -16,6 +18,7 @@ from waffle import get_waffle_switch_model
 
 from flags import explain as flag_explain
 from flags import export, live, publishing
+from flags.account_facts import facts_of
 from flags.engine import DocumentError
 from flags.engine import Reason as Decided
 from flags.models import AccountOverride, Flag, Rule, Trait, Variant
@@ -555,3 +558,16 @@ def test_resolve__asked_about_another_moment_or_revision__keeps_what_is_at_hand(
         resolve(acme, TASK, at=timezone.now() - timedelta(days=36_500))
     assert resolver._warm.router is router
     assert router.routes[TASK] is route
+
+
+@COMMITTED
+def test_answer__kept_at_hand__keeps_no_old_revision_in_memory(acme: Account, text: Flag) -> None:
+    resolve(acme, TASK)
+    assert resolver._warm.router is not None
+    route = ref(resolver._warm.router.routes[TASK])
+    assert facts_of(acme).held is not None
+    text.note = "changed"
+    text.save()
+    resolve(Account(key="other"), TASK)
+    gc.collect()
+    assert route() is None
