@@ -33,6 +33,10 @@ NOBODY: Final = Facts(None)
 # What could not be read is asked for again after so long, in microseconds.
 _RETRY_US: Final = 1_000_000
 _AT_ONCE: Final = 1_000
+_PARTS: Final = 256
+# Moments that are over, as `fresh_until`: such facts are read before they are told; they serve on.
+_READ_FIRST: Final = 0
+_OLD: Final = 1
 # The thread's questions are small: a database that has not answered for so long hangs.
 _SILENT_S: Final = 2.0
 # How many of the last changes stay in their table, and how many more before it is thinned.
@@ -43,15 +47,15 @@ _THINNED: Final = 1_000
 class _Cache:
     """The newer half and the older half; what is asked for moves to the newer one.
 
-    To look there takes no lock, what changes it holds one.
+    To look into the newer one takes no lock, what changes them holds one.
     """
 
     def __init__(self) -> None:
         self.hits = self.misses = 0
         # How long facts are fresh, in microseconds: what the settings said when any were read.
         self.ttl_us = 0
-        # How often anything was forgotten: what was read meanwhile is not kept.
-        self.forgotten = 0
+        # How often accounts were forgotten, by a part of them: what was read meanwhile is not kept.
+        self.forgotten = [0] * _PARTS
         self.know_nothing()
         self.begin_anew()
 
@@ -74,16 +78,22 @@ class _Cache:
         facts = self.newer.get(key)
         if facts is None and key in self.older:
             with self._lock:
-                facts = self.older.get(key)
+                facts = self.newer.get(key) or self.older.get(key)
                 if facts is not None:
                     self._put(key, facts)
         return facts
 
-    def keep(self, facts: Facts, forgotten: int) -> None:
-        """Unless it was forgotten since then."""
+    def seen(self, key: str) -> int:
+        """Before it is read: how often it, or one of its part, was forgotten."""
+        return self.forgotten[hash(key) % _PARTS]
+
+    def keep(self, key: str, facts: Facts, seen: int) -> bool:
+        """Unless it was forgotten since then; whether it is kept."""
         with self._lock:
-            if forgotten == self.forgotten and facts.key is not None:
-                self._put(facts.key, facts)
+            is_kept = seen == self.seen(key)
+            if is_kept:
+                self._put(key, facts)
+            return is_kept
 
     def _put(self, key: str, facts: Facts) -> None:
         if len(self.newer) >= settings.FLAGS_FACTS_KEPT // 2:
@@ -91,15 +101,25 @@ class _Cache:
         self.newer[key] = facts
 
     def forget(self, key: str) -> None:
-        """What was known stays, for when the database cannot be asked."""
+        """Who asks next reads it. What was known stays, for when the database cannot be asked."""
+        self._mark(key, _READ_FIRST)
+
+    def make_old(self, key: str) -> None:
+        """Another process has changed it: what was known serves until the thread has read it."""
+        self._mark(key, _OLD)
+        if key in self.newer or key in self.older:
+            self.wanted[key] = None
+
+    def _mark(self, key: str, fresh_until: int) -> None:
         with self._lock:
-            self.forgotten += 1
+            for part in range(_PARTS) if key == EVERY else [hash(key) % _PARTS]:
+                self.forgotten[part] += 1
             for half in (self.newer, self.older):
                 if key == EVERY:
                     for facts in half.values():
-                        facts.fresh_until = 0
+                        facts.fresh_until = min(facts.fresh_until, fresh_until)
                 elif key in half:
-                    half[key].fresh_until = 0
+                    half[key].fresh_until = min(half[key].fresh_until, fresh_until)
 
     def is_fresh(self, facts: Facts, now: int) -> bool:
         """Where the clock has stepped back, nothing is known to be."""
@@ -110,6 +130,7 @@ _cache = _Cache()
 begin_anew: Final = _cache.begin_anew
 forget: Final = _cache.forget
 know_nothing: Final = _cache.know_nothing
+hear: Final = _cache.make_old
 
 
 def facts_of(account: Any, now: int | None = None) -> Facts:
@@ -176,16 +197,15 @@ def _facts(key: str, now: int) -> Facts:
 def _met(key: str, known: Facts | None, now: int) -> Facts:
     """Of an account that is first met, or has changed; what was known is for faults."""
     cache = _cache
-    forgotten = cache.forgotten
+    seen = cache.seen(key)
     facts = _read(key, known, now)
     if not connection.in_atomic_block or facts.is_known:
-        cache.keep(facts, forgotten)
+        cache.keep(key, facts, seen)
     return facts
 
 
 def _read(key: str, known: Facts | None, now: int) -> Facts:
     cache = _cache
-    cache.misses += 1
     cache.ttl_us = int(settings.FLAGS_FACTS_TTL_S * 1_000_000)
     try:
         if _is_silent():
@@ -199,6 +219,7 @@ def _read(key: str, known: Facts | None, now: int) -> Facts:
             connection.close_if_unusable_or_obsolete()
         return _unread(key, known, now)
     _note(None)
+    cache.misses += 1
     facts.fresh_until = now + cache.ttl_us
     return facts
 
@@ -250,7 +271,7 @@ class _Change(OpenChange):
     def __init__(self, key: str) -> None:
         self.key = key
 
-    def __call__(self) -> None:
+    def has_committed(self) -> None:
         forget(self.key)
         announcements.send(announcements.ACCOUNT, self.key)
 
@@ -303,7 +324,7 @@ def hear_changes() -> None:
         _begin_hearing()
         return
     for key in {*found.values()}:
-        forget(key)
+        hear(key)
     now = time.monotonic()
     missed = {number: now for number in range(before + 1, newest) if number not in found}
     oldest = now - settings.FLAGS_FACTS_TTL_S
@@ -325,7 +346,7 @@ def _begin_hearing() -> None:
     last = AccountChange.objects.order_by("-pk").values_list("pk", "key").first()
     _heard.newest, _heard.newest_key = last or (0, "")
     _heard.missing = {}
-    forget(EVERY)
+    hear(EVERY)
     _thin(_heard.newest)
 
 
@@ -334,7 +355,9 @@ def _begin_hearing() -> None:
 
 def database_is_asked() -> None:
     """The thread asks the database, and is there."""
-    _cache.is_kept, _cache.waits_since = True, time.monotonic()
+    _cache.is_kept = True
+    if _cache.waits_since is None:
+        _cache.waits_since = time.monotonic()
 
 
 def database_has_answered() -> None:
@@ -348,16 +371,17 @@ def database_has_failed() -> None:
 
 
 def keep_current() -> None:
-    """Read what has become old. Three queries a thousand."""
+    """Read of what has become old as much as goes into three queries."""
     cache = _cache
-    while cache.wanted:
-        keys = list(cache.wanted)[:_AT_ONCE]
-        forgotten = cache.forgotten
-        for facts in account_rows.read_keys(keys):
-            facts.fresh_until = time.time_ns() // 1000 + cache.ttl_us
-            cache.keep(facts, forgotten)
-        for key in keys:
-            cache.wanted.pop(key, None)
+    seen = {key: cache.seen(key) for key in [*cache.wanted][:_AT_ONCE]}
+    if not seen:
+        return
+    cache.waits_since = time.monotonic()
+    for facts in account_rows.read_keys([*seen]):
+        facts.fresh_until = time.time_ns() // 1000 + cache.ttl_us
+        if facts.key is not None and cache.keep(facts.key, facts, seen[facts.key]):
+            cache.wanted.pop(facts.key, None)
+    cache.waits_since = None
 
 
 def numbers() -> tuple[int, int]:

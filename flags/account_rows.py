@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from sys import intern
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -52,7 +51,8 @@ class Facts:
     is_stored: bool = False
     # Microseconds since 1970.
     fresh_until: int = 0
-    # What an asker has worked out of them, which goes when they go; all else is never written.
+    # What an asker has worked out of them, which goes when they go. Else the cache alone writes
+    # here, and only how fresh they are.
     held: Any = None
 
     @property
@@ -99,24 +99,37 @@ def read(key: str) -> Facts:
 
 
 def read_keys(keys: Sequence[str]) -> Iterator[Facts]:
-    """Of each of the keys. Three queries, and two for each key that no account has."""
-    there = list(_accounts().filter(key__in=keys))
-    yield from read_many(there)
-    for key in {*keys} - {account.key for account in there}:
-        yield read(key)
+    """The same of many keys. Three queries."""
+    there = {account.key: account.flag_traits() for account in _accounts().filter(key__in=keys)}
+    for facts in _read_many({key: there.get(key, {}) for key in keys}):
+        yield facts if facts.key in there else replace(facts, is_stored=False)
 
 
 def read_many(accounts: Sequence[Any]) -> Iterator[Facts]:
     """Of each of these rows, in their order. Two queries."""
-    keys = [account.key for account in accounts]
+    return _read_many({account.key: account.flag_traits() for account in accounts})
+
+
+def _read_many(traits: Mapping[str, Mapping[str, Any]]) -> Iterator[Facts]:
+    keys = [*traits]
     rows: dict[str, list[_Row]] = {}
     for row in _rows(keys):
         rows.setdefault(row[0], []).append(row)
     host = {name: each.read_many(keys) for name, each in registered().items()}
-    for account in accounts:
-        key = account.key
+    for key, own_traits in traits.items():
         own = {name: by_key[key] for name, by_key in host.items() if key in by_key}
-        yield _facts_in(key, account.flag_traits(), rows.get(key, ()), own)
+        yield _facts_in(key, own_traits, rows.get(key, ()), own)
+
+
+# Texts that many accounts have alike, kept once; sys.intern() may keep them for ever.
+_ONES: Final[dict[str, str]] = {}
+_MOST_ONES: Final = 10_000
+
+
+def _one(text: str) -> str:
+    if len(_ONES) >= _MOST_ONES:
+        _ONES.clear()
+    return _ONES.setdefault(text, text)
 
 
 def _facts_in(
@@ -128,12 +141,12 @@ def _facts_in(
     for _, what, name, said, expires in rows:
         if what != _OVERRIDE:
             listed = listed if listed is not _UNLISTED else {INCLUDED: [], EXCLUDED: []}
-            listed[said].append(intern(name))
+            listed[said].append(_one(name))
             continue
-        overrides[intern(name)] = intern(said)
+        overrides[_one(name)] = _one(said)
         if expires is not None:
-            expiries[intern(name)] = milliseconds(expires)
-    own = {name: intern(value) if type(value) is str else value for name, value in traits.items()}
+            expiries[_one(name)] = milliseconds(expires)
+    own = {name: _one(value) if type(value) is str else value for name, value in traits.items()}
     return Facts(
         key,
         own | listed,

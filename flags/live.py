@@ -24,7 +24,7 @@ from django.db import connection
 from flags import account_facts, announcements, metrics, publishing, snapshot, snapshot_file
 from flags.engine import DocumentError
 from flags.publishing import OlderRevision, UnknownRevision, UnusableRevision
-from flags.rows import Head, Revision, changing, uncommitted
+from flags.rows import Head, Revision, changing, forget_ended_threads, uncommitted
 from flags.snapshot import EMPTY, Snapshot, Source
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ _SILENT_S: Final = 5.0
 _SOON_S: Final = 1.0
 # How many revisions are tried where the newest cannot be used.
 _LOOKED_BACK: Final = 10
+# One that could not be used is tried again after so long: somebody may have mended it.
+_TRIED_S: Final = 60.0
 
 
 class Status(NamedTuple):
@@ -69,7 +71,7 @@ class _Collector:
     is_at_rest = False
 
     def __enter__(self) -> None:
-        self.is_at_rest = gc.isenabled()
+        self.is_at_rest = self.is_at_rest or gc.isenabled()
         gc.disable()
 
     def __exit__(self, *_fault: object) -> None:
@@ -102,7 +104,7 @@ class _Process:
         self._token: str | None = None
         # The version of the tables that cannot be published, the revisions that cannot be used.
         self._refused: str | None = None
-        self._unusable: dict[tuple[int, str], UnusableRevision] = {}
+        self._unusable: dict[tuple[int, str], tuple[float, UnusableRevision]] = {}
         self._uncopied: tuple[int, str] | None = None
         self._newest: int | None = None
         self._faults: dict[str, str] = {}
@@ -118,6 +120,7 @@ class _Process:
         self._refreshing = RLock()
         self._swapping = Lock()
         self._thread: Thread | None = None
+        self._began_at = time.monotonic()
         self._first = Event()
         self._stopping = Event()
         account_facts.begin_anew()
@@ -160,6 +163,7 @@ class _Process:
             if self._thread is None or not self._thread.is_alive():
                 self._stopping.clear()
                 thread = Thread(target=self._run, name="flags-live", daemon=True)
+                self._began_at = time.monotonic()
                 thread.start()
                 self._thread = thread
 
@@ -191,6 +195,7 @@ class _Process:
             account_facts.database_has_failed()
             connection.close()
         self._first.set()
+        forget_ended_threads()
         self._copy()
         reconnects = listener.reconnects
         self._hear(listener, poll_s)
@@ -206,10 +211,11 @@ class _Process:
             if not heard:
                 self._stopping.wait(max(deadline - time.monotonic(), 0))
             for channel, text in heard or ():
-                if channel == announcements.ACCOUNT:
-                    account_facts.forget(text)
-                else:
+                if channel == announcements.PUBLISHED:
                     return
+                account_facts.hear(text)
+            if heard and not self._try_facts():
+                return
 
     def try_refresh(self) -> bool:
         """Become current; what stands in the way is logged when it is news, and in the status.
@@ -296,12 +302,15 @@ class _Process:
             if before is not None and (before.number, before.checksum) == (number, checksum):
                 if before.source is not Source.DATABASE or fault is None:
                     now = {"source": Source.DATABASE, **snapshot.waffle_rows()}
-                    self._swap(before._replace(**now))
+                    self._put(after := before._replace(**now))
+                    self._tell(before, after)
                 break
-            error = self._unusable.get((number, checksum)) or self._try(number, before)
-            if error is None:
-                break
-            self._unusable[number, checksum] = error
+            tried_at, error = self._unusable.get((number, checksum), (0.0, None))
+            if error is None or time.monotonic() - tried_at > _TRIED_S:
+                error = self._try(number, before)
+                if error is None:
+                    break
+                self._unusable[number, checksum] = (time.monotonic(), error)
             fault = fault or error
         if fault is not None:
             raise fault
@@ -316,16 +325,20 @@ class _Process:
                 found = snapshot.of_revision(row, before or EMPTY, rows)
             except UnusableRevision as error:
                 return error
-            self._uncopied = (number, row.text)
-            self._swap(found)
+            if settings.FLAGS_SNAPSHOT_FILE:
+                self._uncopied = (number, row.text)
+            self._put(found)
             time.sleep(0)  # whoever asks goes first
+        self._tell(before, found)
         return None
 
-    def _swap(self, after: Snapshot) -> None:
+    def _put(self, after: Snapshot) -> None:
         with self._swapping:
-            before, self.snapshot = self.snapshot, after
+            self.snapshot = after
             if self.ready is not None:
                 self.ready = after
+
+    def _tell(self, before: Snapshot | None, after: Snapshot) -> None:
         for listener in self.listeners:
             try:
                 listener(before, after)
@@ -374,9 +387,10 @@ class _Process:
     def measure(self) -> None:
         """Told here, so that nothing is counted under a lock where questions are answered."""
         status = self.status()
-        metrics.REVISION.set(status.number or 0)
+        if status.number is not None:
+            metrics.revision().set(status.number)
         if status.age_s is not None:
-            metrics.CHECKED_AT.set(time.time() - status.age_s)
+            metrics.checked_at().set(time.time() - status.age_s)
         for source in Source:
             metrics.SOURCE.labels(source).set(source is status.source)
         with self._swapping:
@@ -390,8 +404,9 @@ class _Process:
         age_s = None if self._checked_at is None else time.monotonic() - self._checked_at
         behind = max((self._newest or 0) - (serving.number or 0), 0)
         faults = dict(self._faults)
-        if self._thread is not None and age_s is not None and age_s > self._silent_s():
-            faults.setdefault("database", f"It has not answered for {age_s:.0f} s.")
+        silent_s = time.monotonic() - (self._checked_at or self._began_at)
+        if self._thread is not None and silent_s > self._silent_s():
+            faults.setdefault("database", f"It has not answered for {silent_s:.0f} s.")
         error = "; ".join(f"{what}: {fault}" for what, fault in faults.items())
         return Status(serving.number, serving.source, age_s, behind, error or None)
 
@@ -456,16 +471,14 @@ def at_revision(number: int) -> Snapshot:
     if kept is not None and kept.checksum == checksum:
         return kept
     found = snapshot.of_revision(publishing.revision(number), now)
-    with _older_changing:
-        while len(_older) >= _OLDER_KEPT:
-            _older.pop(next(iter(_older)))
-        _older[number] = found
+    for old in [*_older][: 1 - _OLDER_KEPT]:
+        _older.pop(old, None)
+    _older[number] = found
     return found
 
 
 _OLDER_KEPT: Final = 4
 _older: dict[int, Snapshot] = {}
-_older_changing: Final = Lock()
 
 
 def snapshot_status() -> Status:
@@ -493,7 +506,10 @@ def forget() -> None:
 
 
 def published(**_signal: object) -> None:
-    """A revision has just been committed by this thread: tell the others, and be current."""
+    """A revision has just been committed by this thread: tell the others, and be current.
+
+    Where another thread has been at the database for long, it becomes current when that is done.
+    """
     announcements.send(announcements.PUBLISHED, "")
     if _process.ready is not None:
         _process.try_refresh_soon()

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
-REVISION = Gauge("flags_revision", "The revision in force.", multiprocess_mode="livemin")
-CHECKED_AT = Gauge(
-    "flags_snapshot_checked_timestamp_seconds",
-    "When the database last said what is newest; time() minus this is the snapshot's age.",
-    multiprocess_mode="livemin",
-)
+
+# Made when first set: of a process that was never asked there is nothing to say, not even 0.
+@cache
+def revision() -> Gauge:
+    return Gauge("flags_revision", "The revision in force.", multiprocess_mode="livemin")
+
+
+@cache
+def checked_at() -> Gauge:
+    return Gauge(
+        "flags_snapshot_checked_timestamp_seconds",
+        "When the database last said what is newest; time() minus this is the snapshot's age.",
+        multiprocess_mode="livemin",
+    )
+
+
 SOURCE = Gauge(
     "flags_snapshot_source",
     "How many processes have their snapshot from there.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -92,14 +93,28 @@ told_of_accounts = Signal()
 
 
 class OpenChange:
-    """A change in the open transaction, called when it commits; a rollback forgets it."""
+    """A change in the open transaction; a rollback forgets it."""
 
     def __call__(self) -> None:
+        """When it commits."""
+        next(open_changes(), None)
+        self.has_committed()
+
+    def has_committed(self) -> None:
         raise NotImplementedError
 
 
 # The threads that may have an open transaction with changes; most often there is none.
 changing: Final[set[int]] = set()
+
+
+def forget_ended_threads() -> None:
+    """A thread that ended after a rollback has left its number."""
+    left = [*changing]
+    there = sys._current_frames()
+    for ident in left:
+        if ident not in there:
+            changing.discard(ident)
 
 
 def on_commit(change: OpenChange) -> None:
@@ -127,7 +142,7 @@ class _Mark(OpenChange):
     def __init__(self, *, follows: bool) -> None:
         self.follows = follows
 
-    def __call__(self) -> None:
+    def has_committed(self) -> None:
         """The first of a transaction tells of all."""
         if not self.follows:
             committed.send(sender=Head)

@@ -82,10 +82,10 @@ else:
     # A server that hangs is a server that is down.
     _database["OPTIONS"] = {
         "connect_timeout": 5,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
+        "keepalives_idle": 3,
+        "keepalives_interval": 1,
         "keepalives_count": 3,
-        "tcp_user_timeout": 20_000,
+        "tcp_user_timeout": 5_000,
         **_database.get("OPTIONS", {}),
     }
 DATABASES = {"default": _database}
@@ -123,7 +123,7 @@ FLAGS_POLL_S = env.number("FLAGS_POLL_S", 0.5, least=0.05, most=60)
 FLAGS_REDIS_URL = REDIS_URL
 FLAGS_SNAPSHOT_FILE = env.text("FLAGS_SNAPSHOT_FILE")
 # What is kept of accounts: for how long, and of how many.
-FLAGS_FACTS_TTL_S = env.number("FLAGS_FACTS_TTL_S", 60)
+FLAGS_FACTS_TTL_S = env.number("FLAGS_FACTS_TTL_S", 60, least=0.1)
 FLAGS_FACTS_KEPT = int(env.number("FLAGS_FACTS_KEPT", 100_000))
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

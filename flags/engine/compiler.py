@@ -57,9 +57,7 @@ class Ruleset:
 
         A key that is not text is no key. Raises TypeError for a `now` that is neither.
         """
-        try:
-            decide = self._deciders[flag]
-        except KeyError:
+        if flag not in self._plans:
             code = ErrorCode.FLAG_NOT_FOUND
             return Decision(None, None, Reason.ERROR, flag, None, None, code, self.number)
         key, traits = subject
@@ -67,7 +65,7 @@ class Ruleset:
             key = None
         if type(now) is not int:
             now = milliseconds(now)
-        decision = decide(key, traits, now, override, usable, None)
+        decision = self._deciders[flag](key, traits, now, override, usable, None)
         if not trail:
             return decision
         question = Question(
@@ -85,7 +83,8 @@ class Ruleset:
     def decider(self, flag: str, usable: Usable | None = None) -> Decide:
         """What `evaluate` asks, for callers who ask often; raises KeyError for an unknown flag.
 
-        `usable` is asked now, once of each value: what it refuses is left out for every subject.
+        `usable` is asked once of each value that comes up: what it refuses is left out for every
+        subject.
         """
         return decider(self._plans[flag], self.number, self._deciders, usable)
 
@@ -136,19 +135,34 @@ def _add_segment(
     segments[key] = compile_segment(segment, types, segments)
 
 
+def _is_same(one: Flag, other: Flag) -> bool:
+    return one == other and repr(one["variants"]) == repr(other["variants"])  # 1 == 1.0 == True
+
+
 def _kept_plan(
     key: str, flag: Flag, segments: Mapping[str, Members], previous: Ruleset | None
 ) -> Plan | None:
     plan = None if previous is None else previous._plans.get(key)
-    if plan is None or plan.flag != flag:
-        return None
-    if repr(plan.flag["variants"]) != repr(flag["variants"]):  # 1 == 1.0 == True
+    if plan is None or (plan.flag is not flag and not _is_same(plan.flag, flag)):
         return None
     is_same = all(segments[other] is members for other, members in plan.segments.items())
     return plan if is_same else None
 
 
+def _check_served(flag: Flag) -> None:
+    """Raises KeyError for a variant that is not there: what is compiled can be decided."""
+    serves = [rule["serve"] for rule in flag["rules"]]
+    if flag["default"] is not None:
+        serves.append(flag["default"])
+    served = [each for each in (flag["off"], flag["force"]) if each is not None]
+    for serve in serves:
+        served += [serve["variant"]] if "variant" in serve else serve["split"]
+    for variant in served:
+        flag["variants"][variant]
+
+
 def _plan(key: str, flag: Flag, types: Mapping[str, Type], segments: Mapping[str, Members]) -> Plan:
+    _check_served(flag)
     compiled = [
         tuple(compile_clause(clause, types, segments) for clause in rule["when"])
         for rule in flag["rules"]

@@ -55,11 +55,12 @@ def decider(
     What is not `usable` for any subject is left out beforehand, and is not asked about again.
     """
     flag = plan.flag
-    decide = _in_order(plan, number, deciders, usable)
     if flag["force"] is not None:
         decide = _always(taken(_decision(plan, number, flag["force"], Reason.FORCED), usable))
     elif not flag.get("on", True):
         decide = _always(taken(_decision(plan, number, flag["off"], Reason.OFF), usable))
+    else:
+        decide = _in_order(plan, number, deciders, usable)
     return _with_fresh_values(decide, flag["variants"]) if flag["kind"] == "json" else decide
 
 

@@ -49,27 +49,21 @@ class Command(BaseCommand):
         add_json(parser)
 
     def run_from_argv(self, argv: list[str]) -> None:
+        told: tuple[type[Exception], ...] = (BadUsage, ValidationError, DatabaseFault)
         try:
             super().run_from_argv(argv)
             self.stdout.flush()
-        except self.refusals as error:
+        except self.refusals + told as error:
+            facts = self.error_facts(error)
             if "--json" in argv:
-                self.print_json(self.error_facts(error))
-            self._fail(str(error))
-        except ValidationError as error:
-            self._fail("\n".join(_sentences(error)))
-        except BadUsage as error:
-            self._fail(str(error), status=2)
-        except IntegrityError:
-            self._fail("It was changed at the same time; try again.")
-        except DatabaseFault as fault:
-            first_line = str(fault).strip().partition("\n")[0]
-            self._fail(f"The database cannot be used: {first_line}")
+                self.print_json(facts)
+            self._fail(facts["message"], status=2 if isinstance(error, BadUsage) else 1)
 
     def error_facts(self, error: Exception) -> dict[str, Any]:
         """A refusal for `--json`."""
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
-        return {"error": getattr(error, "code", name), "message": str(error)}
+        code = getattr(error, "code", None)
+        return {"error": code if isinstance(code, str) else name, "message": _sentence(error)}
 
     def _fail(self, sentence: str, status: int = 1) -> None:
         self.stderr.write(sentence)
@@ -105,6 +99,17 @@ class ActionCommand(Command):
 
     def handle(self, **options: Any) -> None:
         getattr(self, f"do_{options['action']}")(**options)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "\n".join(_sentences(error))
+    if isinstance(error, IntegrityError):
+        return "It was changed at the same time; try again."
+    if isinstance(error, DatabaseFault):
+        first_line = str(error).strip().partition("\n")[0]
+        return f"The database cannot be used: {first_line}"
+    return str(error)
 
 
 def _sentences(error: ValidationError) -> list[str]:

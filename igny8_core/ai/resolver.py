@@ -70,7 +70,7 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, most of them b
         chosen = route.choose(facts, now // 1000, model, keep)
         if chosen is None:
             raise _nothing(facts, route, now // 1000, model, keep)
-        if is_plain:
+        if is_plain and router is _warm.router:
             route.hold(facts, now, chosen)
     steps = trail(route, facts, now // 1000, pinned=model, kept=keep) if explain else None
     return _new(Resolution, (route, facts, chosen, now, steps))

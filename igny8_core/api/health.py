@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -42,5 +43,8 @@ def metrics(_request: HttpRequest) -> HttpResponse:
 def _forget_the_dead(folder: Path) -> None:
     """What a process that was killed said last holds no longer."""
     for pid in {path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*.db")}:
-        if not Path("/proc", pid).exists():
-            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            with suppress(FileNotFoundError):  # another scrape was sooner
+                multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from flags import account_facts
 from flags.account_facts import facts_of, facts_of_key, hear_changes
 from flags.models import AccountOverride, Flag, Segment
-from flags.rows import EXCLUDED, INCLUDED, AccountChange
+from flags.rows import EXCLUDED, INCLUDED, AccountChange, changing, forget_ended_threads
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.apps import PREFERENCES
 from igny8_core.modules.system.models import AIModel, IntegrationSettings
@@ -191,6 +192,7 @@ def test_facts__database_known_to_be_away__nobody_waits_for_it(
     known = facts_of(acme)
     account_facts.database_is_asked()
     account_facts.database_has_failed()
+    account_facts.database_is_asked()  # a new attempt is no answer
     account_facts.forget(account_facts.EVERY)
     with django_assert_num_queries(0):
         assert facts_of(acme).traits == known.traits
@@ -257,3 +259,40 @@ def test_changes__of_a_restored_backup__are_heard(acme: Account) -> None:
     AccountChange.objects.create(pk=101, key="acme")
     hear_changes()
     assert facts_of(acme) is not first
+
+
+@COMMITTED
+def test_change_heard_from_elsewhere__what_was_known_serves_until_the_thread_has_read(
+    acme: Account, bolt: Account, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    hear_changes()
+    first, other = facts_of(acme), facts_of(bolt)
+    account_facts.database_is_asked()
+    account_facts.database_has_answered()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE accounts_account SET plan = 'free' WHERE key = 'acme'")
+    AccountChange.objects.create(key="acme")
+    hear_changes()
+    with django_assert_num_queries(0):
+        assert facts_of(acme) is first
+    account_facts.keep_current()
+    with django_assert_num_queries(0):
+        assert facts_of(acme).traits["plan"] == "free"
+        assert facts_of(bolt) is other
+
+
+@COMMITTED
+def test_transaction__committed_in_a_thread_that_ended__leaves_no_mark(acme: Account) -> None:
+    def save(*, is_rolled_back: bool) -> None:
+        with transaction.atomic():
+            acme.save()
+            transaction.set_rollback(is_rolled_back)
+        connection.close()
+
+    for is_rolled_back in (False, True):
+        thread = Thread(target=save, kwargs={"is_rolled_back": is_rolled_back})
+        thread.start()
+        thread.join()
+        assert bool(changing) is is_rolled_back
+    forget_ended_threads()
+    assert not changing

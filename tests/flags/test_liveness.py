@@ -370,6 +370,21 @@ def test_copy__locked_by_a_process_that_stands_still__nobody_waits(
     eventually(lambda: copy_number({"FLAGS_SNAPSHOT_FILE": str(path)}), number)
 
 
+def test_revision__that_serves_what_is_not_there__the_one_before_serves(
+    sqlite: dict[str, str], start: Start
+) -> None:
+    """As another version of this software may have accepted it."""
+    operator = start(sqlite)
+    number = operator.turn(on=True)
+    text = operator.text_serving("gone")
+    operator.store_text(text)
+    worker = start(sqlite)
+    status = worker.status()
+    assert (status["number"], status["behind"]) == (number, 1)
+    assert "cannot be compiled" in status["error"]
+    assert worker.active(flag="f") is True
+
+
 @pytest.mark.parametrize("text", ["nope", "[]", '{"schema": 1}', '{"schema": 2}'])
 def test_revision__no_document_under_a_right_checksum__the_one_before_serves(
     sqlite: dict[str, str], start: Start, text: str

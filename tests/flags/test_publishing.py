@@ -498,3 +498,16 @@ def test_document_in__words_of_the_document_within_a_flag__are_the_flags(value: 
         document = {**whole, "number": number}
         text = publishing.canonical(document)
         assert publishing.document_in(number, text) == document
+
+
+def test_document_in__next_number__shares_what_has_not_changed() -> None:
+    flags = {"f": {"kind": "bool"}}
+    whole = {"schema": 1, "hash": "r1", "traits": {}, "segments": {}, "flags": flags}
+    whole |= {"switches": {}, "sections": {"a": {}}}
+    first, second = (
+        publishing.document_in(number, publishing.canonical({**whole, "number": number}))
+        for number in (7, 8)
+    )
+    assert (first["number"], second["number"]) == (7, 8)
+    assert first["flags"] is second["flags"]
+    assert first["sections"] is second["sections"]

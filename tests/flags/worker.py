@@ -164,6 +164,17 @@ class Worker:
         Head.objects.update(version=f"of {schema}", published=f"of {schema}")
         return last.number + 1
 
+    def text_serving(self, variant: str) -> str:
+        """A document whose flag serves by default a variant that it may not have."""
+        from flags import publishing
+        from flags.models import Revision
+
+        last = Revision.objects.latest("number")
+        document: Any = publishing.content(last)
+        flag = {**document["flags"]["f"], "default": {"variant": variant}}
+        flags = {**document["flags"], "f": flag}
+        return publishing.canonical({**document, "number": last.number + 1, "flags": flags})
+
     def store_text(self, text: str) -> None:
         """A revision that is no document, under its right checksum."""
         from flags import publishing

@@ -370,3 +370,35 @@ def test_evaluate__in_other_processes_with_other_hash_seeds__is_sticky() -> None
             check=True,
         )
         assert json.loads(ran.stdout) == here
+
+
+@pytest.mark.parametrize("one", ["pro", "free", None, 5])
+@pytest.mark.parametrize("other", ["DE", "US", None, 5])
+def test_two_texts__together__are_what_each_is(one: object, other: object) -> None:
+    """Unknown where neither is false and one is unknown: then `not` of the group is too."""
+    group = [
+        {"trait": "plan", "op": "in", "values": ["pro"]},
+        {"trait": "country", "op": "in", "values": ["DE"]},
+    ]
+    seen = ((one, "pro"), (other, "DE"))
+    truths = [value == wanted if isinstance(value, str) else None for value, wanted in seen]
+    both = False if False in truths else None if None in truths else True
+    flag: dict[str, Any] = {
+        "kind": "bool",
+        "force": None,
+        "variants": {"no": False, "yes": True},
+        "off": None,
+    }
+    flag |= {"requires": [], "default": {"variant": "no"}}
+
+    def answer(when: list[Any]) -> object:
+        rules = [{"id": "r", "when": when, "serve": {"variant": "yes"}}]
+        document: Any = {"schema": 1, "hash": "r1", "number": 1, "segments": {}, "switches": {}}
+        document |= {"traits": {"plan": "str", "country": "str"}, "sections": {}}
+        document |= {"flags": {"f": {**flag, "rules": rules}}}
+        subject = Subject("acme", {"plan": one, "country": other})
+        return compile(parse(document)).evaluate("f", subject, now=0).value
+
+    assert answer(group) is (both is True)
+    assert answer([{"op": "any", "values": [group]}]) is (both is True)
+    assert answer([{"op": "any", "values": [group], "not": True}]) is (both is False)
