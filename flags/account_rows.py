@@ -16,7 +16,7 @@ from django.db.models.functions import Cast
 
 from flags.engine import Subject
 from flags.engine.decision import Override
-from flags.engine.traits import milliseconds
+from flags.engine.times import milliseconds
 from flags.rows import EXCLUDED, INCLUDED, AccountOverride, SegmentMember
 from flags.sections import account_facts as registered
 
@@ -174,8 +174,11 @@ def _rows(keys: Sequence[str]) -> QuerySet[Any, Any]:
 
 
 class UnknownAccount(LookupError):
+    code = "unknown_account"
+
     def __init__(self, key: str) -> None:
-        super().__init__(f"There is no account with the key “{key}”.")
+        self.key = key
+        super().__init__(f"There is no account {key!r}.")
 
 
 def account_by_key(key: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from flags import live
 from flags.account_facts import facts_of
 from flags.engine import Decision, Ruleset, Subject
-from flags.engine.traits import milliseconds
+from flags.engine.times import milliseconds
 
 
 def decide(

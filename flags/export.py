@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, cast
 
@@ -15,7 +15,8 @@ from waffle import get_waffle_switch_model
 from flags import serving
 from flags.engine import Document, DocumentError, parse
 from flags.engine.problems import MAX_PROBLEMS, Path, Problem, pointer
-from flags.engine.traits import Type, moment
+from flags.engine.times import datetime_of_ms, moment_ms
+from flags.engine.traits import Type
 from flags.rows import (
     EXCLUDED,
     INCLUDED,
@@ -34,7 +35,6 @@ from flags.sections import WhyNot, sections, vocabularies
 PERCENT: Final = "percent"  # the id of the rule that waffle's percentage becomes
 _PPM_OF_PERCENT: Final = 10_000
 _PPM_OF_TENTH: Final = 1_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Json = dict[str, Any]
 
@@ -404,11 +404,11 @@ def _rule_row(flag: Any, position: int, rule: Json) -> Rule:
 
 
 def _moment(value: Any, path: Path) -> datetime | None:
-    at = moment(value)
+    at = moment_ms(value)
     if at is None:
         return None
     try:
-        return _EPOCH + timedelta(milliseconds=at)
+        return datetime_of_ms(at)
     except OverflowError:
         message = f"{value!r} is outside the years 1 to 9999."
         raise DocumentError([_problem(path, value, message)]) from None

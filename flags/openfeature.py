@@ -19,7 +19,7 @@ from flags import live
 from flags.account_facts import facts_of_key
 from flags.account_rows import Facts
 from flags.engine import Decision, Reason, Ruleset
-from flags.engine.traits import milliseconds
+from flags.engine.times import milliseconds
 from flags.rows import RESERVED
 from flags.snapshot import Snapshot
 

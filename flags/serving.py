@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple, cast
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, cast
 
 from flags.engine import Document
 from flags.engine.document import Flag, Serve
 from flags.engine.problems import Path, Problem, pointer
-from flags.engine.traits import moment
+from flags.engine.times import datetime_of_ms, moment_ms
 from flags.sections import WhyNot
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Place(NamedTuple):
@@ -50,11 +48,11 @@ def places(key: str, flag: Flag, at: datetime) -> Iterator[Place]:
 
 def _datetime(value: object) -> datetime | None:
     """A rule's moment; beyond the calendar the nearest that it has."""
-    at = moment(value)
+    at = moment_ms(value)
     if at is None:
         return None
     try:
-        return _EPOCH + timedelta(milliseconds=at)
+        return datetime_of_ms(at)
     except OverflowError:
         return datetime.max.replace(tzinfo=UTC) if at > 0 else datetime.min.replace(tzinfo=UTC)
 

@@ -8,7 +8,16 @@ from constance import config
 from constance.utils import get_values
 from django.conf import settings
 
-from igny8_core.ai.exceptions import InvalidLiveSetting
+from igny8_core.errors import AIError
+
+
+class InvalidLiveSetting(AIError):
+    code = "invalid_live_setting"
+
+    def __init__(self, name: str, value: object, rule: str) -> None:
+        self.name = name
+        self.value = value
+        super().__init__(f"The live setting {name} is {value!r}; it must be {rule}.")
 
 
 class LiveSettings(NamedTuple):

@@ -19,7 +19,8 @@ from flags.engine.document import (
     ShareClause,
 )
 from flags.engine.problems import Code, Path, Problems
-from flags.engine.traits import ELEMENTS, KEY, Type, moment
+from flags.engine.times import moment_ms
+from flags.engine.traits import ELEMENTS, KEY, Type
 
 MAX_NESTING: Final = 20
 MAX_WORK: Final = 200_000
@@ -146,7 +147,7 @@ class _Check:
             self.add(Code.REVERSED, (*at, "until"), rule.get("until"), start=rule.get("from"))
 
     def _moment(self, value: object, at: Path) -> int | None:
-        parsed = moment(value)
+        parsed = moment_ms(value)
         if parsed is None and value is not None:
             self.add(Code.NOT_A_TIME, at, value)
         return parsed

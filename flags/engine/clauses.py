@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 from flags.engine.bucketing import bucket, ramped, seed_of
 from flags.engine.decision import Ask
 from flags.engine.document import Clause, CompareClause, ExistsClause, Segment, ShareClause, named
-from flags.engine.traits import ELEMENTS, KEY, LISTS, PARSERS, Type, moment, network
+from flags.engine.times import moment_ms
+from flags.engine.traits import ELEMENTS, KEY, LISTS, PARSERS, Type, network
 
 # Of the account's key, its traits, the moment in epoch milliseconds, and other flags.
 Predicate = Callable[[str | None, Mapping[str, Any], int, Ask], bool | None]
@@ -341,7 +342,7 @@ def share_range(clause: ShareClause, now: int) -> tuple[int, int]:
 
 
 def ramp_points(ramp: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
-    return [(moment(at) or 0, ppm) for at, ppm in ramp]
+    return [(moment_ms(at) or 0, ppm) for at, ppm in ramp]
 
 
 def _share(clause: ShareClause) -> Predicate:

@@ -22,8 +22,9 @@ from flags.engine.decider import CompiledRule, Decide, Plan, asking, decider, on
 from flags.engine.decision import Ask, Decision, ErrorCode, Override, Reason, Subject, Usable
 from flags.engine.document import Document, Flag, named, walk
 from flags.engine.lazy import Lazy
+from flags.engine.times import milliseconds, moment_ms
 from flags.engine.trail import Question, explain
-from flags.engine.traits import Type, milliseconds, moment
+from flags.engine.traits import Type
 
 
 class Ruleset:
@@ -170,7 +171,7 @@ def _plan(key: str, flag: Flag, types: Mapping[str, Type], segments: Mapping[str
     entries = index.worthwhile([index.entry(each, types, segments) for each in compiled])
     rules, matches = [], []
     for rule, conditions, entry in zip(flag["rules"], compiled, entries, strict=True):
-        start, end = moment(rule.get("from")), moment(rule.get("until"))
+        start, end = moment_ms(rule.get("from")), moment_ms(rule.get("until"))
         left = [each for each in conditions if each is not entry.proves]
         rules.append(CompiledRule(rule, conditions, start, end))
         matches.append(_matches(left, start, end))
@@ -205,7 +206,9 @@ def _boundaries(document: Document, now: int) -> Iterator[int]:
         for rule in flag["rules"]:
             groups.append(rule["when"])
             yield from (
-                at for at in (moment(rule.get("from")), moment(rule.get("until"))) if at is not None
+                at
+                for at in (moment_ms(rule.get("from")), moment_ms(rule.get("until")))
+                if at is not None
             )
     for clause in walk(groups):
         if clause["op"] == "share" and "ramp" in clause:

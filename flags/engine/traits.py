@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from math import isfinite
+
+from flags.engine.times import moment_ms
 
 # The account's key, as a trait.
 KEY = "key"
@@ -15,12 +16,6 @@ KEY = "key"
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
-_RFC_3339 = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]"
-    r"((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.([0-9]{1,9}))?([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-)
 _NUMBER = r"(?:0|[1-9][0-9]{0,17})"
 _IDENTIFIER = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _VERSION = re.compile(
@@ -64,37 +59,6 @@ def boolean(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def moment(value: object) -> int | None:
-    """Epoch milliseconds of RFC 3339 text with a zone, of an aware datetime, or as they are."""
-    if isinstance(value, str):
-        return _parsed_moment(value)
-    if isinstance(value, datetime):
-        return None if value.utcoffset() is None else (value - _EPOCH) // _MILLISECOND
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def milliseconds(at: object) -> int:
-    """Of an aware datetime, since 1970; raises TypeError for anything else."""
-    found = moment(at) if isinstance(at, datetime) else None
-    if found is None:
-        message = f"{at!r} is no moment; it must be an aware datetime or epoch milliseconds"
-        raise TypeError(message)
-    return found
-
-
-def _parsed_moment(value: str) -> int | None:
-    found = _RFC_3339.fullmatch(value)
-    if found is None:
-        return None
-    day, clock, fraction, zone = found.groups()
-    zone = "+00:00" if zone in {"Z", "z"} else zone
-    try:
-        whole = datetime.fromisoformat(f"{day}T{clock}{zone}")
-    except ValueError:  # no such day or zone
-        return None
-    return (whole - _EPOCH) // _MILLISECOND + int((fraction or "0").ljust(3, "0")[:3])
-
-
 def version(value: object) -> Version | None:
     """A key that sorts by SemVer 2.0 precedence; one to three numbers, the build is ignored."""
     if not isinstance(value, str) or len(value) > _VERSION_LENGTH:
@@ -134,7 +98,7 @@ PARSERS: dict[Type, Callable[[object], object]] = {
     Type.STR: text,
     Type.NUM: number,
     Type.BOOL: boolean,
-    Type.TIME: moment,
+    Type.TIME: moment_ms,
     Type.VER: version,
     Type.IP: address,
 }

@@ -9,7 +9,7 @@ import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -20,6 +20,7 @@ from django.db import IntegrityError
 
 from flags.account_rows import UnknownAccount
 from flags.engine import DocumentError
+from flags.engine.times import UnreadableMoment, parse_moment
 from flags.publishing import UnknownRevision, UnusableRevision
 from flags.rows import Revision, UnknownFlag
 
@@ -162,10 +163,8 @@ def revision_facts(row: Revision) -> dict[str, Any]:
 
 
 def moment(text: str) -> datetime:
-    """ISO 8601, with a time or without; UTC without a zone."""
+    """An argument's type: ISO 8601, with a time or without; UTC without a zone."""
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        message = f"{text!r} is not a moment: write it as 2026-12-31T18:00:00Z"
-        raise ArgumentTypeError(message) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+        return parse_moment(text)
+    except UnreadableMoment as error:
+        raise ArgumentTypeError(str(error)) from None

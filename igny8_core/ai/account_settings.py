@@ -7,15 +7,17 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from igny8_core.ai.parameters import Layer, Value
-from igny8_core.ai.tasks import Task
-from igny8_core.ai.values import ActivePrompt, Connection, PromptOrigin
+from igny8_core.ai.providers.base import Connection
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.global_settings_models import (
+from igny8_core.modules.system.models import (
+    AIPrompt,
     GlobalAIPrompt,
     GlobalIntegrationSettings,
+    IntegrationSettings,
 )
-from igny8_core.modules.system.models import AIPrompt, IntegrationSettings
+from igny8_core.tasks.parameters import Layer, Value
+from igny8_core.tasks.prompts import ActivePrompt, PromptOrigin
+from igny8_core.tasks.tasks import Task
 
 
 class AccountSettings(NamedTuple):

@@ -7,51 +7,38 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
-from uuid import uuid4
 
 from django.core.cache import cache
 
 from igny8_core import live_settings
-from igny8_core.ai import ledger, pricing, prompts
+from igny8_core.ai import ledger
 from igny8_core.ai.account_settings import AccountSettings, prompt_of, settings_of
-from igny8_core.ai.conditions import STANDARD
-from igny8_core.ai.exceptions import (
-    AccountNotActive,
-    AIError,
-    EmptyPrompt,
-    InvalidQuantity,
-    PromptTooLong,
-    ProviderError,
-    WrongTaskType,
-)
-from igny8_core.ai.parameters import Value, merge
-from igny8_core.ai.pricing import Price
+from igny8_core.ai.attempts import Answer, Attempt, milliseconds_since
+from igny8_core.ai.errors import AccountNotActive, EmptyPrompt, PromptTooLong, WrongTaskType
 from igny8_core.ai.providers import provider_for
-from igny8_core.ai.providers.base import Provider
-from igny8_core.ai.resolver import resolve
-from igny8_core.ai.tasks import Task, get_task
-from igny8_core.ai.values import (
-    ActivePrompt,
-    Answer,
-    CatalogueModel,
+from igny8_core.ai.providers.base import (
     Connection,
     EmbeddingRequest,
     Image,
     ImageRequest,
-    Markup,
-    Meter,
-    ModelType,
-    Needs,
+    Provider,
     ProviderAnswer,
-    Resolution,
     TextRequest,
     Vector,
 )
+from igny8_core.ai.resolution import Resolution
+from igny8_core.ai.resolver import resolve
+from igny8_core.catalogue.models import CatalogueModel
 from igny8_core.modules.accounts.models import Account, AccountStatus
-from igny8_core.modules.system.models import ModelPrice
-from igny8_core.modules.usage.models import INTERRUPTED, OK, UNMETERED, UNPRICED, Receipt
+from igny8_core.modules.usage.models import Receipt
+from igny8_core.pricing.errors import InvalidQuantity
+from igny8_core.pricing.meters import ModelType
+from igny8_core.tasks import prompts
+from igny8_core.tasks.needs import Needs
+from igny8_core.tasks.parameters import Value, merge
+from igny8_core.tasks.prompts import ActivePrompt
+from igny8_core.tasks.tasks import Task, get_task
 
 logger = logging.getLogger(__name__)
 
@@ -217,38 +204,17 @@ class AICore:
             return settings.connection(provider)
         return self._connections.get(provider, Connection(api_key=""))
 
-    def _run(
-        self,
-        call: _Call,
-        ask: Callable[[], ProviderAnswer[Content]],
-    ) -> Answer[Content]:
+    def _run(self, call: _Call, ask: Callable[[], ProviderAnswer[Content]]) -> Answer[Content]:
         """Ask the provider once, price what it took, and record the receipt either way."""
-        receipt = Receipt(
-            request_id=uuid4(),
-            account=self.account,
-            task=call.resolution.task,
-            model_asked=call.resolution.model.model_id,
-            provider=call.provider.name,
-            replaces=call.resolution.replaces or "",
-            reason=call.resolution.reason,
-            account_facts=call.resolution.account_facts,
-            revision=call.resolution.revision,
-            flag=call.resolution.flag or "",
-            rule=call.resolution.rule or "",
-            prompt=call.prompt.origin,
-            prompt_version=call.prompt.version,
-        )
         started = time.perf_counter()
         try:
             answer = ask()
         except BaseException as error:
-            receipt.latency_ms = _milliseconds_since(started)
-            receipt.status = error.code if isinstance(error, ProviderError) else INTERRUPTED
-            ledger.record(receipt)
+            latency_ms = milliseconds_since(started)
+            self._record(call, Attempt(call.provider.name, latency_ms, None, error))
             raise
-        receipt.latency_ms = _milliseconds_since(started)
-        fill_in(receipt, answer, call.resolution)
-        ledger.record(receipt)
+        attempt = Attempt(call.provider.name, milliseconds_since(started), answer)
+        receipt = self._record(call, attempt)
         return Answer(
             request_id=receipt.request_id,
             content=answer.content,
@@ -261,60 +227,12 @@ class AICore:
             charge=receipt.charge,
         )
 
+    def _record(self, call: _Call, attempt: Attempt[Content]) -> Receipt:
+        return ledger.record(ledger.receipt_of(self.account, call.resolution, call.prompt, attempt))
+
 
 def _check_length(text: str, model: CatalogueModel) -> None:
     """Refuse what is over the model's context."""
     tokens = prompts.estimated_tokens(text)
     if tokens > model.max_tokens:
         raise PromptTooLong(model.model_id, tokens, model.max_tokens)
-
-
-def _milliseconds_since(started: float) -> int:
-    return round((time.perf_counter() - started) * 1000)
-
-
-def fill_in(receipt: Receipt, answer: ProviderAnswer[Content], resolution: Resolution) -> None:
-    """What was served, what it took, and what that costs; what a provider reports wins."""
-    receipt.model_served = answer.model_served
-    markup = resolution.markup
-    receipt.markup_percent = markup.percent
-    receipt.markup_by = f"{markup.reason} {markup.rule or ''}".strip()
-    receipt.cost = receipt.cost_reported = answer.cost_reported
-    receipt.charge = _charge(answer.cost_reported, markup)
-    if answer.meters is None:
-        receipt.status = UNMETERED
-        return
-    receipt.meters = {str(meter): quantity for meter, quantity in answer.meters.items()}
-    receipt.input_tokens = answer.meters.get(Meter.INPUT_TOKENS)
-    receipt.output_tokens = answer.meters.get(Meter.OUTPUT_TOKENS)
-    receipt.images = answer.meters.get(Meter.IMAGES)
-    price = _price_of(answer.model_served, resolution)
-    context = answer.context or STANDARD
-    meters = pricing.billable(price, answer.meters)
-    try:
-        quote = pricing.quote(price, meters, at=resolution.at, context=context)
-    except AIError as error:
-        logger.error("%s has no cost: %s", receipt.request_id, error)  # noqa: TRY400 - it says it
-        receipt.status = UNPRICED
-        return
-    receipt.model_priced, receipt.price_id = quote.model_id, ModelPrice.key_of(price)
-    receipt.lines = [line.facts() for line in quote.lines]
-    receipt.cost_computed = quote.cost
-    if answer.cost_reported is None:
-        receipt.cost, receipt.charge = quote.cost, _charge(quote.cost, markup)
-    receipt.status = OK
-
-
-def _charge(cost: Decimal | None, markup: Markup) -> Decimal | None:
-    """Rounded once, to the twelve decimals that a receipt keeps."""
-    return None if cost is None else round(pricing.charge_of(cost, markup.percent), 12)
-
-
-def _price_of(served: str, resolution: Resolution) -> Price:
-    """The price of the model that answered, where the catalogue has it; else of the asked one."""
-    asked, model = resolution.model, resolution.route.catalogue.models.get(served)
-    if served != asked.model_id and model and model.model_type == asked.model_type:
-        price = pricing.price_of(model, resolution.at)
-        if price.is_complete(model.model_type):
-            return price
-    return resolution.price

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from django.utils import timezone
 
-from igny8_core.ai import pricing
-from igny8_core.ai.fallback_rates import FALLBACK_MODELS
 from igny8_core.ai.model_registry import ModelRegistry
-from igny8_core.ai.values import CatalogueModel, ModelType
+from igny8_core.catalogue.fallback import FALLBACK_MODELS
+from igny8_core.catalogue.models import CatalogueModel, price_of
+from igny8_core.pricing.meters import ModelType
 
 Rate = TypeVar("Rate")
 
@@ -29,7 +29,7 @@ class CatalogueRates(Mapping[str, Rate]):
         model = ModelRegistry.find(model_id)
         if model is None or not self._has(model):
             raise KeyError(model_id)
-        return self._rate_of(pricing.price_of(model, timezone.now()).headline(model.model_type))
+        return self._rate_of(price_of(model, timezone.now()).headline(model.model_type))
 
     def __iter__(self) -> Iterator[str]:
         models = {**FALLBACK_MODELS, **ModelRegistry.catalogue().models}
@@ -42,7 +42,7 @@ class CatalogueRates(Mapping[str, Rate]):
         """An unknown price is no rate at all, never 0.0."""
         if model.model_type != self._model_type:
             return False
-        price = pricing.price_of(model, timezone.now())
+        price = price_of(model, timezone.now())
         return price.is_complete(model.model_type) and price.headline(model.model_type)[0] > 0
 
     def __repr__(self) -> str:
@@ -54,6 +54,8 @@ MODEL_RATES: Mapping[str, dict[str, float]] = CatalogueRates(
     ModelType.TEXT,
     lambda rates: {"input": float(rates[0]), "output": float(rates[1])},
 )
+
+
 # USD per image.
 IMAGE_MODEL_RATES: Mapping[str, float] = CatalogueRates(
     ModelType.IMAGE,

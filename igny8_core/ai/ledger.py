@@ -1,16 +1,33 @@
-"""Writes the receipt of an AI call: one for each request id, however often it is recorded."""
+"""Writes the receipt of an AI request: one for each request id, however often it is recorded."""
 
 from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import IntegrityError, connection, transaction
 
-from igny8_core.ai.exceptions import OpenTransaction, ReceiptConflict, ReceiptNotWritten
+from igny8_core.ai.attempts import Attempt
+from igny8_core.ai.errors import OpenTransaction, ReceiptConflict, ReceiptNotWritten
+from igny8_core.ai.providers.base import Content, ProviderAnswer
+from igny8_core.ai.providers.errors import ProviderError
+from igny8_core.ai.resolution import Resolution
+from igny8_core.errors import AIError
+from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.models import ModelPrice
 from igny8_core.modules.usage.models import Receipt
+from igny8_core.modules.usage.receipts import INTERRUPTED, OK, UNMETERED, UNPRICED
+from igny8_core.pricing import quotes
+from igny8_core.pricing.conditions import STANDARD
+from igny8_core.pricing.meters import Meter
+from igny8_core.pricing.money import DECIMALS
+from igny8_core.pricing.prices import billable
+from igny8_core.pricing.quotes import Quote, charge_of
+from igny8_core.tasks.prompts import ActivePrompt
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +41,77 @@ def refuse_open_transaction() -> None:
         raise OpenTransaction
 
 
+def receipt_of(
+    account: Account, resolution: Resolution, prompt: ActivePrompt, attempt: Attempt[Content]
+) -> Receipt:
+    """The receipt of a request with one attempt, not written yet. One query for the price's key."""
+    request_id = uuid4()
+    answer = attempt.answer
+    failed = error.code if isinstance(error := attempt.error, ProviderError) else INTERRUPTED
+    bill = Bill(failed) if answer is None else bill_of(request_id, answer, resolution)
+    meters = {} if answer is None or answer.meters is None else dict(answer.meters)
+    quote, markup = bill.quote, None if answer is None else resolution.markup
+    reported = None if answer is None else answer.cost_reported
+    cost = quote.cost if quote is not None and reported is None else reported
+    return Receipt(
+        request_id=request_id,
+        account=account,
+        task=resolution.task,
+        model_asked=resolution.model.model_id,
+        model_served="" if answer is None else answer.model_served,
+        provider=attempt.provider,
+        replaces=resolution.replaces or "",
+        reason=resolution.reason,
+        account_facts=resolution.account_facts,
+        revision=resolution.revision,
+        flag=resolution.flag or "",
+        rule=resolution.rule or "",
+        variant=resolution.variant or "",
+        prompt=prompt.origin,
+        prompt_version=prompt.version,
+        meters={str(meter): quantity for meter, quantity in meters.items()},
+        input_tokens=meters.get(Meter.INPUT_TOKENS),
+        output_tokens=meters.get(Meter.OUTPUT_TOKENS),
+        images=meters.get(Meter.IMAGES),
+        markup_percent=None if markup is None else markup.percent,
+        markup_by="" if markup is None else f"{markup.reason} {markup.rule or ''}".strip(),
+        model_priced="" if quote is None else quote.model_id,
+        price_id=None if quote is None else ModelPrice.key_of(quote.price),
+        lines=[] if quote is None else [line.to_json() for line in quote.lines],
+        cost=cost,
+        cost_computed=None if quote is None else quote.cost,
+        cost_reported=reported,
+        charge=None if markup is None else _charge(cost, markup.percent),
+        latency_ms=attempt.latency_ms,
+        status=bill.status,
+    )
+
+
+class Bill(NamedTuple):
+    """A receipt's status, and the quote where what was used has a price."""
+
+    status: str
+    quote: Quote | None = None
+
+
+def bill_of(request_id: UUID, answer: ProviderAnswer[Content], resolution: Resolution) -> Bill:
+    """What the answer took, at the price of the model that gave it."""
+    if answer.meters is None:
+        return Bill(UNMETERED)
+    price = resolution.price_of_served(answer.model_served)
+    context, meters = answer.context or STANDARD, billable(price, answer.meters)
+    try:
+        return Bill(OK, quotes.quote(price, meters, at=resolution.at, context=context))
+    except AIError as error:
+        logger.error("%s has no cost: %s", request_id, error)  # noqa: TRY400 - it says it
+        return Bill(UNPRICED)
+
+
+def _charge(cost: Decimal | None, markup_percent: Decimal) -> Decimal | None:
+    """Rounded once, to the twelve decimals that a receipt keeps."""
+    return None if cost is None else round(charge_of(cost, markup_percent), DECIMALS)
+
+
 def record(receipt: Receipt) -> Receipt:
     """Write the receipt, or give back the one that was written before.
 
@@ -35,8 +123,8 @@ def record(receipt: Receipt) -> Receipt:
     except ReceiptConflict:
         raise
     except Exception as fault:
-        facts = json.dumps(_facts(receipt), cls=DjangoJSONEncoder)
-        logger.error("Receipt not written (%s): %s", fault, facts)  # noqa: TRY400 - see below
+        content = json.dumps(_content(receipt), cls=DjangoJSONEncoder)
+        logger.error("Receipt not written (%s): %s", fault, content)  # noqa: TRY400 - see below
         # The traceback goes up with the error: a command shows its sentence alone.
         raise ReceiptNotWritten(str(receipt.request_id)) from fault
 
@@ -49,13 +137,13 @@ def _write(receipt: Receipt) -> Receipt:
         written = Receipt.objects.filter(request_id=receipt.request_id).first()
         if written is None:
             raise
-        if _facts(written) != _facts(receipt):
+        if _content(written) != _content(receipt):
             raise ReceiptConflict(str(receipt.request_id)) from None
         return written
     return receipt
 
 
-def _facts(receipt: Receipt) -> dict[str, Any]:
+def _content(receipt: Receipt) -> dict[str, Any]:
     """Everything that was recorded but the row's own number and moment."""
     return {
         field.attname: getattr(receipt, field.attname)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flags import live
-from igny8_core.ai import pricing
-from igny8_core.ai.catalogue import CONSTANTS, Catalogue
-from igny8_core.ai.exceptions import NoDefaultModel, UnknownModel, UnknownModelType
-from igny8_core.ai.fallback_rates import FALLBACK_MODELS
-from igny8_core.ai.values import CatalogueModel, Meter, ModelType
-from igny8_core.modules.system.apps import SECTION
+from igny8_core.catalogue.errors import NoDefaultModel, UnknownModel, UnknownModelType
+from igny8_core.catalogue.fallback import CONSTANTS, FALLBACK_MODELS
+from igny8_core.catalogue.models import Catalogue, CatalogueModel, price_of
+from igny8_core.catalogue.names import SECTION
+from igny8_core.pricing import quotes
+from igny8_core.pricing.meters import Meter, ModelType
 
 
 class ModelRegistry:
@@ -63,7 +63,7 @@ class ModelRegistry:
             Meter.IMAGES: image_count,
         }
         now = datetime.now(UTC)
-        return float(pricing.quote(pricing.price_of(model, now), meters, at=now).cost)
+        return float(quotes.quote(price_of(model, now), meters, at=now).cost)
 
     @classmethod
     def is_model_supported(cls, model_id: str) -> bool:
@@ -89,7 +89,7 @@ _COLUMNS = [name for name in CatalogueModel._fields if name != "prices"]
 def _configuration(model: CatalogueModel) -> dict[str, Any]:
     """The model's facts, with the headline rates in force."""
     facts = {name: getattr(model, name) for name in _COLUMNS}
-    rates = pricing.price_of(model, datetime.now(UTC)).headline(model.model_type)
+    rates = price_of(model, datetime.now(UTC)).headline(model.model_type)
     return {**facts, "input_rate": rates[0], "output_rate": rates[1]}
 
 

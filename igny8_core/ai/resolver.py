@@ -10,25 +10,28 @@ from typing import Final, cast
 from flags import live
 from flags.account_facts import facts_of, facts_of_many
 from flags.account_rows import Facts
+from flags.engine.times import microseconds
 from flags.snapshot import Snapshot, Source
-from igny8_core.ai.exceptions import InvalidMoment, ModelNotAvailable, NoUsableModel
-from igny8_core.ai.routing import Route, Router, microseconds
+from igny8_core.ai.candidates import SnapshotCandidates, TaskCandidates
+from igny8_core.ai.errors import ModelNotAvailable, NoUsableModel
+from igny8_core.ai.resolution import Resolution
 from igny8_core.ai.trail import trail
-from igny8_core.ai.values import Needs, Resolution
 from igny8_core.modules.accounts.models import Account
+from igny8_core.pricing.errors import InvalidMoment
+from igny8_core.tasks.needs import Needs
 
 # What a NamedTuple's own constructor does, in half the time.
 _new: Final = tuple.__new__
 
 
-class _Warm:
-    """The router of the snapshot that was asked last."""
+class _Latest:
+    """The candidates of the snapshot that was asked last."""
 
     def __init__(self) -> None:
-        self.router: Router | None = None
+        self.candidates: SnapshotCandidates | None = None
 
 
-_warm: Final = _Warm()
+_latest: Final = _Latest()
 
 
 def resolve(  # noqa: PLR0913 - the question has this many parts, most of them by keyword
@@ -51,37 +54,37 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, most of them b
     a `revision` UnknownRevision and UnusableRevision.
     """
     snapshot = live.current() if revision is None else live.at_revision(revision)
-    now = time_ns() // 1000 if at is None else _microseconds(at)
-    router = _warm.router
-    if router is None or router.snapshot is not snapshot:
-        router = _router(snapshot, is_kept=revision is None)
-    asked = task if needs is None else (task, needs)
-    route = router.routes.get(asked)
-    if route is None or not route.begins <= now < route.ends:
-        route = router.route(task, needs, now)
+    now_us = time_ns() // 1000 if at is None else _microseconds(at)
+    every = _latest.candidates
+    if every is None or every.snapshot is not snapshot:
+        every = _candidates(snapshot, is_kept=revision is None)
+    question = task if needs is None else (task, needs)
+    offered = every.by_question.get(question)
+    if offered is None or not offered.begins_us <= now_us < offered.ends_us:
+        offered = every.of_task(task, needs, now_us)
         if at is None:
-            router.keep(asked, route)
-    facts = facts_of(account, now if at is None else None)
+            every.keep(question, offered)
+    facts = facts_of(account, now_us if at is None else None)
     held = facts.held
     is_plain = model is None is keep and at is None
-    if is_plain and held is not None and held[0] is route.token and held[1] <= now < held[2]:
+    if is_plain and held is not None and held[0] is offered.token and held[1] <= now_us < held[2]:
         chosen = held[3]
     else:
-        chosen = route.choose(facts, now // 1000, model, keep)
+        chosen = offered.choose(facts, now_us // 1000, model, keep)
         if chosen is None:
-            raise _nothing(facts, route, now // 1000, model, keep)
-        if is_plain and router is _warm.router:
-            route.hold(facts, now, chosen)
-    steps = trail(route, facts, now // 1000, pinned=model, kept=keep) if explain else None
-    return _new(Resolution, (route, facts, chosen, now, steps))
+            raise _nothing(facts, offered, now_us // 1000, model, keep)
+        if is_plain and every is _latest.candidates:
+            offered.hold(facts, now_us, chosen)
+    steps = trail(offered, facts, now_us // 1000, pinned=model, kept=keep) if explain else None
+    return _new(Resolution, (offered, facts, chosen, now_us, steps))
 
 
-def _router(snapshot: Snapshot, *, is_kept: bool) -> Router:
-    """An open transaction's is its own."""
-    router = Router(snapshot)
+def _candidates(snapshot: Snapshot, *, is_kept: bool) -> SnapshotCandidates:
+    """An open transaction's are its own."""
+    every = SnapshotCandidates(snapshot)
     if is_kept and snapshot.source is not Source.TRANSACTION:
-        _warm.router = router
-    return router
+        _latest.candidates = every
+    return every
 
 
 def resolve_many(
@@ -92,30 +95,31 @@ def resolve_many(
     For reports: accounts are read as they come, and what is read of them is not kept. Raises
     UnknownTask.
     """
-    now = time_ns() // 1000
-    return _each(accounts, Router(live.current()).route(task, needs, now), now)
+    now_us = time_ns() // 1000
+    offered = SnapshotCandidates(live.current()).of_task(task, needs, now_us)
+    return _each(accounts, offered, now_us)
 
 
 def _each(
-    accounts: Iterable[Account], route: Route, now: int
+    accounts: Iterable[Account], offered: TaskCandidates, now_us: int
 ) -> Iterator[tuple[Account, Resolution | NoUsableModel]]:
     for account, facts in facts_of_many(accounts):
-        chosen = route.choose(facts, now // 1000)
+        chosen = offered.choose(facts, now_us // 1000)
         if chosen is None:
-            nothing = _nothing(facts, route, now // 1000, None, None)
+            nothing = _nothing(facts, offered, now_us // 1000, None, None)
             yield account, cast(NoUsableModel, nothing)
         else:
-            yield account, _new(Resolution, (route, facts, chosen, now, None))
+            yield account, _new(Resolution, (offered, facts, chosen, now_us, None))
 
 
 def _nothing(
-    facts: Facts, route: Route, now: int, model: str | None, keep: str | None
+    facts: Facts, offered: TaskCandidates, now_ms: int, model: str | None, keep: str | None
 ) -> ModelNotAvailable | NoUsableModel:
-    steps = trail(route, facts, now, pinned=model, kept=keep)
-    available = route.usable_ids(facts, now)
+    steps = trail(offered, facts, now_ms, pinned=model, kept=keep)
+    available = offered.usable_ids(facts, now_ms)
     if model is not None:
         return ModelNotAvailable(model, available, steps)
-    return NoUsableModel(str(facts.key), route.task.key, steps, available)
+    return NoUsableModel(str(facts.key), offered.task.key, steps, available)
 
 
 def _microseconds(at: datetime) -> int:

@@ -1,4 +1,4 @@
-"""Every candidate that a route looks at for an account, and why it is passed over or taken."""
+"""Every candidate that was looked at for an account, and why it is passed over or taken."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from flags.account_rows import Facts
 from flags.engine import Decision
 from flags.engine import Reason as Decided
 from flags.engine.decision import Override, Usable, Verdict
-from igny8_core.ai import explain
-from igny8_core.ai.routing import REASONS, Route
-from igny8_core.ai.values import Choice, Reason, Refusal, Step, moment_of
-from igny8_core.modules.system.apps import PREFERENCES
+from flags.engine.times import datetime_of_ms
+from igny8_core.ai import words
+from igny8_core.ai.candidates import REASONS, TaskCandidates
+from igny8_core.ai.resolution import Choice, Reason, Refusal, TrailEntry
+from igny8_core.catalogue.names import PREFERENCES
 
 _WHY_NOTHING: Final = {
     Decided.OFF: Refusal.FLAG_OFF,
@@ -22,12 +23,19 @@ _WHY_NOTHING: Final = {
 
 
 def trail(
-    route: Route, facts: Facts, now: int, *, pinned: str | None = None, kept: str | None = None
-) -> tuple[Step, ...]:
-    """What `Route.choose` looks at, up to what it takes; `now` is epoch milliseconds."""
-    override = facts.override_at(now)
-    question = _Question(route, facts, now, override, route.usable_by(facts, now, override))
-    steps: list[Step] = []
+    offered: TaskCandidates,
+    facts: Facts,
+    now_ms: int,
+    *,
+    pinned: str | None = None,
+    kept: str | None = None,
+) -> tuple[TrailEntry, ...]:
+    """What `TaskCandidates.choose` looks at, up to what it takes."""
+    override = facts.override_at(now_ms)
+    question = _Question(
+        offered, facts, now_ms, override, offered.usable_by(facts, now_ms, override)
+    )
+    steps: list[TrailEntry] = []
     for step in question.pinned(pinned) if pinned is not None else question.candidates(kept):
         steps.append(step)
         if step.refusal is None:
@@ -36,55 +44,55 @@ def trail(
 
 
 class _Question(NamedTuple):
-    route: Route
+    offered: TaskCandidates
     facts: Facts
-    now: int
+    now_ms: int
     override: Override | None
     usable: Usable
 
-    def pinned(self, model_id: str) -> Iterator[Step]:
+    def pinned(self, model_id: str) -> Iterator[TrailEntry]:
         """Never another in its place, so a retired one is not usable."""
-        is_swapped = self.route.choice(model_id).successor is not None
+        is_swapped = self.offered.choice(model_id).successor is not None
         yield (
             self._over(Reason.PINNED, model_id, Refusal.RETIRED)
             if is_swapped
             else self._look(Reason.PINNED, model_id)
         )
 
-    def candidates(self, kept: str | None) -> Iterator[Step]:
+    def candidates(self, kept: str | None) -> Iterator[TrailEntry]:
         if kept is not None:
             yield self._look(Reason.KEPT, kept)
-        for flag, refusal in self.route.named.items():
+        for flag, refusal in self.offered.named.items():
             if refusal is None and flag in self.facts.overrides:
                 yield self._overridden(flag)
         yield self._preference()
-        for flag, refusal in self.route.named.items():
+        for flag, refusal in self.offered.named.items():
             if refusal is None:
                 yield self._flag(flag)
             else:
                 yield self._over(Reason.DEFAULT, None, refusal, flag)
-        if self.route.default is not None:
-            yield self._look(Reason.TYPE_DEFAULT, self.route.default.asked)
-        elif self.route.catalogue.is_constants:
+        if self.offered.default is not None:
+            yield self._look(Reason.TYPE_DEFAULT, self.offered.default.asked)
+        elif self.offered.catalogue.is_constants:
             yield self._over(Reason.TYPE_DEFAULT, None, Refusal.CATALOGUE_EMPTY)
-            for model_id in self.route.constants():
+            for model_id in self.offered.constants():
                 yield self._look(Reason.CONSTANTS, model_id)
         else:
             yield self._over(Reason.TYPE_DEFAULT, None, Refusal.NO_DEFAULT)
 
-    def _preference(self) -> Step:
-        preferred = self.facts.host.get(PREFERENCES, {}).get(self.route.task.model_type.value)
+    def _preference(self) -> TrailEntry:
+        preferred = self.facts.host.get(PREFERENCES, {}).get(self.offered.task.model_type.value)
         if preferred is not None:
             return self._look(Reason.PREFERENCE, preferred)
         is_read = self.facts.is_known
         why_none = Refusal.NO_PREFERENCE if is_read else Refusal.PREFERENCE_UNREADABLE
         return self._over(Reason.PREFERENCE, None, why_none)
 
-    def _overridden(self, flag: str) -> Step:
+    def _overridden(self, flag: str) -> TrailEntry:
         """An override is expired, not asked by its flag, not usable, or taken."""
         variant, expires = self.facts.overrides[flag], self.facts.expiries.get(flag)
-        model_id: Any = self.route.ruleset.document["flags"][flag]["variants"].get(variant)
-        if expires is not None and self.now >= expires:
+        model_id: Any = self.offered.ruleset.document["flags"][flag]["variants"].get(variant)
+        if expires is not None and self.now_ms >= expires:
             step = self._over(Reason.OVERRIDE, model_id, Refusal.OVERRIDE_EXPIRED, flag)
             return step._replace(why=f"the override to {variant} expired at {_text(expires)}")
         if model_id is None:
@@ -99,7 +107,7 @@ class _Question(NamedTuple):
         until = f", until {_text(expires)}" if expires is not None else ""
         return self._taken(Reason.OVERRIDE, model_id, decision)._replace(why=f"{variant}{until}")
 
-    def _flag(self, flag: str) -> Step:
+    def _flag(self, flag: str) -> TrailEntry:
         decision = self._decided(flag)
         if decision.reason is Decided.OVERRIDE:
             return self._over(Reason.DEFAULT, None, Refusal.OVERRIDDEN, flag)
@@ -114,10 +122,10 @@ class _Question(NamedTuple):
 
     def _decided(self, flag: str) -> Decision:
         """The flag's, with its own trail, in which a model that cannot serve is told in words."""
-        return self.route.ruleset.evaluate(
+        return self.offered.ruleset.evaluate(
             flag,
             self.facts.subject,
-            now=self.now,
+            now=self.now_ms,
             override=self.override,
             usable=self._why_unusable,
             trail=True,
@@ -125,8 +133,8 @@ class _Question(NamedTuple):
 
     def _available(self, flag: str) -> Decision:
         """Of the flag that lets accounts in."""
-        return self.route.ruleset.evaluate(
-            flag, self.facts.subject, now=self.now, override=self.override, trail=True
+        return self.offered.ruleset.evaluate(
+            flag, self.facts.subject, now=self.now_ms, override=self.override, trail=True
         )
 
     def _why_unusable(self, model_id: Any) -> str | None:
@@ -136,15 +144,17 @@ class _Question(NamedTuple):
         replaced = f", {step.successor} in its place" if step.successor else ""
         return f"{model_id}{replaced}: {step.why} ({step.refusal})"
 
-    def _look(self, candidate: Reason, model_id: str, flag: str | None = None) -> Step:
+    def _look(self, candidate: Reason, model_id: str, flag: str | None = None) -> TrailEntry:
         refusal: Any = self.usable(model_id)
         if refusal is not None:
             return self._over(candidate, model_id, refusal, flag)
-        return Step(candidate, model_id, None, None, flag, self.route.choice(model_id).successor)
+        return TrailEntry(
+            candidate, model_id, None, None, flag, self.offered.choice(model_id).successor
+        )
 
-    def _taken(self, candidate: Reason, model_id: Any, decision: Decision) -> Step:
-        successor = self.route.choice(model_id).successor
-        return Step(candidate, model_id, None, None, decision.flag, successor, decision)
+    def _taken(self, candidate: Reason, model_id: Any, decision: Decision) -> TrailEntry:
+        successor = self.offered.choice(model_id).successor
+        return TrailEntry(candidate, model_id, None, None, decision.flag, successor, decision)
 
     def _over(
         self,
@@ -153,18 +163,18 @@ class _Question(NamedTuple):
         refusal: Refusal,
         flag: str | None = None,
         decision: Decision | None = None,
-    ) -> Step:
+    ) -> TrailEntry:
         """Passed over, with what was seen of the model that would serve."""
-        choice: Choice | None = None if model_id is None else self.route.choice(model_id)
+        choice: Choice | None = None if model_id is None else self.offered.choice(model_id)
         model = choice and choice.model
         if refusal is Refusal.RETIRED and model_id is not None:
-            model = self.route.catalogue.models[model_id]
+            model = self.offered.catalogue.models[model_id]
         if refusal is Refusal.NOT_AVAILABLE and model is not None:
             decision = self._available(model.available_to)
-        why = explain.why_not(refusal, model, self.route.task)
+        why = words.why_not(refusal, model, self.offered.task)
         successor = choice and choice.successor
-        return Step(candidate, model_id, refusal, why, flag, successor, decision)
+        return TrailEntry(candidate, model_id, refusal, why, flag, successor, decision)
 
 
-def _text(milliseconds: int) -> str:
-    return f"{moment_of(milliseconds * 1000):%Y-%m-%d %H:%M:%S} UTC"
+def _text(at_ms: int) -> str:
+    return f"{datetime_of_ms(at_ms):%Y-%m-%d %H:%M:%S} UTC"

@@ -22,7 +22,7 @@ from rest_framework.viewsets import ModelViewSet
 from flags import publishing
 from flags.rows import lock_head
 from igny8_core.api.strict import StrictOrdering, StrictView
-from igny8_core.modules.system.global_settings_models import AIModel
+from igny8_core.modules.system.models import AIModel
 
 
 class MayChange(DjangoModelPermissions):

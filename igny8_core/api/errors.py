@@ -14,7 +14,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from flags.engine import DocumentError
-from igny8_core.ai.exceptions import AIError, ModelInUse
+from igny8_core.errors import AIError
+from igny8_core.modules.system.errors import ModelInUse
 
 # An AIError that is not here is a fault of what was asked.
 STATUSES: dict[type[AIError], HTTPStatus] = {ModelInUse: HTTPStatus.CONFLICT}

@@ -13,8 +13,11 @@ from tempfile import TemporaryDirectory
 import django
 from django.core.management import call_command
 
-from igny8_core.ai.conditions import Condition
-from igny8_core.ai.values import Meter
+from igny8_core.catalogue.models import price_of
+from igny8_core.pricing import quotes
+from igny8_core.pricing.conditions import Condition
+from igny8_core.pricing.meters import Meter
+from igny8_core.pricing.prices import PER_MILLION, Price, RateLine
 from tests.benchmarks.measure import decisions_us, medians_us
 
 Contenders = dict[str, Callable[[], object]]
@@ -151,24 +154,24 @@ def price() -> Contenders:
     """What 1,000 tokens in, 200 of them cached, and 500 out cost; the cost is read each time."""
     from django.utils import timezone
 
-    from igny8_core.ai import pricing
     from igny8_core.ai.model_registry import ModelRegistry
-    from igny8_core.modules.system.models import AIModel, ModelPrice
+    from igny8_core.modules.system.ai_models import AIModel
+    from igny8_core.modules.system.models import ModelPrice
     from tests.benchmarks.peers import prices
 
     row = AIModel.objects.get(model_id="gpt-5.2")
-    cached = pricing.RateLine(Meter.CACHED_INPUT_TOKENS, Decimal("0.175"), pricing.PER_MILLION)
+    cached = RateLine(Meter.CACHED_INPUT_TOKENS, Decimal("0.175"), PER_MILLION)
     headline = [*row.prices.get().value().lines, cached]
     ModelPrice.publish(row, headline)
     at = timezone.now()
     model = ModelRegistry.catalogue().models["gpt-5.2"]
-    rates = pricing.price_of(model, at)
-    tiered = pricing.Price(
+    rates = price_of(model, at)
+    tiered = Price(
         "tiered",
         [
             *headline,
             *(
-                line._replace(condition=Condition(200_001), facts={"context": "> 200000"})
+                line._replace(condition=Condition(200_001), written={"context": "> 200000"})
                 for line in headline
             ),
         ],
@@ -180,11 +183,9 @@ def price() -> Contenders:
         return (1000 * row.input_rate + 500 * row.output_rate) / 1_000_000
 
     contenders: Contenders = {
-        "quote()": lambda: pricing.quote(rates, meters, at=at).cost,
-        "price_of() and quote()": lambda: (
-            pricing.quote(pricing.price_of(model, at), meters, at=at).cost
-        ),
-        "quote() of a price with tiers": lambda: pricing.quote(tiered, meters, at=at).cost,
+        "quote()": lambda: quotes.quote(rates, meters, at=at).cost,
+        "price_of() and quote()": lambda: quotes.quote(price_of(model, at), meters, at=at).cost,
+        "quote() of a price with tiers": lambda: quotes.quote(tiered, meters, at=at).cost,
         "calculate_cost()": lambda: ModelRegistry.calculate_cost("gpt-5.2", 1000, 500),
         "genai-prices calc_price()": prices.genai_prices("gpt-5.2", meters, at),
         "LiteLLM cost_per_token()": prices.litellm("gpt-5.2", meters),

@@ -40,7 +40,7 @@ def _fill() -> None:
 
     from igny8_core.ai.ai_core import AICore
     from igny8_core.modules.accounts.models import Account
-    from igny8_core.modules.usage.models import Receipt
+    from igny8_core.modules.usage.receipts import Receipt
 
     accounts = [Account(key=f"a{number}", name="x", plan="pro") for number in range(ACCOUNTS)]
     account = Account.objects.bulk_create(accounts)[0]

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from flags import live, publishing
 from flags.account_facts import facts_of
-from igny8_core.ai import pricing
 from igny8_core.ai.resolver import resolve, resolve_many
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel
+from igny8_core.pricing import quotes
 from tests.benchmarks import engine
 from tests.benchmarks.measure import Contender, median_s
 from tests.benchmarks.workload import FLAG, MODELS, Workload
@@ -137,7 +137,7 @@ def choose_and_price(account: Account) -> Decimal:
     """Ours: the model, and what 1,000 tokens in and 500 out cost the account's operator."""
     resolution = resolve(account, TASK)
     meters = {"input_tokens": 1000, "output_tokens": 500}
-    return pricing.quote(resolution.price, meters, at=timezone.now()).cost
+    return quotes.quote(resolution.price, meters, at=timezone.now()).cost
 
 
 def many_s(accounts: int) -> float:

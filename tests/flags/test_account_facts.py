@@ -16,8 +16,8 @@ from flags import account_facts
 from flags.account_facts import facts_of, facts_of_key, hear_changes
 from flags.models import AccountOverride, Flag, Segment
 from flags.rows import EXCLUDED, INCLUDED, AccountChange, changing, forget_ended_threads
+from igny8_core.catalogue.names import PREFERENCES
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.apps import PREFERENCES
 from igny8_core.modules.system.models import AIModel, IntegrationSettings
 
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)

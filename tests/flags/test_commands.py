@@ -142,7 +142,7 @@ def test_override__set_list_clear__tells_and_ends(
         (["flag", "off", "nope"], 1, "There is no flag “nope”."),
         (["flag"], 2, "the following arguments are required: ACTION"),
         (["evaluate", "nope", "acme"], 1, "There is no flag “nope”."),
-        (["evaluate", "beta", "nobody"], 1, "There is no account with the key “nobody”."),
+        (["evaluate", "beta", "nobody"], 1, "There is no account 'nobody'."),
         (["evaluate", "beta", "acme", "--at", "soon"], 2, "'soon' is not a moment"),
         (["override", "set", "beta", "acme", "on"], 2, "required: --reason"),
         (

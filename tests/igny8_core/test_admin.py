@@ -16,7 +16,7 @@ from waffle.models import Sample, Switch
 
 from flags.models import Flag
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.admin import AIModelAdmin
+from igny8_core.modules.system.admin.ai_models import AIModelAdmin
 from igny8_core.modules.system.models import (
     AIModel,
     AIPrompt,

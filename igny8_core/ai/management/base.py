@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
-from datetime import datetime
 from typing import ClassVar
 
 from flags.management import base
-from igny8_core.ai.arguments import parse_moment, parse_needs
-from igny8_core.ai.exceptions import AIError, InvalidMoment, InvalidNeed, UnknownNeed
-from igny8_core.ai.parameters import Value
-from igny8_core.ai.values import Needs
+from igny8_core.errors import AIError
+from igny8_core.tasks.errors import InvalidNeed, UnknownNeed
+from igny8_core.tasks.needs import Needs, parse_needs
+from igny8_core.tasks.parameters import Value
 
 
 class PipelineCommand(base.Command):
     """A command of the pipeline: what the pipeline refuses is a sentence too."""
 
     refusals: ClassVar = (*base.Command.refusals, AIError)
-
-
-def moment(text: str) -> datetime:
-    try:
-        return parse_moment(text)
-    except InvalidMoment as error:
-        raise ArgumentTypeError(str(error)) from None
 
 
 def quantity(text: str) -> tuple[str, int]:

@@ -1,17 +1,75 @@
-"""What a provider is."""
+"""What a provider is asked, what it answers, and the Protocol behind which each one stands."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from igny8_core.ai.values import (
-    EmbeddingRequest,
-    Image,
-    ImageRequest,
-    ProviderAnswer,
-    TextRequest,
-    Vector,
-)
+from igny8_core.pricing.conditions import PriceContext
+from igny8_core.pricing.meters import Meter
+
+
+class Connection(NamedTuple):
+    """How a provider is reached; an empty `base_url` is the provider's own address."""
+
+    api_key: str
+    base_url: str = ""
+
+    def __repr__(self) -> str:
+        return f"Connection(base_url={self.base_url!r})"
+
+
+class TextRequest(NamedTuple):
+    model_id: str
+    instruction: str
+    prompt: str
+    json_mode: bool
+    timeout_s: float
+    temperature: float | None = None
+    max_tokens: int | None = None
+
+
+class ImageRequest(NamedTuple):
+    model_id: str
+    prompt: str
+    number: int
+    timeout_s: float
+    image_size: str | None = None
+
+
+class EmbeddingRequest(NamedTuple):
+    model_id: str
+    texts: tuple[str, ...]
+    timeout_s: float
+
+
+class Image(NamedTuple):
+    """One picture: an address to fetch it from, or its bytes in base64."""
+
+    url: str | None
+    b64: str | None
+
+
+Vector = tuple[float, ...]
+
+
+Content = TypeVar("Content")
+
+
+class ProviderAnswer(NamedTuple, Generic[Content]):
+    """What a provider sent back: a text, images or vectors.
+
+    `meters` is what it says it took, None where it did not say; `context` how it says that it was
+    served; `cost_reported` what it says it costs, USD.
+    """
+
+    content: Content
+    model_served: str
+    meters: Mapping[Meter, int] | None
+    finish_reason: str = ""
+    context: PriceContext | None = None
+    cost_reported: Decimal | None = None
 
 
 class Provider(Protocol):

@@ -11,8 +11,9 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
+from flags.account_rows import UnknownAccount
 from flags.rows import FactsQuerySet
-from igny8_core.ai.exceptions import AccountKeyIsFixed, UnknownAccount
+from igny8_core.modules.accounts.errors import AccountKeyIsFixed
 
 KEY = re.compile(r"[a-z0-9][a-z0-9._-]*")
 # The columns that rules may ask for, by the trait's name.

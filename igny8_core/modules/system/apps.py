@@ -1,17 +1,17 @@
-"""Stores the live settings' defaults after a migration; gives flags the catalogue."""
+"""Stores the live settings' defaults after a migration; registers the catalogue with flags."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
-from igny8_core.ai.values import ModelType
-
-SECTION = "catalogue"
-PREFERENCES = "preferences"
+from igny8_core.catalogue.names import PREFERENCES, SECTION, vocabulary_of
+from igny8_core.catalogue.problems import servable
+from igny8_core.catalogue.section import compile_section
+from igny8_core.catalogue.words import sentences
+from igny8_core.pricing.meters import ModelType
 
 
 class SystemConfig(AppConfig):
@@ -21,8 +21,7 @@ class SystemConfig(AppConfig):
     def ready(self) -> None:
         from flags import sections, signals
         from igny8_core import live_settings
-        from igny8_core.ai.catalogue import compile_section, servable
-        from igny8_core.modules.system import catalogue
+        from igny8_core.modules.system import section_rows
         from igny8_core.modules.system.models import (
             AIModel,
             IntegrationSettings,
@@ -35,14 +34,13 @@ class SystemConfig(AppConfig):
         sections.register_section(
             SECTION,
             sections.Section(
-                catalogue.dump,
-                catalogue.faults,
-                catalogue.restore,
-                catalogue.sentences,
+                section_rows.dump,
+                section_rows.problems,
+                section_rows.restore,
+                sentences,
                 compile_section,
             ),
         )
-
         preferences = sections.AccountFacts(
             IntegrationSettings.preferences_of,
             IntegrationSettings.preferences_of_many,
@@ -50,12 +48,6 @@ class SystemConfig(AppConfig):
         )
         sections.register_account_facts(PREFERENCES, preferences)
         signals.watch_facts(IntegrationSettings, lambda settings: settings.account.key)
-
-        def known(model_type: ModelType) -> sections.Vocabulary:
-            def of(among: Mapping[str, Mapping[str, Any]]) -> Mapping[str, sections.WhyNot]:
-                return servable(among.get(SECTION, {"models": {}}), model_type)
-
-            return of
-
         for model_type in ModelType:
-            sections.register_vocabulary(f"ai-model:{model_type}", known(model_type))
+            known = partial(servable, model_type=model_type)
+            sections.register_vocabulary(vocabulary_of(model_type), known)

@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from igny8_core.ai.pricing import DECIMALS, EXACT
+from igny8_core.pricing.money import DECIMALS, EXACT
 
 _LIMIT = 2**63
 

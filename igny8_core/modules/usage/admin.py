@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from igny8_core.modules.usage.models import Receipt
+from igny8_core.modules.usage.receipts import Receipt
 
 
 @admin.register(Receipt)

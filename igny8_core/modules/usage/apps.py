@@ -1,4 +1,4 @@
-"""The app's name for Django; has flags keep the revisions that receipts name."""
+"""Protects what receipts name, and has flags keep the revisions that they name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ class UsageConfig(AppConfig):
     def ready(self) -> None:
         from flags import sections
         from igny8_core import live_settings
+        from igny8_core.modules.usage import guards
         from igny8_core.modules.usage.models import Receipt
 
+        guards.connect()
         named = Q(Exists(Receipt.objects.filter(revision=OuterRef("number"))))
         sections.register_retention(sections.Retention(live_settings.revisions_kept, named))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from django.db.models import Count, Sum
 
-from igny8_core.modules.usage.models import Receipt
+from igny8_core.modules.usage.receipts import Receipt
 
 _NOTHING = Decimal(0)
 

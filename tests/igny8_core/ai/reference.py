@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from flags.engine import Decision, Ruleset, Subject
 from flags.engine import Reason as Decided
-from igny8_core.ai.tasks import get_task
+from igny8_core.tasks.tasks import get_task
 
 Json = Mapping[str, Any]
 # A candidate, the model that it names, and why it is passed over; None: it is taken.

@@ -15,10 +15,12 @@ from django.test import Client
 from pytest_django import Settings
 from pytest_httpserver import HTTPServer
 
-from igny8_core.ai import exceptions
 from igny8_core.ai.ai_core import AICore
+from igny8_core.ai.errors import EmptyPrompt, PromptTooLong
+from igny8_core.ai.providers.base import Image
+from igny8_core.ai.providers.errors import ProviderAnswerInvalid, ProviderError
+from igny8_core.ai.resolution import Reason, Refusal, TrailEntry
 from igny8_core.ai.resolver import resolve
-from igny8_core.ai.values import Image, Meter, Reason, Refusal, Step
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import (
     AIModel,
@@ -28,6 +30,9 @@ from igny8_core.modules.system.models import (
     IntegrationSettings,
 )
 from igny8_core.modules.usage.models import Receipt
+from igny8_core.pricing.errors import InvalidQuantity
+from igny8_core.pricing.meters import Meter
+from igny8_core.tasks.errors import MissingPlaceholder
 from tests.igny8_core.ai.test_ai_core import PATH, completion
 
 PLATFORM_KEY = "sk-platform-planted-1111"
@@ -88,7 +93,7 @@ def test_preference__set__is_taken_before_the_default(acme: Account, bolt: Accou
     IntegrationSettings.objects.create(account=acme, text_model=model)
     answer = resolve(acme, "generate_content", explain=True)
     assert (answer.model.model_id, answer.reason) == ("gpt-4.1", Reason.PREFERENCE)
-    assert answer.trail == (Step(Reason.PREFERENCE, "gpt-4.1", None),)
+    assert answer.trail == (TrailEntry(Reason.PREFERENCE, "gpt-4.1", None),)
     assert resolve(bolt, "generate_content").reason == Reason.TYPE_DEFAULT
     assert resolve(acme, "generate_content", model="gpt-4o").reason == Reason.PINNED
 
@@ -100,7 +105,7 @@ def test_preference__not_usable__is_passed_over(acme: Account) -> None:
     answer = resolve(acme, "generate_content", explain=True)
     assert answer.trail is not None
     assert answer.trail[0][:3] == (Reason.PREFERENCE, "gpt-4.1", Refusal.INACTIVE)
-    assert answer.trail[-1] == Step(Reason.TYPE_DEFAULT, "gpt-4o-mini", None)
+    assert answer.trail[-1] == TrailEntry(Reason.TYPE_DEFAULT, "gpt-4o-mini", None)
 
 
 def test_parameters__three_layers__reach_the_provider(
@@ -165,7 +170,7 @@ def test_prompt__placeholder_missing__is_refused_and_nothing_is_sent(
     GlobalAIPrompt.objects.create(
         task="generate_content", template="Be {{tone}}.", placeholders=["tone"]
     )
-    with pytest.raises(exceptions.MissingPlaceholder, match="'tone'"):
+    with pytest.raises(MissingPlaceholder, match="'tone'"):
         AICore(acme).run_ai_request("generate_content", "x")
     assert not httpserver.log
 
@@ -179,7 +184,7 @@ def test_prompt__as_long_as_the_context_and_longer__is_run_and_refused(
     if fits:
         AICore(acme, connections={}).run_ai_request("generate_content", prompt)
     else:
-        with pytest.raises(exceptions.PromptTooLong, match="about 8193 tokens long"):
+        with pytest.raises(PromptTooLong, match="about 8193 tokens long"):
             AICore(acme, connections={}).run_ai_request("generate_content", prompt)
 
 
@@ -210,14 +215,14 @@ def test_generate_image__nonsense__is_an_invalid_answer(
     body: dict[str, Any],
 ) -> None:
     httpserver.expect_request("/v1/images/generations").respond_with_json(body)
-    with pytest.raises(exceptions.ProviderAnswerInvalid):
+    with pytest.raises(ProviderAnswerInvalid):
         AICore(acme).generate_image("A tyre.", model="dall-e-2")
     assert Receipt.objects.get().status == "provider_answer_invalid"
 
 
 @pytest.mark.parametrize("count", [0, 11, True, 1.0])
 def test_generate_image__nonsense_count__is_refused(acme: Account, count: Any) -> None:
-    with pytest.raises(exceptions.InvalidQuantity, match="count is "):
+    with pytest.raises(InvalidQuantity, match="count is "):
         AICore(acme).generate_image("A tyre.", count=count)
 
 
@@ -274,13 +279,13 @@ def test_embed__other_vectors_than_asked__is_an_invalid_answer(
     order: tuple[int, ...],
 ) -> None:
     httpserver.expect_request("/v1/embeddings").respond_with_json(vectors(*order))
-    with pytest.raises(exceptions.ProviderAnswerInvalid, match="for 2 texts"):
+    with pytest.raises(ProviderAnswerInvalid, match="for 2 texts"):
         AICore(acme).embed(["one", "two"])
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["one", " "]])
 def test_embed__nothing_to_embed__is_refused(acme: Account, texts: list[str]) -> None:
-    with pytest.raises(exceptions.EmptyPrompt):
+    with pytest.raises(EmptyPrompt):
         AICore(acme).embed(texts)
 
 
@@ -315,7 +320,7 @@ def test_keys__planted__are_in_no_log_error_receipt_page_or_json(
         with caplog.at_level(logging.DEBUG):
             try:
                 seen.append(repr(AICore(acme).run_ai_request("generate_content", "x")))
-            except exceptions.ProviderError as error:
+            except ProviderError as error:
                 seen += [str(error), repr(error), str(vars(error))]
     seen.append(caplog.text)
     seen += [str(vars(receipt)) for receipt in Receipt.objects.all()]

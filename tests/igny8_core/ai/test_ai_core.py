@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from constance import config
@@ -18,17 +17,42 @@ from django.db import transaction
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from igny8_core.ai import exceptions
-from igny8_core.ai.ai_core import AICore, fill_in
-from igny8_core.ai.conditions import parse_condition
-from igny8_core.ai.pricing import RateLine
-from igny8_core.ai.providers import openai as openai_provider
-from igny8_core.ai.providers.offline import LABEL
+from igny8_core.ai import ledger
+from igny8_core.ai.ai_core import AICore
+from igny8_core.ai.attempts import Attempt
+from igny8_core.ai.errors import (
+    AccountNotActive,
+    EmptyPrompt,
+    ModelNotAvailable,
+    OpenTransaction,
+    WrongTaskType,
+)
+from igny8_core.ai.providers.base import Connection, ProviderAnswer
+from igny8_core.ai.providers.errors import (
+    ProviderAnswerInvalid,
+    ProviderError,
+    ProviderFailed,
+    ProviderKeyRefused,
+    ProviderNotConfigured,
+    ProviderNotImplemented,
+    ProviderRateLimited,
+    ProviderRequestRefused,
+    ProviderTimeout,
+    ProviderUnreachable,
+)
+from igny8_core.ai.providers.offline.client import LABEL
+from igny8_core.ai.providers.openai.client import _client
 from igny8_core.ai.resolver import resolve
-from igny8_core.ai.values import Connection, Meter, Needs, ProviderAnswer
+from igny8_core.live_settings import InvalidLiveSetting
 from igny8_core.modules.accounts.models import Account, AccountStatus
 from igny8_core.modules.system.models import AIModel, ModelPrice
 from igny8_core.modules.usage.models import Receipt
+from igny8_core.pricing.conditions import parse_condition
+from igny8_core.pricing.meters import Meter
+from igny8_core.pricing.prices import RateLine
+from igny8_core.tasks.errors import InvalidCharacter
+from igny8_core.tasks.needs import Needs
+from igny8_core.tasks.prompts import ActivePrompt, PromptOrigin
 from tests.conftest import Manage
 
 KEY = "sk-planted-0123456789"
@@ -198,125 +222,125 @@ def _dripping(_request: Request) -> Response:
 
 
 TIMEOUTS = {"slow": 0.2, "dripping": 0.3}
-FAILURES: dict[str, tuple[Callable[[HTTPServer], None], type[exceptions.ProviderError], str]] = {
+FAILURES: dict[str, tuple[Callable[[HTTPServer], None], type[ProviderError], str]] = {
     "401": (
         lambda server: server.expect_request(PATH).respond_with_json(
             {"error": {"message": f"Incorrect API key provided: {KEY}"}}, status=401
         ),
-        exceptions.ProviderKeyRefused,
+        ProviderKeyRefused,
         "refused the key (HTTP 401)",
     ),
     "403": (
         lambda server: server.expect_request(PATH).respond_with_data("no", status=403),
-        exceptions.ProviderKeyRefused,
+        ProviderKeyRefused,
         "refused the key (HTTP 403)",
     ),
     "404": (
         lambda server: server.expect_request(PATH).respond_with_json(
             {"error": {"message": f"no such model for {KEY}"}}, status=404
         ),
-        exceptions.ProviderRequestRefused,
+        ProviderRequestRefused,
         "refused the request (HTTP 404): ",
     ),
     "429": (
         lambda server: server.expect_request(PATH).respond_with_json(
             {"error": {"message": "slow down"}}, status=429, headers={"Retry-After": "7"}
         ),
-        exceptions.ProviderRateLimited,
+        ProviderRateLimited,
         "Try again in 7 s.",
     ),
     "429 without a time": (
         lambda server: server.expect_request(PATH).respond_with_data("", status=429),
-        exceptions.ProviderRateLimited,
+        ProviderRateLimited,
         "too many requests (HTTP 429).",
     ),
     "500": (
         lambda server: server.expect_request(PATH).respond_with_data("<html>", status=500),
-        exceptions.ProviderFailed,
+        ProviderFailed,
         "failed (HTTP 500).",
     ),
     "503": (
         lambda server: server.expect_request(PATH).respond_with_data("", status=503),
-        exceptions.ProviderFailed,
+        ProviderFailed,
         "failed (HTTP 503).",
     ),
     "slow": (
         lambda server: server.expect_request(PATH).respond_with_handler(_slow),
-        exceptions.ProviderTimeout,
+        ProviderTimeout,
         "did not answer within 0.2 s.",
     ),
     "not JSON": (
         lambda server: server.expect_request(PATH).respond_with_data("<html>It works!</html>"),
-        exceptions.ProviderAnswerInvalid,
+        ProviderAnswerInvalid,
         "makes no sense: body: Invalid JSON",
     ),
     "no choices": (
         lambda server: server.expect_request(PATH).respond_with_json(completion(choices=[])),
-        exceptions.ProviderAnswerInvalid,
+        ProviderAnswerInvalid,
         "makes no sense: choices: ",
     ),
     "negative tokens": (
         lambda server: server.expect_request(PATH).respond_with_json(
             completion(usage={"prompt_tokens": -1, "completion_tokens": 0})
         ),
-        exceptions.ProviderAnswerInvalid,
+        ProviderAnswerInvalid,
         "makes no sense: usage.prompt_tokens: ",
     ),
     "absurd tokens": (
         lambda server: server.expect_request(PATH).respond_with_json(
             completion(usage={"prompt_tokens": 10**18, "completion_tokens": 0})
         ),
-        exceptions.ProviderAnswerInvalid,
+        ProviderAnswerInvalid,
         "makes no sense: usage.prompt_tokens: ",
     ),
     "one token over the limit": (
         lambda server: server.expect_request(PATH).respond_with_json(
             completion(usage={"prompt_tokens": 10**9 + 1, "completion_tokens": 0})
         ),
-        exceptions.ProviderAnswerInvalid,
+        ProviderAnswerInvalid,
         "makes no sense: usage.prompt_tokens: ",
     ),
     "no output count": (
         lambda server: server.expect_request(PATH).respond_with_json(
             completion(usage={"prompt_tokens": 1})
         ),
-        exceptions.ProviderAnswerInvalid,
+        ProviderAnswerInvalid,
         "makes no sense: usage.completion_tokens: ",
     ),
     "dripping": (
         lambda server: server.expect_request(PATH).respond_with_handler(_dripping),
-        exceptions.ProviderTimeout,
+        ProviderTimeout,
         "did not answer within 0.3 s.",
     ),
     "model name too long": (
         lambda server: server.expect_request(PATH).respond_with_json(completion(model="m" * 101)),
-        exceptions.ProviderAnswerInvalid,
+        ProviderAnswerInvalid,
         "makes no sense: model: ",
     ),
     "model name with NUL": (
         lambda server: server.expect_request(PATH).respond_with_json(completion(model="m\0")),
-        exceptions.ProviderAnswerInvalid,
+        ProviderAnswerInvalid,
         "makes no sense: model: ",
     ),
     "429 with an odd time": (
         lambda server: server.expect_request(PATH).respond_with_data(
             "", status=429, headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}
         ),
-        exceptions.ProviderRateLimited,
+        ProviderRateLimited,
         "too many requests (HTTP 429).",
     ),
     "not decompressible": (
         lambda server: server.expect_request(PATH).respond_with_data(
             "garbage", headers={"Content-Encoding": "gzip"}
         ),
-        exceptions.ProviderAnswerInvalid,
+        ProviderAnswerInvalid,
         "makes no sense: body: it cannot be decompressed",
     ),
     "tokens as text": (
         lambda server: server.expect_request(PATH).respond_with_json(
             completion(usage={"prompt_tokens": "12", "completion_tokens": 0})
         ),
-        exceptions.ProviderAnswerInvalid,
+        ProviderAnswerInvalid,
         "makes no sense: usage.prompt_tokens: ",
     ),
 }
@@ -348,7 +372,7 @@ def _closed_port() -> int:
 
 def test_run__nobody_listens__is_unreachable(acme: Account) -> None:
     connection = Connection(KEY, f"http://127.0.0.1:{_closed_port()}/v1")
-    with pytest.raises(exceptions.ProviderUnreachable):
+    with pytest.raises(ProviderUnreachable):
         AICore(acme, connections={"openai": connection}).run_ai_request("generate_content", "x")
     assert Receipt.objects.get().status == "provider_unreachable"
 
@@ -363,7 +387,7 @@ def test_run__no_key__offline_answers_and_the_receipt_says_so(acme: Account) -> 
 
 def test_run__no_key_and_offline_turned_off__is_refused(acme: Account) -> None:
     config.AI_OFFLINE_ANSWERS = False
-    with pytest.raises(exceptions.ProviderNotConfigured, match="'openai' has no key"):
+    with pytest.raises(ProviderNotConfigured, match="'openai' has no key"):
         AICore(acme).run_ai_request("generate_content", "x")
     assert not Receipt.objects.exists()
 
@@ -374,7 +398,7 @@ def test_run__model_unknown_or_inactive__is_refused_and_nothing_is_sent(
 ) -> None:
     AIModel.objects.filter(model_id="gpt-4o").update(is_active=False)
     with pytest.raises(
-        exceptions.ModelNotAvailable,
+        ModelNotAvailable,
         match=rf"^Model '{model}' is not supported. Available models: \['gpt-4o-mini', 'gpt-4.1'",
     ):
         core(acme, httpserver).run_ai_request("generate_content", "x", model=model)
@@ -383,19 +407,19 @@ def test_run__model_unknown_or_inactive__is_refused_and_nothing_is_sent(
 
 
 def test_run__task_of_another_type__is_refused(acme: Account) -> None:
-    with pytest.raises(exceptions.WrongTaskType, match="'generate_images' takes a model of type"):
+    with pytest.raises(WrongTaskType, match="'generate_images' takes a model of type"):
         AICore(acme).run_ai_request("generate_images", "x")
 
 
 @pytest.mark.parametrize("prompt", ["", " \n"])
 def test_run__empty_prompt__is_refused(acme: Account, prompt: str) -> None:
-    with pytest.raises(exceptions.EmptyPrompt):
+    with pytest.raises(EmptyPrompt):
         AICore(acme).run_ai_request("generate_content", prompt)
 
 
 def test_run__account_suspended__is_refused(acme: Account) -> None:
     acme.status = AccountStatus.SUSPENDED
-    with pytest.raises(exceptions.AccountNotActive, match="'acme' is suspended"):
+    with pytest.raises(AccountNotActive, match="'acme' is suspended"):
         AICore(acme).run_ai_request("generate_content", "x")
 
 
@@ -422,14 +446,14 @@ def test_run__cut_off__the_receipt_says_interrupted(acme: Account, httpserver: H
 def test_run__inside_a_transaction__is_refused_and_nothing_is_sent(
     acme: Account, httpserver: HTTPServer
 ) -> None:
-    with transaction.atomic(), pytest.raises(exceptions.OpenTransaction):
+    with transaction.atomic(), pytest.raises(OpenTransaction):
         core(acme, httpserver).run_ai_request("generate_content", "x")
     assert not httpserver.log
 
 
 @pytest.mark.parametrize("prompt", ["a\0", "half \udcff"])
 def test_run__character_that_nothing_can_carry__is_refused(acme: Account, prompt: str) -> None:
-    with pytest.raises(exceptions.InvalidCharacter, match="at position"):
+    with pytest.raises(InvalidCharacter, match="at position"):
         AICore(acme).run_ai_request("generate_content", prompt)
 
 
@@ -447,7 +471,7 @@ def test_run__more_tokens_than_the_ledger_can_hold__never_happen(
 @pytest.mark.parametrize("value", [-5.0, 0.0, 1e12, float("nan")])
 def test_run__timeout_that_makes_no_sense__is_refused(acme: Account, value: float) -> None:
     config.AI_REQUEST_TIMEOUT_S = value
-    with pytest.raises(exceptions.InvalidLiveSetting, match="AI_REQUEST_TIMEOUT_S"):
+    with pytest.raises(InvalidLiveSetting, match="AI_REQUEST_TIMEOUT_S"):
         AICore(acme).run_ai_request("generate_content", "x")
 
 
@@ -456,14 +480,14 @@ def test_run__environment_names_another_server__a_given_key_does_not_go_there(
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", httpserver.url_for("/v1"))
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
-    client = openai_provider._client(Connection("sk-only-for-this-test"))
+    client = _client(Connection("sk-only-for-this-test"))
     assert str(client.base_url) == "https://api.openai.com/v1/"
     assert (client.organization, client.project) == (None, None)
 
 
 def test_run__key_of_a_provider_that_cannot_be_called__is_refused(acme: Account) -> None:
     core = AICore(acme, connections={"anthropic": Connection("sk-ant-1")})
-    with pytest.raises(exceptions.ProviderNotImplemented, match="'anthropic' has a key"):
+    with pytest.raises(ProviderNotImplemented, match="'anthropic' has a key"):
         core.run_ai_request("generate_content", "x", model="claude-3-haiku")
 
 
@@ -610,8 +634,8 @@ def test_receipt__provider_reports_its_own_cost__it_wins_and_ours_is_kept(acme: 
     resolution = resolve(acme, "generate_content")
     meters = {Meter.INPUT_TOKENS: 1_000_000, Meter.OUTPUT_TOKENS: 0}
     answer = ProviderAnswer("text", "gpt-4o-mini", meters, cost_reported=Decimal("0.1499"))
-    receipt = Receipt(request_id=uuid4())
-    fill_in(receipt, answer, resolution)
+    prompt = ActivePrompt(PromptOrigin.BUILT_IN, None, "")
+    receipt = ledger.receipt_of(acme, resolution, prompt, Attempt("openai", 5, answer))
     assert (receipt.cost, receipt.charge) == (Decimal("0.1499"), Decimal("0.1499"))
     assert receipt.cost_computed == Decimal("0.15")
     assert receipt.cost_reported == Decimal("0.1499")

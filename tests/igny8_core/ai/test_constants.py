@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from igny8_core.ai.constants import IMAGE_MODEL_RATES, MODEL_RATES
-from igny8_core.modules.system.global_settings_models import AIModel
+from igny8_core.modules.system.models import AIModel
 
 pytestmark = pytest.mark.django_db
 

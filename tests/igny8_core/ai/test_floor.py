@@ -12,13 +12,13 @@ FRAMEWORKS = ("django", "rest_framework", "waffle", "constance", "redis", "opena
 PROGRAM = f"""
 import sys
 from datetime import UTC, datetime
-from igny8_core.ai import (
-    conditions, exceptions, fallback_rates, meters, parameters, pricing, prompts, tasks, usage,
-    values,
-)
+from igny8_core import errors
+from igny8_core.catalogue import fallback, models, names, problems, section
+from igny8_core.pricing import conditions, meters, money, prices, quotes
+from igny8_core.tasks import needs, parameters, prompts, tasks
 at = datetime.now(UTC)
-price = pricing.price_of(fallback_rates.FALLBACK_MODELS["gpt-4o"], at)
-print(pricing.quote(price, {{"input_tokens": 2}}, at=at).cost)
+price = models.price_of(fallback.FALLBACK_MODELS["gpt-4o"], at)
+print(quotes.quote(price, {{"input_tokens": 2}}, at=at).cost)
 print([name for name in {FRAMEWORKS} if name in sys.modules])
 """
 

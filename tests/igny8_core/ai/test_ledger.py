@@ -8,9 +8,10 @@ import pytest
 from django.db import connection
 
 from igny8_core.ai import ledger
-from igny8_core.ai.exceptions import ReceiptConflict, ReceiptNotWritten
+from igny8_core.ai.errors import ReceiptConflict, ReceiptNotWritten
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.usage.models import OK, Receipt
+from igny8_core.modules.usage.models import Receipt
+from igny8_core.modules.usage.receipts import OK
 
 
 def receipt(account: Account, request_id: UUID, cost: str = "0.25") -> Receipt:

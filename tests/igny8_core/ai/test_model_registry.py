@@ -10,15 +10,10 @@ import pytest
 from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
-from igny8_core.ai.exceptions import (
-    InvalidQuantity,
-    MeterNotPriced,
-    NoDefaultModel,
-    UnknownModel,
-    UnknownModelType,
-)
 from igny8_core.ai.model_registry import ModelRegistry
-from igny8_core.modules.system.global_settings_models import AIModel
+from igny8_core.catalogue.errors import NoDefaultModel, UnknownModel, UnknownModelType
+from igny8_core.modules.system.models import AIModel
+from igny8_core.pricing.errors import InvalidQuantity, MeterNotPriced
 from tests.conftest import Manage
 
 pytestmark = pytest.mark.django_db

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from igny8_core.ai.exceptions import InvalidParameter, UnknownParameter
-from igny8_core.ai.fallback_rates import FALLBACK_MODELS
-from igny8_core.ai.parameters import Layer, Setting, Value, check, merge
+from igny8_core.catalogue.fallback import FALLBACK_MODELS
+from igny8_core.tasks.errors import InvalidParameter, UnknownParameter
+from igny8_core.tasks.parameters import Layer, Setting, Value, check, merge
 
 MINI = FALLBACK_MODELS["gpt-4o-mini"]
 IMAGE = FALLBACK_MODELS["dall-e-3"]

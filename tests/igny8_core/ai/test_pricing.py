@@ -17,9 +17,11 @@ from genai_prices.data import providers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from igny8_core.ai.conditions import PriceContext, parse_condition
-from igny8_core.ai.exceptions import (
-    AIError,
+from igny8_core.catalogue.fallback import FALLBACK_MODELS
+from igny8_core.catalogue.models import price_of
+from igny8_core.errors import AIError
+from igny8_core.pricing.conditions import PriceContext, parse_condition
+from igny8_core.pricing.errors import (
     InvalidAmount,
     InvalidCondition,
     InvalidMarkup,
@@ -27,19 +29,17 @@ from igny8_core.ai.exceptions import (
     RateGap,
     RateTie,
 )
-from igny8_core.ai.fallback_rates import FALLBACK_MODELS
-from igny8_core.ai.pricing import (
+from igny8_core.pricing.meters import Meter
+from igny8_core.pricing.money import money_text
+from igny8_core.pricing.prices import (
     PER_MILLION,
     Price,
     RateLine,
     billable,
     headline_lines,
-    money_text,
     price_at,
-    price_of,
-    quote,
 )
-from igny8_core.ai.values import Meter
+from igny8_core.pricing.quotes import quote
 
 TABLE = json.loads((Path(__file__).parents[2] / "cases" / "prices.json").read_text())
 AT = datetime(2026, 11, 25, 12, tzinfo=UTC)

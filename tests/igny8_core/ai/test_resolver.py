@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from igny8_core.ai.exceptions import ModelNotAvailable, NoUsableModel, UnknownTask
+from igny8_core.ai.errors import ModelNotAvailable, NoUsableModel
+from igny8_core.ai.resolution import Reason, Refusal, TrailEntry
 from igny8_core.ai.resolver import resolve
-from igny8_core.ai.values import Needs, Reason, Refusal, Step
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.global_settings_models import AIModel
+from igny8_core.modules.system.models import AIModel
+from igny8_core.tasks.errors import UnknownTask
+from igny8_core.tasks.needs import Needs
 
 
 def test_resolve__nothing_said__is_the_types_default(acme: Account) -> None:
@@ -22,7 +24,7 @@ def test_resolve__nothing_said__is_the_types_default(acme: Account) -> None:
 def test_resolve__pinned__is_that_model(acme: Account) -> None:
     answer = resolve(acme, "generate_content", model="claude-3-haiku", explain=True)
     assert answer.reason == Reason.PINNED
-    assert answer.trail == (Step(Reason.PINNED, "claude-3-haiku", None),)
+    assert answer.trail == (TrailEntry(Reason.PINNED, "claude-3-haiku", None),)
 
 
 def test_resolve__at_given__is_the_answers_moment(acme: Account) -> None:

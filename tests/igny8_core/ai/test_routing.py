@@ -23,14 +23,17 @@ from flags.engine import DocumentError
 from flags.engine import Reason as Decided
 from flags.models import AccountOverride, Flag, Rule, Trait, Variant
 from flags.publishing import UnknownRevision
-from igny8_core.ai import explain, resolver
+from igny8_core.ai import resolver, words
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.exceptions import InvalidMoment, ModelNotAvailable, NoUsableModel, UnknownTask
+from igny8_core.ai.errors import ModelNotAvailable, NoUsableModel
+from igny8_core.ai.resolution import Reason, Refusal
 from igny8_core.ai.resolver import resolve, resolve_many
-from igny8_core.ai.values import Needs, Reason, Refusal
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel, IntegrationSettings
 from igny8_core.modules.usage.models import Receipt
+from igny8_core.pricing.errors import InvalidMoment
+from igny8_core.tasks.errors import UnknownTask
+from igny8_core.tasks.needs import Needs
 
 COMMITTED = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 TASK = "generate_content"
@@ -308,8 +311,8 @@ def test_receipt__of_a_resolution__keeps_what_was_known_of_the_account(
 @pytest.mark.django_db
 def test_markup__its_flag_deleted__is_said(acme: Account) -> None:
     Flag.objects.get(name="pricing.markup_percent").delete()
-    words = explain.markup_text(resolve(acme, TASK).markup)
-    assert words == "none, there is no flag pricing.markup_percent"
+    told = words.markup_text(resolve(acme, TASK).markup)
+    assert told == "none, there is no flag pricing.markup_percent"
 
 
 @pytest.mark.django_db
@@ -353,13 +356,13 @@ def test_refusals__in_words__say_what_was_seen(acme: Account, text: Flag) -> Non
     AIModel.objects.filter(model_id="gpt-5.2").update(retires_at=moment)
     Rule.objects.create(flag=text, serve={"variant": "next"})
     live.forget()
-    for model_id, words in {
+    for model_id, sentence in {
         "gpt-4.1": "it is retired since 2026-01-01 00:00 UTC. gpt-5.1 serves in its place.",
         "dall-e-3": "its type is image, and the task takes text.",
     }.items():
         with pytest.raises(ModelNotAvailable) as refused:
             resolve(acme, TASK, model=model_id)
-        assert str(refused.value).endswith(f"]. {model_id}: {words}")
+        assert str(refused.value).endswith(f"]. {model_id}: {sentence}")
     with pytest.raises(NoUsableModel) as nothing:
         resolve(acme, TASK, needs=Needs(context_tokens=9_999_999))
     assert "it holds 8,192 tokens, and 9,999,999 are needed" in str(nothing.value)
@@ -368,6 +371,7 @@ def test_refusals__in_words__say_what_was_seen(acme: Account, text: Flag) -> Non
     of_rule = next(step for step in trail if step.flag == "text")
     assert of_rule[:3] == (Reason.RULE, None, Refusal.NOTHING_USABLE)
     document = live.current().ruleset.document
+    assert of_rule.decision is not None
     first, last = flag_explain.steps(of_rule.decision, document)
     assert first == (
         "rule r1: serves next, which cannot be used: gpt-5.2: "
@@ -405,6 +409,7 @@ def test_restricted_model__explained__has_the_decision_of_its_flag(acme: Account
     with pytest.raises(NoUsableModel) as nothing:
         resolve(acme, TASK)
     decision = nothing.value.trail[-1].decision
+    assert decision is not None
     assert (decision.flag, decision.value, decision.reason) == ("early", False, Decided.FORCED)
 
 
@@ -550,21 +555,21 @@ def test_resolve__asked_about_another_moment_or_revision__keeps_what_is_at_hand(
     flag.save()
     assert resolve(acme, TASK, revision=before).revision == before
     assert resolve(acme, TASK).reason == Reason.TYPE_DEFAULT
-    router = resolver._warm.router
-    assert router is not None
-    route = router.routes[TASK]
+    every = resolver._latest.candidates
+    assert every is not None
+    offered = every.by_question[TASK]
     resolve(acme, TASK, revision=before)
     with pytest.raises(NoUsableModel):
         resolve(acme, TASK, at=timezone.now() - timedelta(days=36_500))
-    assert resolver._warm.router is router
-    assert router.routes[TASK] is route
+    assert resolver._latest.candidates is every
+    assert every.by_question[TASK] is offered
 
 
 @COMMITTED
 def test_answer__kept_at_hand__keeps_no_old_revision_in_memory(acme: Account, text: Flag) -> None:
     resolve(acme, TASK)
-    assert resolver._warm.router is not None
-    route = ref(resolver._warm.router.routes[TASK])
+    assert resolver._latest.candidates is not None
+    route = ref(resolver._latest.candidates.by_question[TASK])
     assert facts_of(acme).held is not None
     text.note = "changed"
     text.save()

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from igny8_core.ai.exceptions import UnknownTask
-from igny8_core.ai.tasks import TASKS, get_task
-from igny8_core.ai.values import Needs
+from igny8_core.tasks.errors import UnknownTask
+from igny8_core.tasks.needs import Needs
+from igny8_core.tasks.tasks import TASKS, get_task
 
 
 def test_tasks__all__are_the_six_with_their_types() -> None:

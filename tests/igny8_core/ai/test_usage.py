@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
-from igny8_core.ai.exceptions import InvalidQuantity
-from igny8_core.ai.pricing import PER_MILLION, Price, RateLine, quote
-from igny8_core.ai.usage import anthropic_meters, google_meters, openai_meters
-from igny8_core.ai.values import Meter
+from igny8_core.ai.providers.anthropic.meters import anthropic_meters
+from igny8_core.ai.providers.google.meters import google_meters
+from igny8_core.ai.providers.openai.meters import openai_meters
+from igny8_core.pricing.errors import InvalidQuantity
+from igny8_core.pricing.meters import Meter
+from igny8_core.pricing.prices import PER_MILLION, Price, RateLine
+from igny8_core.pricing.quotes import quote
 
 AT = datetime(2026, 11, 25, tzinfo=UTC)
 Read = Callable[[Mapping[str, Any]], Mapping[Meter, int]]

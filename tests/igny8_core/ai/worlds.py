@@ -10,11 +10,12 @@ from typing import Any
 from flags import export
 from flags.account_rows import Facts
 from flags.engine import compile  # noqa: A004  (the word for it)
+from flags.engine.times import microseconds
 from flags.snapshot import Snapshot, Source
-from igny8_core.ai.catalogue import compile_section
-from igny8_core.ai.routing import Router, microseconds
+from igny8_core.ai.candidates import SnapshotCandidates
 from igny8_core.ai.trail import trail
-from igny8_core.ai.values import Needs
+from igny8_core.catalogue.section import compile_section
+from igny8_core.tasks.needs import Needs
 from tests.igny8_core.ai.reference import Account, Asked, Look
 
 Json = Mapping[str, Any]
@@ -88,10 +89,10 @@ def answer(snapshot: Snapshot, account: Account, asked: Asked) -> tuple[str | No
     facts = Facts(account.key, account.traits, said, expiries, host)
     needs = Needs(**asked.needs) if asked.needs else None
     now = microseconds(asked.at)
-    route = Router(snapshot).route(asked.task, needs, now)
+    offered = SnapshotCandidates(snapshot).of_task(asked.task, needs, now)
     options: Any = {"pinned": asked.model, "kept": asked.keep}
-    steps = trail(route, facts, now // 1000, **options)
-    chosen = route.choose(facts, now // 1000, **options)
+    steps = trail(offered, facts, now // 1000, **options)
+    chosen = offered.choose(facts, now // 1000, **options)
     told = steps[-1]
     if chosen is None:
         assert told.refusal is not None

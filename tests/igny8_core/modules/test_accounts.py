@@ -9,7 +9,8 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from pytest_django import DjangoAssertNumQueries
 
-from igny8_core.ai.exceptions import AccountKeyIsFixed, UnknownAccount
+from flags.account_rows import UnknownAccount
+from igny8_core.modules.accounts.errors import AccountKeyIsFixed
 from igny8_core.modules.accounts.middleware import AccountMiddleware
 from igny8_core.modules.accounts.models import Account, Membership
 

@@ -12,9 +12,9 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from igny8_core.ai.exceptions import InvalidRate
-from igny8_core.ai.values import ModelType
-from igny8_core.modules.system.global_settings_models import AIModel
+from igny8_core.modules.system.errors import InvalidRate
+from igny8_core.modules.system.models import AIModel
+from igny8_core.pricing.meters import ModelType
 
 pytestmark = pytest.mark.django_db
 

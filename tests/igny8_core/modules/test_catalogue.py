@@ -22,12 +22,13 @@ from hypothesis import strategies as st
 from flags import changes, export, publishing
 from flags.engine import DocumentError
 from flags.models import Flag, Revision, Rule, Variant
-from igny8_core.ai import catalogue as section
-from igny8_core.ai.pricing import Price, RateLine, price_of
-from igny8_core.ai.values import Meter
+from igny8_core.catalogue.models import price_of
+from igny8_core.catalogue.section import compile_section, model_of, moment_of, moment_text
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel, IntegrationSettings, ModelPrice
 from igny8_core.modules.usage.models import Receipt
+from igny8_core.pricing.meters import Meter
+from igny8_core.pricing.prices import Price, RateLine
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +58,7 @@ def test_document__model_and_price__are_in_it_exactly() -> None:
     add("m", rate="0.15", sort_order=3)
     (moment, price), *others = models(export.document())["m"].pop("prices").items()
     assert not others
-    assert section.moment_text(section.moment_of(moment)) == moment
+    assert moment_text(moment_of(moment)) == moment
     assert price == {
         "currency": "USD",
         "is_free": False,
@@ -72,13 +73,13 @@ def test_document__model_and_price__are_in_it_exactly() -> None:
 def test_compile__section_of_the_rows__is_what_the_rows_say() -> None:
     model = add("m", rate="0.15")
     model.prices.model.publish(model, lines("2"), effective_from=timezone.now() + timedelta(1))
-    compiled = section.compile_section(export.document()["sections"]["catalogue"])
+    compiled = compile_section(export.document()["sections"]["catalogue"])
     found = compiled.models["m"]
     assert [price.lines for price in found.prices] == [
         row.value().lines for row in model.prices.order_by("effective_from")
     ]
     assert ModelPrice.key_of(found.prices[1]) == model.prices.latest("effective_from").pk
-    again = section.compile_section(export.document()["sections"]["catalogue"], compiled)
+    again = compile_section(export.document()["sections"]["catalogue"], compiled)
     assert again.models["m"] is found
 
 
@@ -183,7 +184,7 @@ def test_sentences__rates_and_facts__are_told_as_a_person_would() -> None:
 
 def in_force(document: Any, model_id: str, at: datetime) -> Any:
     """The rates that a document says are in force."""
-    price = price_of(section.model_of(model_id, models(document)[model_id]), at)
+    price = price_of(model_of(model_id, models(document)[model_id]), at)
     return (price.is_free, price.lines)
 
 
@@ -260,7 +261,7 @@ def test_roll_back__after_random_edits__says_the_same_but_for_appended_prices(
 
 
 def text(at: datetime) -> str:
-    return section.moment_text(at)
+    return moment_text(at)
 
 
 def test_roll_back__past_prices__stay_as_they_were_billed() -> None:
@@ -511,7 +512,7 @@ def test_served_model__by_no_live_rule__may_be_deactivated(
 
 def test_price__of_a_section__equals_the_rows(served: AIModel) -> None:
     entry = models(export.document())["gpt-5.2"]
-    (compiled,) = section.model_of("gpt-5.2", entry).prices
+    (compiled,) = model_of("gpt-5.2", entry).prices
     assert isinstance(compiled, Price)
     assert compiled.lines == served.prices.get().value().lines
 

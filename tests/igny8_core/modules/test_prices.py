@@ -19,22 +19,17 @@ from django.utils import timezone
 from flags import publishing
 from flags.engine import DocumentError
 from flags.models import Flag, Variant
-from igny8_core.ai import pricing
-from igny8_core.ai.conditions import parse_condition
-from igny8_core.ai.exceptions import (
-    AIError,
-    InvalidAmount,
-    InvalidCondition,
-    ModelInUse,
-    PriceHasBegun,
-    PriceInThePast,
-    RateTie,
-)
 from igny8_core.ai.model_registry import ModelRegistry
 from igny8_core.ai.resolver import resolve
-from igny8_core.ai.values import Meter
+from igny8_core.catalogue.models import price_of
+from igny8_core.errors import AIError
 from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.errors import ModelInUse, PriceHasBegun, PriceInThePast
 from igny8_core.modules.system.models import AIModel, ModelPrice, RateLine
+from igny8_core.pricing import prices, quotes
+from igny8_core.pricing.conditions import parse_condition
+from igny8_core.pricing.errors import InvalidAmount, InvalidCondition, RateTie
+from igny8_core.pricing.meters import Meter
 from tests.igny8_core.modules.test_usage import receipt
 
 pytestmark = pytest.mark.django_db
@@ -46,19 +41,19 @@ def mini() -> AIModel:
     return AIModel.objects.get(model_id="gpt-4o-mini")
 
 
-def line(meter: str, amount: str, **condition: Any) -> pricing.RateLine:
+def line(meter: str, amount: str, **condition: Any) -> prices.RateLine:
     parsed = parse_condition(condition)
-    return pricing.RateLine(Meter(meter), Decimal(amount), 1_000_000, parsed, condition)
+    return prices.RateLine(Meter(meter), Decimal(amount), 1_000_000, parsed, condition)
 
 
-def lines(into: str, out: str) -> list[pricing.RateLine]:
+def lines(into: str, out: str) -> list[prices.RateLine]:
     return [line("input_tokens", into), line("output_tokens", out)]
 
 
 def cost_at(at: datetime, model_id: str = "gpt-4o-mini", **meters: int) -> Decimal:
     model = ModelRegistry.find(model_id)
     assert model is not None
-    return pricing.quote(pricing.price_of(model, at), meters, at=at).cost
+    return quotes.quote(price_of(model, at), meters, at=at).cost
 
 
 def rates_of(model: AIModel) -> list[tuple[str, str]]:
@@ -209,7 +204,7 @@ def test_price__two_at_one_moment__is_refused(mini: AIModel) -> None:
     ],
 )
 def test_publish__what_cannot_be_quoted_with__leaves_nothing(
-    mini: AIModel, made: list[pricing.RateLine], error: type[AIError]
+    mini: AIModel, made: list[prices.RateLine], error: type[AIError]
 ) -> None:
     with pytest.raises(error):
         ModelPrice.publish(mini, made)

@@ -9,12 +9,23 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from igny8_core.ai import exceptions, prompts
 from igny8_core.ai.account_settings import prompt_of
-from igny8_core.ai.tasks import get_task
-from igny8_core.ai.values import PromptOrigin
 from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.errors import PromptIsFixed
 from igny8_core.modules.system.models import AIPrompt, GlobalAIPrompt
+from igny8_core.modules.usage.errors import PromptInUse
+from igny8_core.tasks import prompts
+from igny8_core.tasks.errors import (
+    InvalidCharacter,
+    InvalidPlaceholders,
+    InvalidVariable,
+    MissingPlaceholder,
+    UnknownPlaceholder,
+    UnknownTask,
+    UnusedPlaceholder,
+)
+from igny8_core.tasks.prompts import PromptOrigin
+from igny8_core.tasks.tasks import get_task
 from tests.igny8_core.modules.test_usage import receipt
 
 TASK = "generate_content"
@@ -59,42 +70,42 @@ def test_prompt__a_version_edited__is_refused(change: dict[str, Any]) -> None:
     prompt = add()
     for name, value in change.items():
         setattr(prompt, name, value)
-    with pytest.raises(exceptions.PromptIsFixed, match=f"never edited .{next(iter(change))}."):
+    with pytest.raises(PromptIsFixed, match=f"never edited .{next(iter(change))}."):
         prompt.save()
-    with pytest.raises(exceptions.PromptIsFixed):
+    with pytest.raises(PromptIsFixed):
         GlobalAIPrompt.objects.filter(version=1).update(**change)
 
 
 BAD = [
     (
         {"template": "Hi {{name}}"},
-        exceptions.UnknownPlaceholder,
+        UnknownPlaceholder,
         "no placeholder 'name'",
         "template",
     ),
     (
         {"placeholders": ["tone"]},
-        exceptions.UnusedPlaceholder,
+        UnusedPlaceholder,
         "'tone' is declared and not",
         "template",
     ),
-    ({"placeholders": "tone"}, exceptions.InvalidPlaceholders, "are 'tone'", "placeholders"),
-    ({"placeholders": [1]}, exceptions.InvalidPlaceholders, r"are \[1\]", "placeholders"),
+    ({"placeholders": "tone"}, InvalidPlaceholders, "are 'tone'", "placeholders"),
+    ({"placeholders": [1]}, InvalidPlaceholders, r"are \[1\]", "placeholders"),
     (
         {"template": "{{a}}", "placeholders": ["a", "a"]},
-        exceptions.InvalidPlaceholders,
+        InvalidPlaceholders,
         r"are \['a', 'a'\]",
         "placeholders",
     ),
     (
         {"template": "{{brand-name}}", "placeholders": ["brand-name"]},
-        exceptions.InvalidPlaceholders,
+        InvalidPlaceholders,
         "brand-name",
         "placeholders",
     ),
-    ({"template": "{{ user.name }}"}, exceptions.UnknownPlaceholder, "'user.name'", "template"),
-    ({"template": "a\0"}, exceptions.InvalidCharacter, "at position 1", "template"),
-    ({"task": "write"}, exceptions.UnknownTask, "no task 'write'", "template"),
+    ({"template": "{{ user.name }}"}, UnknownPlaceholder, "'user.name'", "template"),
+    ({"template": "a\0"}, InvalidCharacter, "at position 1", "template"),
+    ({"task": "write"}, UnknownTask, "no task 'write'", "template"),
 ]
 
 
@@ -160,9 +171,9 @@ def test_render__all_filled_in__each_once_and_taken_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("values", "error", "name"),
     [
-        ({}, exceptions.MissingPlaceholder, "tone"),
-        ({"tone": "x", "length": "y"}, exceptions.UnknownPlaceholder, "length"),
-        ({"tone": 3}, exceptions.InvalidVariable, "tone"),
+        ({}, MissingPlaceholder, "tone"),
+        ({"tone": "x", "length": "y"}, UnknownPlaceholder, "length"),
+        ({"tone": 3}, InvalidVariable, "tone"),
     ],
 )
 def test_render__missing_or_unknown__is_refused_with_its_name(
@@ -174,7 +185,7 @@ def test_render__missing_or_unknown__is_refused_with_its_name(
 
 @pytest.mark.parametrize("value", ["a\0", "\ud800"])
 def test_render__value_that_nothing_carries__is_refused(value: str) -> None:
-    with pytest.raises(exceptions.InvalidCharacter):
+    with pytest.raises(InvalidCharacter):
         prompts.render("{{tone}}", {"tone": value})
 
 
@@ -184,7 +195,7 @@ def test_prompt__receipts_name_the_version__it_is_not_deleted(acme: Account, ori
     own = AIPrompt.objects.create(account=acme, task=TASK, template="x")
     receipt(acme, prompt=origin, prompt_version=1).save()
     named, other = (platform, own) if origin == "platform" else (own, platform)
-    refused = pytest.raises(exceptions.PromptInUse, match="version 1 cannot be deleted")
+    refused = pytest.raises(PromptInUse, match="version 1 cannot be deleted")
     with refused, transaction.atomic():
         type(named).objects.all().delete()
     other.delete()

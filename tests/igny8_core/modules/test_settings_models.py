@@ -12,14 +12,12 @@ from django.db import IntegrityError, connection
 from django.db.models import F, ProtectedError
 from pytest_django import Settings
 
-from igny8_core.ai import exceptions
+from igny8_core.catalogue.errors import UnknownProvider
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.fields import Secret
-from igny8_core.modules.system.models import (
-    AIModel,
-    GlobalIntegrationSettings,
-    IntegrationSettings,
-)
+from igny8_core.modules.system.errors import EncryptionNotConfigured, InvalidKey, UnreadableKey
+from igny8_core.modules.system.models import AIModel, GlobalIntegrationSettings, IntegrationSettings
+from igny8_core.modules.system.secrets import Secret
+from igny8_core.tasks.errors import InvalidParameter
 
 pytestmark = pytest.mark.django_db
 
@@ -90,7 +88,7 @@ def test_key__assigned_and_not_saved__is_masked_already() -> None:
 @pytest.mark.parametrize("value", [b"sk-bytes", ["sk-list"], F("google_api_key"), 7])
 def test_key__that_is_no_text__is_refused(value: object) -> None:
     GlobalIntegrationSettings.load().save()
-    with pytest.raises(exceptions.InvalidKey):
+    with pytest.raises(InvalidKey):
         GlobalIntegrationSettings.objects.update(openai_api_key=value)
 
 
@@ -129,20 +127,20 @@ def test_key__looked_up__is_refused() -> None:
 
 @pytest.mark.parametrize("key", ["with space", "sécret", "new\nline", "nul\0"])
 def test_key__that_no_header_carries__is_refused_unseen(key: str) -> None:
-    with pytest.raises(exceptions.InvalidKey) as caught:
+    with pytest.raises(InvalidKey) as caught:
         Secret.of(key)
     assert key not in str(caught.value)
 
 
 def test_set_key__unknown_provider__is_refused() -> None:
-    with pytest.raises(exceptions.UnknownProvider, match=r"no provider 'acme'\. Known: openai"):
+    with pytest.raises(UnknownProvider, match=r"no provider 'acme'\. Known: openai"):
         GlobalIntegrationSettings().set_key("acme", KEY)
 
 
 @pytest.mark.parametrize("keys", [[], ["not a fernet key"]])
 def test_key__encryption_not_configured__is_refused(settings: Settings, keys: list[str]) -> None:
     settings.ENCRYPTION_KEYS = keys
-    with pytest.raises(exceptions.EncryptionNotConfigured, match="ENCRYPTION_KEYS"):
+    with pytest.raises(EncryptionNotConfigured, match="ENCRYPTION_KEYS"):
         Secret.of(KEY)
 
 
@@ -150,9 +148,9 @@ def test_key__encrypted_with_a_lost_key__is_unreadable_and_says_so(settings: Set
     secret = Secret.of(KEY)
     settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     assert str(secret) == "(unreadable)"
-    with pytest.raises(exceptions.UnreadableKey, match="ENCRYPTION_KEYS no longer has"):
+    with pytest.raises(UnreadableKey, match="ENCRYPTION_KEYS no longer has"):
         secret.reveal()
-    with pytest.raises(exceptions.UnreadableKey):
+    with pytest.raises(UnreadableKey):
         secret.rotated()
 
 
@@ -176,9 +174,9 @@ def test_parameter__out_of_bounds__form_and_code_refuse(
     with pytest.raises(ValidationError) as form:
         row.clean()
     assert list(form.value.message_dict) == [name]
-    with pytest.raises(exceptions.InvalidParameter, match=name):
+    with pytest.raises(InvalidParameter, match=name):
         row.save()
-    with pytest.raises(exceptions.InvalidParameter, match=name):
+    with pytest.raises(InvalidParameter, match=name):
         IntegrationSettings.objects.bulk_create([row])
 
 
@@ -207,7 +205,7 @@ def test_preference__each_type__is_its_own(acme: Account) -> None:
 
 def test_preference__of_another_type__code_and_form_refuse(acme: Account) -> None:
     row = IntegrationSettings(account=acme, text_model=AIModel.objects.get(model_id="dall-e-3"))
-    with pytest.raises(exceptions.InvalidParameter, match="'dall-e-3'; it must be a model of type"):
+    with pytest.raises(InvalidParameter, match="'dall-e-3'; it must be a model of type"):
         row.save()
     with pytest.raises(ValidationError, match="a model of type text"):
         row.clean()

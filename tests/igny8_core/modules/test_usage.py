@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.money import UsdField
 from igny8_core.modules.usage import reports
-from igny8_core.modules.usage.models import OK, Receipt
+from igny8_core.modules.usage.models import Receipt
+from igny8_core.modules.usage.receipts import OK
 
 
 def receipt(account: Account, **facts: object) -> Receipt:

@@ -13,9 +13,10 @@ from flags.management.base import BadUsage
 from flags.models import Flag, Rule, Segment
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.management.base import PipelineCommand
-from igny8_core.ai.pricing import money_text, price_of
+from igny8_core.catalogue.models import price_of
 from igny8_core.modules.accounts.models import Account, Membership, Role
-from igny8_core.modules.system.global_settings_models import AIModel
+from igny8_core.modules.system.models import AIModel
+from igny8_core.pricing.money import money_text
 
 LOGIN = "demo"
 ACCOUNTS = (

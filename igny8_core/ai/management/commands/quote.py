@@ -11,16 +11,21 @@ from django.utils import timezone
 
 from flags import live
 from flags.account_facts import facts_of
-from flags.management.base import BadUsage
-from igny8_core.ai import explain, pricing
-from igny8_core.ai.conditions import PriceContext, Processing
-from igny8_core.ai.exceptions import UnknownModel
+from flags.engine.times import microseconds
+from flags.management.base import BadUsage, moment
+from igny8_core.ai import words
+from igny8_core.ai.candidates import markup_of
 from igny8_core.ai.management import base
 from igny8_core.ai.model_registry import ModelRegistry
-from igny8_core.ai.pricing import QuoteLine, money_text
-from igny8_core.ai.routing import markup_of, microseconds
-from igny8_core.ai.values import Markup
+from igny8_core.ai.resolution import Markup
+from igny8_core.catalogue.errors import UnknownModel
+from igny8_core.catalogue.models import price_of
 from igny8_core.modules.accounts.models import Account
+from igny8_core.pricing import quotes
+from igny8_core.pricing.conditions import PriceContext, Processing
+from igny8_core.pricing.money import money_text
+from igny8_core.pricing.quotes import QuoteLine
+from igny8_core.pricing.words import rate_text
 
 
 class Command(base.PipelineCommand):
@@ -37,7 +42,7 @@ class Command(base.PipelineCommand):
             metavar="METER=QUANTITY",
             help="e.g. input_tokens=1000; may be given for several meters",
         )
-        parser.add_argument("--at", type=base.moment, help="at this moment's price, ISO 8601")
+        parser.add_argument("--at", type=moment, help="at this moment's price, ISO 8601")
         parser.add_argument(
             "--processing", type=Processing, choices=[*Processing], default="standard"
         )
@@ -60,8 +65,8 @@ class Command(base.PipelineCommand):
         if account_markup:
             markup = account_markup.percent
         context = PriceContext(*(options[name] for name in PriceContext._fields))
-        quote = pricing.quote(
-            pricing.price_of(model, at),
+        quote = quotes.quote(
+            price_of(model, at),
             meters,
             at=at,
             context=context,
@@ -73,10 +78,10 @@ class Command(base.PipelineCommand):
                     "model": quote.model_id,
                     "at": at.isoformat(),
                     "currency": quote.currency,
-                    "lines": [line.facts() for line in quote.lines],
+                    "lines": [line.to_json() for line in quote.lines],
                     "cost": money_text(quote.cost),
                     "charge": money_text(quote.charge),
-                    "markup": account_markup and explain.markup_facts(account_markup),
+                    "markup": account_markup and words.markup_json(account_markup),
                     "price_from": quote.price.effective_from.isoformat(),
                 }
             )
@@ -87,7 +92,7 @@ class Command(base.PipelineCommand):
                 ("model", quote.model_id),
                 *((line.meter, _sum(line)) for line in quote.lines),
                 ("cost", f"{money_text(quote.cost)} {quote.currency}"),
-                *([("markup", explain.markup_text(account_markup))] if account_markup else []),
+                *([("markup", words.markup_text(account_markup))] if account_markup else []),
                 *([("charge", charge)] if markup is not None else []),
             ]
         )
@@ -107,4 +112,4 @@ def _percent(text: str) -> Decimal:
 
 
 def _sum(line: QuoteLine) -> str:
-    return f"{line.quantity} at {explain.rate_text(line.line)} = {money_text(line.amount)}"
+    return f"{line.quantity} at {rate_text(line.line)} = {money_text(line.amount)}"

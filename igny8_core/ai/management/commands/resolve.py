@@ -8,12 +8,14 @@ from typing import Any
 
 from flags import explain as flag_explain
 from flags import live
-from igny8_core.ai import explain, resolver
+from flags.management.base import moment
+from igny8_core.ai import resolver, words
 from igny8_core.ai.account_settings import settings_of
-from igny8_core.ai.exceptions import ModelNotAvailable, NoUsableModel
+from igny8_core.ai.errors import ModelNotAvailable, NoUsableModel
 from igny8_core.ai.management import base
-from igny8_core.ai.parameters import merge
 from igny8_core.modules.accounts.models import Account
+from igny8_core.pricing.words import rate_text
+from igny8_core.tasks.parameters import merge
 
 
 class Command(base.PipelineCommand):
@@ -31,7 +33,7 @@ class Command(base.PipelineCommand):
         parser.add_argument("--keep", help="this model, while it is usable")
         parser.add_argument(
             "--at",
-            type=base.moment,
+            type=moment,
             help="as rules, prices and expiries are at this moment, ISO 8601; see --revision",
         )
         parser.add_argument("--revision", type=int, help="by what this revision says")
@@ -40,7 +42,7 @@ class Command(base.PipelineCommand):
     def error_facts(self, error: Exception) -> dict[str, Any]:
         told = super().error_facts(error)
         if isinstance(error, ModelNotAvailable | NoUsableModel):
-            trail = explain.step_facts(error.trail, flag_explain.facts)
+            trail = words.trail_json(error.trail, flag_explain.facts)
             told |= {"available": error.available, "trail": trail}
         return told
 
@@ -62,7 +64,7 @@ class Command(base.PipelineCommand):
             )
         except (ModelNotAvailable, NoUsableModel) as error:
             if options["explain"] and not options["json"]:
-                for line in explain.steps(error.trail, of_flag):
+                for line in words.trail_lines(error.trail, of_flag):
                     self.stderr.write(line)
             raise
         merged = merge(settings_of(account).layers(dict(options["param"])), resolution.model)
@@ -70,10 +72,10 @@ class Command(base.PipelineCommand):
             self.stderr.write(f"Newer changes may not be in force. {fault}")
         markup = resolution.markup
         if options["json"]:
-            parameters = explain.setting_facts(merged)
-            told = explain.resolution_facts(resolution) | {"parameters": parameters}
+            parameters = words.settings_json(merged)
+            told = words.resolution_json(resolution) | {"parameters": parameters}
             if resolution.trail is not None:
-                told["trail"] = explain.step_facts(resolution.trail, flag_explain.facts)
+                told["trail"] = words.trail_json(resolution.trail, flag_explain.facts)
                 told["markup"]["trail"] = flag_explain.facts(markup.decision)["trail"]
             self.print_json(told)
             return
@@ -84,12 +86,15 @@ class Command(base.PipelineCommand):
                 ("task", resolution.task),
                 ("model", f"{resolution.model.display_name} ({resolution.model.model_id})"),
                 ("provider", resolution.model.provider),
-                ("why", explain.why(resolution)),
+                ("why", words.why(resolution)),
                 ("revision", str(resolution.revision or "none: the plan's figures")),
-                *((price.currency, explain.rate_text(line)) for line in price.lines),
-                ("markup", explain.markup_text(markup)),
-                *(("parameter", explain.setting_text(*item)) for item in merged.items()),
-                *(("looked at", line) for line in explain.steps(resolution.trail or (), of_flag)),
+                *((price.currency, rate_text(line)) for line in price.lines),
+                ("markup", words.markup_text(markup)),
+                *(("parameter", words.setting_text(*item)) for item in merged.items()),
+                *(
+                    ("looked at", line)
+                    for line in words.trail_lines(resolution.trail or (), of_flag)
+                ),
                 *(("markup by", line) for line in of_flag(markup.decision)),
             ]
         )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from igny8_core.ai import explain
+from igny8_core.ai import words
 from igny8_core.ai.ai_core import AICore
+from igny8_core.ai.attempts import Answer
 from igny8_core.ai.management import base
-from igny8_core.ai.pricing import money_text
-from igny8_core.ai.tasks import get_task
-from igny8_core.ai.values import Answer, Image, ModelType, Vector
+from igny8_core.ai.providers.base import Image, Vector
 from igny8_core.modules.accounts.models import Account
+from igny8_core.pricing.meters import ModelType
+from igny8_core.pricing.money import money_text
+from igny8_core.tasks.tasks import get_task
 
 
 class Command(base.PipelineCommand):
@@ -43,7 +45,7 @@ class Command(base.PipelineCommand):
             self.print_json(
                 {
                     "request_id": answer.request_id,
-                    **explain.resolution_facts(answer.resolution),
+                    **words.resolution_json(answer.resolution),
                     "answered_by": answer.provider,
                     "model_served": answer.model_served,
                     "meters": meters,
@@ -58,7 +60,7 @@ class Command(base.PipelineCommand):
         self.print_rows(
             [
                 ("model", f"{answer.model_served}, answered by {answer.provider}"),
-                ("why", explain.why(answer.resolution)),
+                ("why", words.why(answer.resolution)),
                 ("used", used.replace("_", " ") or "the provider did not say"),
                 ("cost", f"{cost} USD" if cost else "not known"),
                 ("charge", f"{charge} USD" if charge else "not known"),

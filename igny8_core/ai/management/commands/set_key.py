@@ -12,7 +12,7 @@ from django.db import transaction
 from flags.management.base import BadUsage
 from igny8_core.ai.management import base
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.abstract_models import key_field
+from igny8_core.modules.system.keys import key_field
 from igny8_core.modules.system.models import GlobalIntegrationSettings, IntegrationSettings
 
 

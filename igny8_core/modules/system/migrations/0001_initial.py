@@ -5,9 +5,9 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import igny8_core.modules.system.abstract_models
-import igny8_core.modules.system.fields
-import igny8_core.modules.system.global_settings_models
+import igny8_core.modules.system.prompts
+import igny8_core.modules.system.secrets
+import igny8_core.modules.system.settings
 
 
 class Migration(migrations.Migration):
@@ -154,7 +154,7 @@ class Migration(migrations.Migration):
                 (
                     "task",
                     models.CharField(
-                        choices=igny8_core.modules.system.abstract_models.task_choices,
+                        choices=igny8_core.modules.system.prompts.task_choices,
                         max_length=100,
                     ),
                 ),
@@ -210,25 +210,25 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "openai_api_key",
-                    igny8_core.modules.system.fields.SecretField(
+                    igny8_core.modules.system.secrets.SecretField(
                         blank=True, default=None, null=True, verbose_name="OpenAI API key"
                     ),
                 ),
                 (
                     "anthropic_api_key",
-                    igny8_core.modules.system.fields.SecretField(
+                    igny8_core.modules.system.secrets.SecretField(
                         blank=True, default=None, null=True, verbose_name="Anthropic API key"
                     ),
                 ),
                 (
                     "runware_api_key",
-                    igny8_core.modules.system.fields.SecretField(
+                    igny8_core.modules.system.secrets.SecretField(
                         blank=True, default=None, null=True, verbose_name="Runware API key"
                     ),
                 ),
                 (
                     "google_api_key",
-                    igny8_core.modules.system.fields.SecretField(
+                    igny8_core.modules.system.secrets.SecretField(
                         blank=True, default=None, null=True, verbose_name="Google AI API key"
                     ),
                 ),
@@ -261,7 +261,7 @@ class Migration(migrations.Migration):
                         max_length=300,
                         validators=[
                             django.core.validators.URLValidator(schemes=["http", "https"]),
-                            igny8_core.modules.system.global_settings_models._refuse_userinfo,
+                            igny8_core.modules.system.settings._refuse_userinfo,
                         ],
                         verbose_name="OpenAI base URL",
                     ),
@@ -274,7 +274,7 @@ class Migration(migrations.Migration):
                         max_length=300,
                         validators=[
                             django.core.validators.URLValidator(schemes=["http", "https"]),
-                            igny8_core.modules.system.global_settings_models._refuse_userinfo,
+                            igny8_core.modules.system.settings._refuse_userinfo,
                         ],
                         verbose_name="Anthropic base URL",
                     ),
@@ -287,7 +287,7 @@ class Migration(migrations.Migration):
                         max_length=300,
                         validators=[
                             django.core.validators.URLValidator(schemes=["http", "https"]),
-                            igny8_core.modules.system.global_settings_models._refuse_userinfo,
+                            igny8_core.modules.system.settings._refuse_userinfo,
                         ],
                         verbose_name="Runware base URL",
                     ),
@@ -300,7 +300,7 @@ class Migration(migrations.Migration):
                         max_length=300,
                         validators=[
                             django.core.validators.URLValidator(schemes=["http", "https"]),
-                            igny8_core.modules.system.global_settings_models._refuse_userinfo,
+                            igny8_core.modules.system.settings._refuse_userinfo,
                         ],
                         verbose_name="Google AI base URL",
                     ),
@@ -327,25 +327,25 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "openai_api_key",
-                    igny8_core.modules.system.fields.SecretField(
+                    igny8_core.modules.system.secrets.SecretField(
                         blank=True, default=None, null=True, verbose_name="OpenAI API key"
                     ),
                 ),
                 (
                     "anthropic_api_key",
-                    igny8_core.modules.system.fields.SecretField(
+                    igny8_core.modules.system.secrets.SecretField(
                         blank=True, default=None, null=True, verbose_name="Anthropic API key"
                     ),
                 ),
                 (
                     "runware_api_key",
-                    igny8_core.modules.system.fields.SecretField(
+                    igny8_core.modules.system.secrets.SecretField(
                         blank=True, default=None, null=True, verbose_name="Runware API key"
                     ),
                 ),
                 (
                     "google_api_key",
-                    igny8_core.modules.system.fields.SecretField(
+                    igny8_core.modules.system.secrets.SecretField(
                         blank=True, default=None, null=True, verbose_name="Google AI API key"
                     ),
                 ),
@@ -432,7 +432,7 @@ class Migration(migrations.Migration):
                 (
                     "task",
                     models.CharField(
-                        choices=igny8_core.modules.system.abstract_models.task_choices,
+                        choices=igny8_core.modules.system.prompts.task_choices,
                         max_length=100,
                     ),
                 ),

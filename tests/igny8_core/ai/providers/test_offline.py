@@ -4,8 +4,9 @@ import base64
 import json
 import math
 
-from igny8_core.ai.providers.offline import DIMENSIONS, LABEL, OfflineProvider
-from igny8_core.ai.values import EmbeddingRequest, ImageRequest, Meter, TextRequest
+from igny8_core.ai.providers.base import EmbeddingRequest, ImageRequest, TextRequest
+from igny8_core.ai.providers.offline.client import DIMENSIONS, LABEL, OfflineProvider
+from igny8_core.pricing.meters import Meter
 
 REQUEST = TextRequest("gpt-4o", "Write.", "About tyres.", json_mode=False, timeout_s=1)
 

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from flags.management import base
-from igny8_core.ai.pricing import money_text
 from igny8_core.modules.usage import reports
+from igny8_core.pricing.money import money_text
 
 
 class Command(base.Command):

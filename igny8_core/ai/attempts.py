@@ -1,0 +1,44 @@
+"""One call to one provider, and what the caller gets of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Generic, NamedTuple
+from uuid import UUID
+
+from igny8_core.ai.providers.base import Content, ProviderAnswer
+from igny8_core.ai.resolution import Resolution
+from igny8_core.pricing.meters import Meter
+
+
+class Attempt(NamedTuple, Generic[Content]):
+    """A provider's answer, or the error in its place, after `latency_ms` milliseconds."""
+
+    provider: str
+    latency_ms: int
+    answer: ProviderAnswer[Content] | None
+    error: BaseException | None = None
+
+
+class Answer(NamedTuple, Generic[Content]):
+    """What the pipeline gives back; `cost` is None where the provider did not say what it took.
+
+    `charge` is what the account pays.
+    """
+
+    request_id: UUID
+    content: Content
+    finish_reason: str
+    resolution: Resolution
+    provider: str
+    model_served: str
+    meters: Mapping[Meter, int] | None
+    cost: Decimal | None
+    charge: Decimal | None
+
+
+def milliseconds_since(started: float) -> int:
+    """Since a moment of `time.perf_counter()`."""
+    return round((time.perf_counter() - started) * 1000)

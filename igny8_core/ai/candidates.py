@@ -1,0 +1,281 @@
+"""One snapshot as a task sees it: which models are usable, at what price, and in which order.
+
+Over 200 lines: choosing is one hot path, and calls between modules would cost it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from flags.account_rows import Facts
+from flags.engine import Reason as Decided
+from flags.engine import Ruleset
+from flags.engine.decision import Override, Usable
+from flags.engine.lazy import Lazy
+from flags.engine.times import datetime_of_us, microseconds
+from flags.snapshot import Snapshot
+from igny8_core.ai.resolution import Choice, Chosen, Markup, Reason, Refusal, Resolution
+from igny8_core.catalogue.fallback import CONSTANTS
+from igny8_core.catalogue.models import Catalogue, CatalogueModel, price_of
+from igny8_core.catalogue.names import MARKUP_FLAG, PREFERENCES, PROVIDER_SWITCH, SECTION
+from igny8_core.pricing.prices import Price
+from igny8_core.tasks.needs import Needs
+from igny8_core.tasks.tasks import Task, get_task
+
+_FOREVER_US: Final = 2**63
+_STEADY_US: Final = 60_000_000
+# For how many different questions the candidates are kept.
+_KEPT: Final = 1_000
+_NONE: Final[dict[str, str]] = {}
+REASONS: Final = {each: Reason(each.value) for each in Decided if each.value in {*Reason}}
+
+
+class SnapshotCandidates:
+    """The candidates of every task on one snapshot."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.catalogue: Catalogue = snapshot.sections.get(SECTION, CONSTANTS)
+        # Those of now, by task, or by task and needs.
+        self.by_question: dict[object, TaskCandidates] = {}
+        models = self.catalogue.models.values()
+        moments = [price.effective_from for model in models for price in model.prices]
+        moments += [model.retires_at for model in models if model.retires_at is not None]
+        self._boundaries_us = sorted({microseconds(each) for each in moments})
+        # From when until when it is known until when time alone changes no flag's answer.
+        self._steady_us = (0, 0, 0)
+
+    def steady_until(self, now_us: int) -> int:
+        """Until when time alone changes no flag's answer; 0: too soon to hold any."""
+        begins, ends, until = self._steady_us
+        if not begins <= now_us < ends:
+            boundary_ms = self.snapshot.ruleset.next_boundary(now_us // 1000)
+            until = _FOREVER_US if boundary_ms is None else boundary_ms * 1000
+            # A ramp changes the answers all the time, and looking for the boundary is slow.
+            if until - now_us < _STEADY_US:
+                ends, until = now_us + _STEADY_US, 0
+            else:
+                ends = until
+            self._steady_us = (now_us, ends, until)
+        return until
+
+    def keep(self, question: object, candidates: TaskCandidates) -> None:
+        if len(self.by_question) >= _KEPT:
+            self.by_question = {}
+        self.by_question[question] = candidates
+
+    def of_task(self, task: str, needs: Needs | None, now_us: int) -> TaskCandidates:
+        """The task's candidates around this moment, until something changes; raises UnknownTask."""
+        index = bisect_right(self._boundaries_us, now_us)
+        begins_us = self._boundaries_us[index - 1] if index else -_FOREVER_US
+        is_last = index == len(self._boundaries_us)
+        ends_us = _FOREVER_US if is_last else self._boundaries_us[index]
+        the_task = get_task(task)
+        if needs is not None:
+            the_task = the_task._replace(needs=the_task.needs.union(needs))
+        return TaskCandidates(self, the_task, begins_us, ends_us, datetime_of_us(now_us))
+
+
+class TaskCandidates:
+    """One task on one snapshot, from `begins_us` until `ends_us`, microseconds since 1970."""
+
+    def __init__(
+        self, every: SnapshotCandidates, task: Task, begins_us: int, ends_us: int, at: datetime
+    ) -> None:
+        self.task, self.begins_us, self.ends_us = task, begins_us, ends_us
+        # Stands for these candidates where they must not be kept alive.
+        self.token = object()
+        self.every = every
+        self.catalogue = every.catalogue
+        self.number = every.snapshot.number
+        self.ruleset = every.snapshot.ruleset
+        self._model_type = task.model_type.value
+        self._switches = self.ruleset.document["switches"]
+        self._at = at
+        self._choices = Lazy(self._choice)
+        # Why nobody can use a model for the task; None: somebody can.
+        self._usable: Usable = Lazy(self._refusal_to_all).__getitem__
+        models = self.catalogue.active(task.model_type)
+        self._is_restricted = any(model.available_to for model in models)
+        flags = self.ruleset.document["flags"]
+        # The task's and the type's: those that can name a model, and why one of them cannot.
+        self.named = {key: _why_not_asked(flags.get(key)) for key in (task.key, self._model_type)}
+        asked = [key for key, refusal in self.named.items() if refusal is None]
+        self._deciders = [(key, self.ruleset.decider(key, self._usable)) for key in asked]
+        # Those that say something without an override too.
+        self._speaking = [decide for key, decide in self._deciders if self._speaks(key)]
+        default = self.catalogue.default(task.model_type)
+        is_marked = default is not None and not self.catalogue.is_constants
+        self.default = self.choice(default.model_id) if is_marked and default else None
+        self._by_default: Chosen | None = self.default and (Reason.TYPE_DEFAULT, self.default, None)
+
+    def _speaks(self, key: str) -> bool:
+        flag = self.ruleset.document["flags"][key]
+        return bool(flag["rules"] or flag["default"] or flag["off"] or flag["force"])
+
+    def choice(self, model_id: str) -> Choice:
+        """What is kept is what the catalogue has: a caller may ask for anything."""
+        return (self._choices.__getitem__ if self._knows(model_id) else self._choice)(model_id)
+
+    def _knows(self, model_id: str) -> bool:
+        return model_id in self.catalogue.models
+
+    def _choice(self, model_id: str) -> Choice:
+        model = self.catalogue.models.get(model_id)
+        if model is None:
+            unknown = CatalogueModel(model_id, model_id, "", self._model_type)
+            return Choice(model_id, unknown, Price(model_id, ()), Refusal.UNKNOWN_MODEL)
+        while self._is_retired(model) and model.replaced_by in self.catalogue.models:
+            model = self.catalogue.models[model.replaced_by]
+        price = price_of(model, self._at)
+        return Choice(model_id, model, price, self._refusal(model, price))
+
+    def _is_retired(self, model: CatalogueModel) -> bool:
+        return model.retires_at is not None and model.retires_at <= self._at
+
+    def _refusal_to_all(self, model_id: Any) -> Refusal | None:
+        return self._choices[model_id].refusal
+
+    def _refusal(self, model: CatalogueModel, price: Price) -> Refusal | None:
+        """Why no account can use the model for the task."""
+        needs = self.task.needs
+        checks = (
+            (model.is_active, Refusal.INACTIVE),
+            (not self._is_retired(model), Refusal.RETIRED),
+            (model.model_type == self._model_type, Refusal.WRONG_TYPE),
+            (price.is_complete(model.model_type), Refusal.UNPRICED),
+            (self._switches.get(PROVIDER_SWITCH + model.provider, True), Refusal.PROVIDER_OFF),
+            (model.supports_json_mode or not needs.json_mode, Refusal.NO_JSON_MODE),
+            (model.supports_vision or not needs.vision, Refusal.NO_VISION),
+            (model.max_tokens >= needs.context_tokens, Refusal.CONTEXT_TOO_SMALL),
+        )
+        return next((refusal for is_met, refusal in checks if not is_met), None)
+
+    def usable_by(
+        self,
+        facts: Facts,
+        now_ms: int,
+        override: Override | None,
+        without: frozenset[str] = frozenset(),
+    ) -> Usable:
+        """Answers why the account cannot use a model, None where it can.
+
+        `without` are models that were tried already.
+        """
+
+        def usable(model_id: Any) -> Refusal | None:
+            choice = self.choice(model_id)
+            flag = choice.model.available_to
+            if choice.model.model_id in without:
+                return Refusal.TRIED
+            if choice.refusal is not None or not flag:
+                return choice.refusal
+            if not facts.is_known:
+                return Refusal.AVAILABILITY_UNREADABLE
+            said = self.ruleset.evaluate(flag, facts.subject, now=now_ms, override=override)
+            return None if said.value is True else Refusal.NOT_AVAILABLE
+
+        return usable
+
+    def choose(  # noqa: C901, PLR0911, PLR0912 - the order is one piece, and calls cost
+        self,
+        facts: Facts,
+        now_ms: int,
+        pinned: str | None = None,
+        kept: str | None = None,
+        without: frozenset[str] | None = None,
+    ) -> Chosen | None:
+        """The first usable candidate at this moment; `trail.py` says why.
+
+        `without` are models that were tried already.
+        """
+        override = facts.override_at(now_ms) if facts.overrides else None
+        usable: Usable | None = None
+        refusal = self._usable
+        if self._is_restricted or without is not None:
+            usable = refusal = self.usable_by(facts, now_ms, override, without or frozenset())
+        if pinned is not None:
+            choice = self.choice(pinned)
+            is_refused = choice.refusal or choice.successor or (usable and usable(pinned))
+            return None if is_refused else (Reason.PINNED, choice, None)
+        if kept is not None:
+            choice = self.choice(kept)
+            if not choice.refusal and not (usable and usable(kept)):
+                return Reason.KEPT, choice, None
+        key, traits = facts.key, facts.traits
+        if override is not None:
+            for flag, decide in self._deciders:
+                if override(flag) is not None:
+                    decision = decide(key, traits, now_ms, override, usable, None)
+                    if decision.variant is not None and decision.reason is Decided.OVERRIDE:
+                        return Reason.OVERRIDE, self._choices[decision.value], decision  # type: ignore[index]
+        if facts.host:
+            preferred = facts.host.get(PREFERENCES, _NONE).get(self._model_type)
+            if preferred is not None and refusal(preferred) is None:
+                return Reason.PREFERENCE, self._choices[preferred], None
+        for decide in self._speaking:
+            decision = decide(key, traits, now_ms, override, usable, None)
+            if decision.variant is not None:
+                return REASONS[decision.reason], self._choices[decision.value], decision  # type: ignore[index]
+        if self.default is None:
+            return self._of_constants(refusal)
+        return None if refusal(self.default.asked) else self._by_default
+
+    def hold(self, facts: Facts, now_us: int, chosen: Chosen) -> None:
+        """Keep the answer with the facts, as long as facts, candidates and time allow no other."""
+        until = self.every.steady_until(now_us)
+        for expires_ms in facts.expiries.values():
+            if now_us < expires_ms * 1000 < until:
+                until = expires_ms * 1000
+        if now_us < until:
+            facts.held = (self.token, now_us, until, chosen)
+
+    def constants(self) -> list[str]:
+        """The plan's figures where they stand in, their default first."""
+        active = self.catalogue.active(self._model_type) if self.catalogue.is_constants else []
+        return [each.model_id for each in sorted(active, key=lambda model: not model.is_default)]
+
+    def _of_constants(self, usable: Usable) -> Chosen | None:
+        found = (each for each in self.constants() if usable(each) is None)
+        model_id = next(found, None)
+        return None if model_id is None else (Reason.CONSTANTS, self.choice(model_id), None)
+
+    def usable_ids(self, facts: Facts, now_ms: int) -> list[str]:
+        """Every model that the account could use for the task, in the catalogue's order."""
+        usable = self.usable_by(facts, now_ms, facts.override_at(now_ms))
+        active = [model.model_id for model in self.catalogue.active(self._model_type)]
+        return [
+            model_id
+            for model_id in active
+            if usable(model_id) is None and self.choice(model_id).successor is None
+        ]
+
+    def fallbacks(self, resolution: Resolution) -> Iterator[Resolution]:
+        """What would be chosen without this one, then without that one too, and so on."""
+        tried = {resolution.model.model_id}
+        now_ms = resolution.at_us // 1000
+        while chosen := self.choose(resolution.facts, now_ms, without=frozenset(tried)):
+            tried.add(chosen[1].model.model_id)
+            yield resolution._replace(chosen=chosen, trail=None)
+
+    def markup(self, facts: Facts, now_ms: int, *, trail: bool) -> Markup:
+        return markup_of(self.ruleset, facts, now_ms, trail=trail)
+
+
+def _why_not_asked(flag: Mapping[str, Any] | None) -> Refusal | None:
+    if flag is None:
+        return Refusal.NO_FLAG
+    return None if flag["kind"] == "str" else Refusal.NOT_A_TEXT_FLAG
+
+
+def markup_of(ruleset: Ruleset, facts: Facts, now_ms: int, *, trail: bool = False) -> Markup:
+    """The account's markup at this moment; without one the charge is the cost."""
+    decision = ruleset.evaluate(
+        MARKUP_FLAG, facts.subject, now=now_ms, override=facts.override_at(now_ms), trail=trail
+    )
+    is_said = decision.variant is not None
+    return Markup(Decimal(str(decision.value)) if is_said else Decimal(0), decision)

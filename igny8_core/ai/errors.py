@@ -1,0 +1,126 @@
+"""What the pipeline refuses before it calls a provider, and what can go wrong with a receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from igny8_core.ai.resolution import Refusal, TrailEntry
+from igny8_core.errors import AIError
+
+
+class AccountNotActive(AIError):
+    code = "account_not_active"
+
+    def __init__(self, account_key: str, status: str) -> None:
+        self.account_key = account_key
+        self.status = status
+        super().__init__(f"Account {account_key!r} is {status}: no AI request is run for it.")
+
+
+class WrongTaskType(AIError):
+    """The task wants another kind of model than the call runs."""
+
+    code = "wrong_task_type"
+
+    def __init__(self, task: str, model_type: str, expected: str) -> None:
+        self.task = task
+        self.model_type = model_type
+        self.expected = expected
+        super().__init__(
+            f"Task {task!r} takes a model of type '{model_type}', this call runs '{expected}'.",
+        )
+
+
+class EmptyPrompt(AIError):
+    code = "empty_prompt"
+
+    def __init__(self) -> None:
+        super().__init__("The prompt is empty.")
+
+
+class PromptTooLong(AIError):
+    code = "prompt_too_long"
+
+    def __init__(self, model_id: str, tokens: int, max_tokens: int) -> None:
+        self.model_id = model_id
+        self.tokens = tokens
+        self.max_tokens = max_tokens
+        super().__init__(
+            f"The prompt is about {tokens} tokens long; {model_id!r} holds {max_tokens}.",
+        )
+
+
+class ModelNotAvailable(AIError):
+    """The caller named a model that cannot be used; `available` can."""
+
+    code = "model_not_available"
+
+    def __init__(
+        self, model_id: str, available: Sequence[str], trail: Sequence[TrailEntry]
+    ) -> None:
+        self.model_id = model_id
+        self.available = list(available)
+        self.trail = tuple(trail)
+        asked = self.trail[-1]
+        unknown = asked.refusal is Refusal.UNKNOWN_MODEL
+        because = "" if unknown else f". {model_id}: {asked.why}."
+        instead = f" {asked.successor} serves in its place." if asked.successor else ""
+        super().__init__(
+            f"Model '{model_id}' is not supported. Available models: {self.available}"
+            f"{because}{instead}",
+        )
+
+
+class NoUsableModel(AIError):
+    """No candidate gave a usable model; the trail says why of each, `available` could be used."""
+
+    code = "no_usable_model"
+
+    def __init__(
+        self, account_key: str, task: str, trail: Sequence[TrailEntry], available: Sequence[str]
+    ) -> None:
+        self.account_key = account_key
+        self.task = task
+        self.available = list(available)
+        self.trail = tuple(trail)
+        looked_at = "; ".join(
+            f"{step.candidate}{f' of the flag {step.flag}' if step.flag else ''}"
+            f"{f' {step.model_id}' if step.model_id else ''}: {step.why}"
+            for step in self.trail
+        )
+        usable = f" Usable if chosen: {', '.join(self.available)}." if self.available else ""
+        super().__init__(
+            f"No usable model for account {account_key!r} and task {task!r}. {looked_at}.{usable}",
+        )
+
+
+class OpenTransaction(AIError):
+    """An AI call takes long and cannot be undone: it has no place inside a transaction."""
+
+    code = "open_transaction"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An AI request inside a database transaction is refused: a rollback would lose its "
+            "receipt. Run it outside transaction.atomic().",
+        )
+
+
+class ReceiptConflict(AIError):
+    code = "receipt_conflict"
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        super().__init__(f"Request {request_id} already has a receipt with other content.")
+
+
+class ReceiptNotWritten(AIError):
+    """The ledger's database failed; the log has the whole receipt."""
+
+    code = "receipt_not_written"
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        super().__init__(
+            f"The receipt of request {request_id} could not be written; the log has it in full.",
+        )

@@ -1,0 +1,65 @@
+"""The models as the pipeline sees them: immutable values, each with its dated prices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from igny8_core.pricing.prices import Price, price_at
+
+
+class CatalogueModel(NamedTuple):
+    """One AIModel as the pipeline sees it; `prices` in order of their beginnings."""
+
+    model_id: str
+    display_name: str
+    provider: str
+    model_type: str
+    max_tokens: int = 8192
+    supports_json_mode: bool = True
+    supports_vision: bool = False
+    is_active: bool = True
+    is_default: bool = False
+    sort_order: int = 0
+    available_to: str = ""
+    retires_at: datetime | None = None
+    replaced_by: str = ""
+    prices: tuple[Price, ...] = ()
+
+
+def price_of(model: CatalogueModel, at: datetime) -> Price:
+    """The model's price in force; one without lines where it has none."""
+    return price_at(model.prices, at) or Price(model.model_id, ())
+
+
+class Catalogue:
+    """Every model at one moment, in order; `is_constants` where the plan's figures stand in."""
+
+    def __init__(
+        self,
+        models: Mapping[str, CatalogueModel],
+        *,
+        is_constants: bool = False,
+        entries: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.models = models
+        self.is_constants = is_constants
+        # What the models were compiled from.
+        self.entries = entries or {}
+
+    def active(self, model_type: str) -> list[CatalogueModel]:
+        return [
+            model
+            for model in self.models.values()
+            if model.is_active and model.model_type == model_type
+        ]
+
+    def default(self, model_type: str) -> CatalogueModel | None:
+        """The model marked as the type's default, active or not."""
+        return self._defaults.get(model_type)
+
+    @cached_property
+    def _defaults(self) -> Mapping[str, CatalogueModel]:
+        return {model.model_type: model for model in self.models.values() if model.is_default}

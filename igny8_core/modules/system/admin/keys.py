@@ -1,0 +1,52 @@
+"""A key's box on a form: written, never shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminPasswordWidget
+
+from igny8_core.errors import AIError
+from igny8_core.modules.system.secrets import Secret
+
+REMOVE = object()
+
+
+class KeyWidget(UnfoldAdminPasswordWidget):
+    """An empty box beside what is kept, with a way to remove that."""
+
+    def render(
+        self, name: str, value: object, attrs: Any = None, renderer: Any = None
+    ) -> SafeString:
+        box = super().render(
+            name, None, {**(attrs or {}), "autocomplete": "new-password"}, renderer
+        )
+        kept = value if isinstance(value, Secret) else None
+        return render_to_string(
+            "system/key.html", {"box": box, "name": name, "kept": str(kept) if kept else None}
+        )
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        typed = super().value_from_datadict(data, files, name)
+        return typed or (REMOVE if f"{name}-remove" in data else "")
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        """Nothing typed and nothing removed: the model's value stays."""
+        return not self.value_from_datadict(data, files, name)
+
+
+class KeyField(forms.CharField):
+    """A key field is always empty: what is typed replaces the key, nothing typed keeps it."""
+
+    def clean(self, value: Any) -> Secret | None:
+        typed = None if value is REMOVE else super().clean(value)
+        try:
+            return Secret.of(typed) if typed else None
+        except AIError as error:
+            raise forms.ValidationError(str(error), code=error.code) from None
+
+    def has_changed(self, _initial: Any, data: Any) -> bool:
+        return bool(data)

@@ -1,0 +1,49 @@
+"""The admin pages of prompts."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from igny8_core.modules.system.admin.refusals import RefusalAsMessage
+from igny8_core.modules.system.prompts import AIPrompt, GlobalAIPrompt, Prompt
+
+
+class PromptAdmin(RefusalAsMessage, ModelAdmin):
+    """Saving another text adds a version, because receipts name the old one."""
+
+    list_filter: ClassVar = ["task", "is_active"]
+    readonly_fields: ClassVar = ["version", "created_at"]
+    list_per_page = 25
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Prompt | None = None) -> list[str]:
+        whose = [name for name in ("account", "task") if obj and name in self.list_display]
+        return [*super().get_readonly_fields(request, obj), *whose]
+
+    def save_model(self, request: HttpRequest, obj: Prompt, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        if change and obj.changed_content():
+            obj.pk, obj._state.adding = None, True
+            obj.save()
+            messages.info(request, f"The new text is version {obj.version}.")
+        else:
+            super().save_model(request, obj, form, change)
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
+        return False
+
+
+@admin.register(GlobalAIPrompt)
+class GlobalAIPromptAdmin(PromptAdmin):
+    list_display: ClassVar = ["task", "version", "is_active", "note", "created_at"]
+    search_fields: ClassVar = ["task", "note", "template"]
+
+
+@admin.register(AIPrompt)
+class AIPromptAdmin(PromptAdmin):
+    list_display: ClassVar = ["account", "task", "version", "is_active", "note", "created_at"]
+    list_select_related: ClassVar = ["account"]
+    search_fields: ClassVar = ["account__key", "task", "note", "template"]
+    autocomplete_fields: ClassVar = ["account"]

@@ -1,0 +1,140 @@
+"""The ledger's rows."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from igny8_core.modules.system.models import ModelPrice
+from igny8_core.modules.system.money import UsdField
+
+# A receipt's status, where it is not the code of a ProviderError.
+OK = "ok"
+
+
+UNMETERED = "unmetered"  # an answer without token counts
+
+
+UNPRICED = "unpriced"  # what it took has no price, or cannot be
+
+
+INTERRUPTED = "interrupted"  # the call was cut off
+
+
+class Receipt(models.Model):
+    """One AI call: who asked for what, what answered, why that model, and what it cost."""
+
+    request_id = models.UUIDField(unique=True, help_text="One per AI call.")
+    account = models.ForeignKey(
+        settings.FLAGS_ACCOUNT_MODEL,
+        on_delete=models.PROTECT,
+        related_name="receipts",
+    )
+    task = models.CharField(max_length=100)
+    model_asked = models.CharField(max_length=100, help_text="The model that was resolved.")
+    model_served = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="The model that the provider says answered.",
+    )
+    provider = models.CharField(
+        max_length=50,
+        help_text="Who was called; “offline” where no provider was.",
+    )
+    replaces = models.CharField(
+        max_length=100, blank=True, help_text="The retired model in whose place it was resolved."
+    )
+    reason = models.CharField(max_length=40, help_text="Which candidate gave the model.")
+    account_facts = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What was known of the account: traits, overrides in force, preferences.",
+    )
+    prompt = models.CharField(
+        max_length=20,
+        help_text="Whose instruction it was put with: account, platform or built-in.",
+    )
+    prompt_version = models.PositiveIntegerField(null=True, blank=True)
+    input_tokens = models.BigIntegerField(null=True, blank=True)
+    output_tokens = models.BigIntegerField(null=True, blank=True)
+    images = models.IntegerField(null=True, blank=True)
+    meters = models.JSONField(
+        default=dict, blank=True, help_text="What it took, as the provider counts."
+    )
+    cost = UsdField(
+        null=True,
+        blank=True,
+        help_text="What the provider takes, or would where offline answered; empty if unknown.",
+    )
+    cost_computed = UsdField(
+        null=True, blank=True, help_text="What it costs by the price; the sum of the lines."
+    )
+    cost_reported = UsdField(
+        null=True, blank=True, help_text="What the provider says it costs; it wins."
+    )
+    charge = UsdField(null=True, blank=True, help_text="What the account pays.")
+    price = models.ForeignKey(
+        ModelPrice,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The price that was taken; empty for the plan's figures.",
+    )
+    model_priced = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="The model whose price was taken: the served one where the catalogue has it.",
+    )
+    lines = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="The quote's lines: meter, quantity, rate, per how many, amount.",
+    )
+    revision = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        db_index=True,
+        help_text="The number of the revision that decided; empty for the plan's figures.",
+    )
+    flag = models.CharField(max_length=200, blank=True, help_text="The flag that gave the model.")
+    rule = models.CharField(max_length=200, blank=True, help_text="The id of its rule.")
+    variant = models.CharField(
+        max_length=200, blank=True, help_text="The variant of the flag that gave the model."
+    )
+    arm = models.CharField(max_length=200, blank=True, help_text="The arm of a rollout, if any.")
+    markup_percent = models.DecimalField(
+        max_digits=20,
+        decimal_places=12,
+        null=True,
+        blank=True,
+        help_text="What the account pays above the cost.",
+    )
+    markup_by = models.CharField(
+        max_length=240, blank=True, help_text="What decided the markup: the reason and the rule."
+    )
+    latency_ms = models.IntegerField()
+    status = models.CharField(
+        max_length=40,
+        help_text=(
+            "ok, unmetered (an answer without token counts), unpriced (what it took has no "
+            "price), interrupted (the call was cut off), or the failure's code."
+        ),
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-pk"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(status=OK, cost__isnull=False, cost__gte=0)
+                | (~models.Q(status=OK) & models.Q(cost__isnull=True)),
+                name="receipt_has_a_cost_exactly_when_ok",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.request_id} {self.account} {self.task} {self.model_asked} {self.status}"
