@@ -10,6 +10,7 @@ class FlagsConfig(AppConfig):
     verbose_name = "Flags"
 
     def ready(self) -> None:
-        from flags import signals
+        from flags import signals, waffle
 
+        waffle.connect()
         signals.connect()

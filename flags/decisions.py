@@ -7,7 +7,7 @@ from time import time_ns
 from typing import Any
 
 from flags import live
-from flags.account_facts import facts_of
+from flags.accounts.lookup import facts_of
 from flags.engine import Decision, Ruleset, Subject
 from flags.engine.times import milliseconds
 

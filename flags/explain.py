@@ -1,11 +1,11 @@
-"""A decision, a rule and a clause in plain words, and as JSON."""
+"""A decision in plain words, and as JSON."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
+from flags.document.words import Json, clause_text, serve_text, value_text
 from flags.engine import Decision, Document, Reason
 from flags.engine.decision import Look, Step, Verdict
 
@@ -19,6 +19,8 @@ _WHY: Final = {
     Reason.ABSTAINED: "no rule matches, and it has no default",
     Reason.ERROR: "there is no such flag",
 }
+
+
 _VERDICTS: Final = {
     Verdict.TAKEN: "taken",
     Verdict.MET: "met",
@@ -30,21 +32,6 @@ _VERDICTS: Final = {
     Verdict.NO_BUCKET: "there is nothing to deal the account by",
     Verdict.NO_VARIANT: "nothing to serve",
 }
-_OPERATORS: Final = {
-    "in": "is",
-    "lt": "<",
-    "le": "≤",
-    "gt": ">",
-    "ge": "≥",
-    "prefix": "starts with",
-    "suffix": "ends with",
-    "contains": "contains",
-    "glob": "looks like",
-    "cidr": "is in the network",
-}
-_SHOWN: Final = 5
-
-Json = Mapping[str, Any]
 
 
 def why(decision: Decision) -> str:
@@ -63,10 +50,6 @@ def answer(decision: Decision) -> str:
     if decision.variant is None:
         return "nothing"
     return f"{decision.variant} = {value_text(decision.value)}"
-
-
-def value_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def steps(decision: Decision, document: Document) -> Iterator[str]:
@@ -140,87 +123,16 @@ def _at(path: str, root: Json) -> Any:
     return found
 
 
-def state_text(flag: Json) -> str:
-    """`on`, `off`, or what it is forced to."""
-    if flag["force"] is not None:
-        return f"forced to {flag['force']}"
-    return "on" if flag["on"] else "off"
-
-
-def rule_text(rule: Json) -> str:
-    """`when … serve …`."""
-    when = " and ".join(clause_text(clause) for clause in rule["when"]) or "always"
-    window = "".join(
-        f", {word} {rule[key]}" for word, key in (("from", "from"), ("until", "until")) if rule[key]
-    )
-    return f"{when}{window} → {serve_text(rule['serve'])}"
-
-
-def serve_text(serve: Json | None) -> str:
-    if serve is None:
-        return "nothing"
-    if "variant" in serve:
-        return str(serve["variant"])
-    weights = serve["split"]
-    return ", ".join(
-        f"{_share(weight / sum(weights.values()))} {variant}" for variant, weight in weights.items()
-    )
-
-
-def groups_text(groups: list[list[Json]]) -> str:
-    """Groups of clauses, of which one must hold."""
-    return " or ".join(f"({' and '.join(map(clause_text, group))})" for group in groups)
-
-
-def clause_text(clause: Json) -> str:
-    words = _clause(clause)
-    return f"not ({words})" if clause.get("not") else words
-
-
-def _clause(clause: Json) -> str:
-    op = clause["op"]
-    if op == "exists":
-        return f"{clause['trait']} is given"
-    if op == "any":
-        return groups_text(clause["values"])
-    if op in {"segment", "flag"}:
-        return f"{op} {_some(clause['values'])}"
-    if op == "share":
-        return _share_text(clause)
-    folded = ", in any case" if clause.get("fold") else ""
-    return f"{clause['trait']} {_OPERATORS[op]} {_some(clause['values'])}{folded}"
-
-
-def _share_text(clause: Json) -> str:
-    start, end = clause.get("from", 0), clause["to"]
-    size = _share((end - start) / 1_000_000)
-    first = f" from {_share(start / 1_000_000)}" if start else ""
-    ramp = ", rising" if clause.get("ramp") else ""
-    by = f" by {clause['by']}" if clause.get("by") else ""
-    return f"{size} of {clause['salt']}{first}{by}{ramp}"
-
-
-def _share(part: float) -> str:
-    return f"{part * 100:.4f}".rstrip("0").rstrip(".") + " %"
-
-
-def _some(values: list[Any]) -> str:
-    shown = [value_text(value) for value in values[:_SHOWN]]
-    more = len(values) - _SHOWN
-    return " or ".join(shown) + (f" or {more:,} more" if more > 0 else "")
-
-
-def facts(decision: Decision) -> dict[str, Any]:
+def to_json(decision: Decision) -> dict[str, Any]:
     """The decision for `--json`, its trail where it has one."""
     found = decision._asdict()
     trail = found.pop("trail")
     if trail:
         found["trail"] = [
-            {**step._asdict(), "looks": [_look_facts(look) for look in step.looks]}
-            for step in trail
+            {**step._asdict(), "looks": [_look_json(look) for look in step.looks]} for step in trail
         ]
     return found
 
 
-def _look_facts(look: Look) -> dict[str, Any]:
-    return {**look._asdict(), "inside": [_look_facts(each) for each in look.inside]}
+def _look_json(look: Look) -> dict[str, Any]:
+    return {**look._asdict(), "inside": [_look_json(each) for each in look.inside]}

@@ -16,12 +16,12 @@ from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
 from openfeature.provider import AbstractProvider, Metadata
 
 from flags import live
-from flags.account_facts import facts_of_key
-from flags.account_rows import Facts
+from flags.accounts.facts import Facts
+from flags.accounts.lookup import facts_of_key
 from flags.engine import Decision, Reason, Ruleset
 from flags.engine.times import milliseconds
-from flags.rows import RESERVED
-from flags.snapshot import Snapshot
+from flags.live.snapshot import Snapshot
+from flags.models.keys import RESERVED
 
 T = TypeVar("T", bound=FlagValueType)
 Answer = TypeVar("Answer")

@@ -2,61 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
-import orjson
 from django.db import transaction
 
-from flags import changes, export, metrics
+from flags import metrics
+from flags.document import diff
+from flags.document.check import check, checked
+from flags.document.restore import restore
+from flags.document.sentences import sentences
+from flags.document.stored import UnknownRevision, UnusableRevision, canonical, checksum_of, content
 from flags.engine import Document, DocumentError
-from flags.rows import Head, Revision, lock_head, mark_published, published
-from flags.sections import retention
+from flags.models import Head, Revision
+from flags.models.pending import lock_head, mark_published, published
+from flags.registry import retention
 
 logger = logging.getLogger(__name__)
-
-SCHEMA: Final = 1
-
-
-class UnknownRevision(LookupError):
-    def __init__(self, number: object) -> None:
-        super().__init__(f"There is no revision {number!r}. `manage.py revisions list` lists them.")
-
-
-class UnusableRevision(ValueError):
-    """What is stored cannot be used; the sentence says why."""
-
-
-class DamagedRevision(UnusableRevision):
-    """A stored text that is not what was stored."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"Revision {number} does not match its checksum; it cannot be used.")
-
-
-class MalformedRevision(UnusableRevision):
-    """A stored text that is no document."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"Revision {number} is not a document; it cannot be used.")
-
-
-class NewerRevision(UnusableRevision):
-    """A document of a later version of this software."""
-
-    def __init__(self, number: int, schema: object) -> None:
-        super().__init__(f"Revision {number} has schema {schema}; this version reads {SCHEMA}.")
-
-
-class OlderRevision(UnusableRevision):
-    """The database has lost what is in force here."""
-
-    def __init__(self, number: int, in_force: int) -> None:
-        super().__init__(f"The newest revision is {number}, older than {in_force}, in force here.")
 
 
 @transaction.atomic
@@ -67,7 +30,7 @@ def publish(*, author: str = "", comment: str = "") -> Revision:
     """
     lock_head()
     try:
-        document = export.check()
+        document = check()
     except DocumentError:
         metrics.REFUSED.inc()
         raise
@@ -81,9 +44,9 @@ def publish(*, author: str = "", comment: str = "") -> Revision:
         except UnusableRevision as fault:
             summary = [str(fault)]
     if last is not None and before is not None:
-        if not changes.diff(before, document):
+        if not diff.diff(before, document):
             return last
-        summary = changes.sentences(before, document)
+        summary = sentences(before, document)
     revision = _store(document, last, author=author, comment=comment, summary=summary)
     thin()
     return revision
@@ -127,7 +90,7 @@ def publish_pending(comment: str = "") -> str | None:
 def is_published(document: Document) -> bool:
     """Whether the newest revision says what the document does; raises UnusableRevision."""
     last = Revision.objects.first()
-    return last is not None and not changes.diff(content(last), document)
+    return last is not None and not diff.diff(content(last), document)
 
 
 def is_pending() -> bool:
@@ -145,46 +108,6 @@ def revision(number: int) -> Revision:
     return found
 
 
-def content(row: Revision) -> Document:
-    """The revision's document; raises UnusableRevision."""
-    if checksum_of(row.text) != row.checksum:
-        raise DamagedRevision(row.number)
-    return document_in(row.number, row.text)
-
-
-def document_in(number: int, text: str) -> Document:
-    """What a text that was stored says; raises MalformedRevision and NewerRevision.
-
-    What it has in common with the last text is the same object; nobody changes it.
-    """
-    try:
-        document: Document = _parsed(number, text)
-        schema = document["schema"]
-    except (ValueError, LookupError, TypeError):
-        raise MalformedRevision(number) from None
-    if schema != SCHEMA:
-        raise NewerRevision(number, schema)
-    if not Document.__required_keys__ <= document.keys():
-        raise MalformedRevision(number)
-    return document
-
-
-def _parsed(number: int, text: str) -> Any:
-    """Canonical text has flags before the number, sections, segments and traits after it."""
-    facts = f'"number":{number},"schema":{SCHEMA}'
-    flags, found, rest = text.partition(f",{facts},")
-    if found:
-        try:
-            return {**_flags(flags + "}"), **orjson.loads("{" + facts + "}"), **_rest("{" + rest)}
-        except ValueError:  # the same words, deep within a flag
-            pass
-    return orjson.loads(text)
-
-
-_flags: Final = lru_cache(maxsize=1)(orjson.loads)
-_rest: Final = lru_cache(maxsize=1)(orjson.loads)
-
-
 @transaction.atomic
 def roll_back(number: int, *, author: str = "", comment: str = "") -> Revision:
     """Make the tables say what the revision says, and publish that. Facts of accounts stay.
@@ -193,7 +116,7 @@ def roll_back(number: int, *, author: str = "", comment: str = "") -> Revision:
     """
     lock_head()
     document = content(revision(number))
-    export.restore(document)
+    restore(document)
     return publish(author=author, comment=comment or f"back to revision {number}")
 
 
@@ -209,13 +132,5 @@ def preview(change: Callable[[], Revision]) -> Revision:
 def apply(source: str | bytes, *, author: str = "", comment: str = "") -> Revision:
     """Make the tables say what the text says, and publish that; raises DocumentError."""
     lock_head()
-    export.restore(export.checked(source))
+    restore(checked(source))
     return publish(author=author, comment=comment)
-
-
-def canonical(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-
-def checksum_of(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -9,7 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.db import Error as DatabaseFault
+from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Model
@@ -23,17 +23,13 @@ from django.db.models.signals import (
 from django.db.utils import DEFAULT_DB_ALIAS
 from waffle import get_waffle_switch_model
 
-from flags import account_facts, account_rows, live, publishing
+from flags import live, publishing
+from flags.accounts.cache import ALL_ACCOUNTS
+from flags.accounts.heard import changed
+from flags.accounts.reading import account_model
 from flags.engine import DocumentError
-from flags.models import Flag, Rule, Segment, Trait, Variant
-from flags.rows import (
-    AccountOverride,
-    SegmentMember,
-    committed,
-    mark_changed,
-    published,
-    told_of_accounts,
-)
+from flags.models import AccountOverride, Flag, Rule, Segment, SegmentMember, Trait, Variant
+from flags.models.pending import committed, mark_changed, published, told_of_accounts
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +56,7 @@ def watch(*published: type[Model]) -> None:
 
 def _watch_accounts() -> None:
     """Have what is said of accounts forgotten where it is kept."""
-    watch_facts(account_rows.account_model(), lambda account: account.key)
+    watch_facts(account_model(), lambda account: account.key)
     watch_facts(AccountOverride, lambda override: override.account.key)
     watch_facts(SegmentMember, lambda member: member.key)
     told_of_accounts.connect(_accounts_changed)
@@ -72,21 +68,21 @@ def watch_facts(sender: type[Model], key: Callable[[Any], str]) -> None:
     def hear(instance: Any, *, raw: bool = False, origin: Any = None, **_what: Any) -> None:
         """A fixture's rows may come before their account; of a cascade all is forgotten at once."""
         is_by_itself = not raw and (origin is None or origin is instance)
-        account_facts.changed(key(instance) if is_by_itself else account_facts.EVERY)
+        changed(key(instance) if is_by_itself else ALL_ACCOUNTS)
 
     for signal in (post_save, post_delete):
         signal.connect(hear, sender=sender, weak=False)
 
 
 def _accounts_changed(keys: Sequence[str] | None, **_what: Any) -> None:
-    account_facts.changed(*([account_facts.EVERY] if keys is None else keys))
+    changed(*([ALL_ACCOUNTS] if keys is None else keys))
 
 
 def _publish_committed(**_what: Any) -> None:
     """The change is committed: what stands in the way now is left to the next poll."""
     try:
         publishing.publish_pending()
-    except DatabaseFault as fault:
+    except DatabaseError as fault:
         logger.error("Not published yet: %s", fault)  # noqa: TRY400 - it says it
 
 

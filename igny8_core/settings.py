@@ -118,7 +118,8 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 FLAGS_ACCOUNT_MODEL = "accounts.Account"
 WAFFLE_FLAG_MODEL = "flags.Flag"
-# How workers learn of what was published.
+# How workers learn of what was published: by a thread of their own, unless this is off.
+FLAGS_THREAD = env.boolean("FLAGS_THREAD", default=True)
 FLAGS_POLL_S = env.number("FLAGS_POLL_S", 0.5, least=0.05, most=60)
 FLAGS_REDIS_URL = REDIS_URL
 FLAGS_SNAPSHOT_FILE = env.text("FLAGS_SNAPSHOT_FILE")

@@ -28,6 +28,11 @@ ENCRYPTION_KEY = Fernet.generate_key().decode()
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def pytest_configure() -> None:
+    """No thread: a test has its database to itself, and starts the thread by `live.begin()`."""
+    django_settings.FLAGS_THREAD = False
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """Drop waffle's own flag tables: unused, but PostgreSQL cannot truncate what they refer to."""

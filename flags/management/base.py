@@ -15,14 +15,14 @@ from typing import Any, ClassVar
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.management.base import BaseCommand, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import Error as DatabaseFault
+from django.db import Error as DatabaseError
 from django.db import IntegrityError
 
-from flags.account_rows import UnknownAccount
+from flags.accounts.reading import UnknownAccount
+from flags.document.stored import UnknownRevision, UnusableRevision
 from flags.engine import DocumentError
 from flags.engine.times import UnreadableMoment, parse_moment
-from flags.publishing import UnknownRevision, UnusableRevision
-from flags.rows import Revision, UnknownFlag
+from flags.models import Revision, UnknownFlag
 
 
 class Refused(Exception):
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         add_json(parser)
 
     def run_from_argv(self, argv: list[str]) -> None:
-        told: tuple[type[Exception], ...] = (BadUsage, ValidationError, DatabaseFault)
+        told: tuple[type[Exception], ...] = (BadUsage, ValidationError, DatabaseError)
         try:
             super().run_from_argv(argv)
             self.stdout.flush()
@@ -107,7 +107,7 @@ def _sentence(error: Exception) -> str:
         return "\n".join(_sentences(error))
     if isinstance(error, IntegrityError):
         return "It was changed at the same time; try again."
-    if isinstance(error, DatabaseFault):
+    if isinstance(error, DatabaseError):
         first_line = str(error).strip().partition("\n")[0]
         return f"The database cannot be used: {first_line}"
     return str(error)

@@ -5,8 +5,8 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import flags.fields
-import flags.rows
+import flags.models.fields
+import flags.models.keys
 
 
 class Migration(migrations.Migration):
@@ -40,20 +40,20 @@ class Migration(migrations.Migration):
                 (
                     "key",
                     models.CharField(
-                        max_length=200, unique=True, validators=[flags.rows.check_key]
+                        max_length=200, unique=True, validators=[flags.models.keys.check_key]
                     ),
                 ),
                 ("note", models.TextField(blank=True)),
                 (
                     "rules",
-                    flags.fields.JsonField(
+                    flags.models.fields.JsonField(
                         blank=True,
                         default=list,
                         help_text="Groups of clauses, [[…], […]]: an account is in where all of one group hold.",
                     ),
                 ),
-                ("include", flags.fields.JsonField(blank=True, default=list)),
-                ("exclude", flags.fields.JsonField(blank=True, default=list)),
+                ("include", flags.models.fields.JsonField(blank=True, default=list)),
+                ("exclude", flags.models.fields.JsonField(blank=True, default=list)),
                 (
                     "is_long",
                     models.BooleanField(
@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
                 (
                     "name",
                     models.CharField(
-                        max_length=200, unique=True, validators=[flags.rows.check_trait_name]
+                        max_length=200, unique=True, validators=[flags.models.keys.check_trait_name]
                     ),
                 ),
                 (
@@ -120,7 +120,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="flag",
             name="default",
-            field=flags.fields.JsonField(
+            field=flags.models.fields.JsonField(
                 blank=True,
                 default=None,
                 help_text='Served where no rule matches: {"variant": …} or {"split": {…}}; empty: nothing.',
@@ -164,7 +164,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="flag",
             name="requires",
-            field=flags.fields.JsonField(
+            field=flags.models.fields.JsonField(
                 blank=True,
                 default=list,
                 help_text='Flags that must be decided first: [{"flag": …, "variants": [...]}].',
@@ -266,7 +266,7 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(blank=True, max_length=200)),
                 (
                     "when",
-                    flags.fields.JsonField(
+                    flags.models.fields.JsonField(
                         blank=True,
                         default=list,
                         help_text="Clauses that must all hold; empty: every account.",
@@ -274,7 +274,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "serve",
-                    flags.fields.JsonField(
+                    flags.models.fields.JsonField(
                         help_text='A variant, or a split such as {"split": {"mini": 90, "next": 10}}.'
                     ),
                 ),
@@ -346,8 +346,8 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("key", models.CharField(max_length=200, validators=[flags.rows.check_key])),
-                ("value", flags.fields.JsonField()),
+                ("key", models.CharField(max_length=200, validators=[flags.models.keys.check_key])),
+                ("value", flags.models.fields.JsonField()),
                 (
                     "flag",
                     models.ForeignKey(

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from flags.account_rows import Facts
+from flags.accounts.facts import Facts
 from flags.engine import Decision
 from flags.engine.times import datetime_of_us
 from igny8_core.catalogue.models import Catalogue, CatalogueModel, price_of
@@ -199,7 +199,7 @@ class Resolution(NamedTuple):
     @property
     def account_facts(self) -> dict[str, Any]:
         """What was known of the account, as JSON: to replay the resolution by, months later."""
-        return self.facts.told_at(self.at_us // 1000)
+        return self.facts.to_json(self.at_us // 1000)
 
     @property
     def at(self) -> datetime:

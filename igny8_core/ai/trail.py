@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from flags.account_rows import Facts
+from flags.accounts.facts import Facts
 from flags.engine import Decision
 from flags.engine import Reason as Decided
 from flags.engine.decision import Override, Usable, Verdict

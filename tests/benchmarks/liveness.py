@@ -19,6 +19,8 @@ from typing import Any, Final
 
 import django
 
+from flags import live, publishing
+
 CHANGES: Final = 60
 _BETWEEN_S: Final = 0.1
 _POSTGRESQL: Final = "postgres://postgres@127.0.0.1:5432"
@@ -165,8 +167,6 @@ def _rule(number: int, at: int, segments: list[str]) -> dict[str, Any]:
 def _prepare(rules: int = 1_000, keys: int = 1) -> None:
     from django.core.management import call_command
 
-    from flags import publishing
-
     call_command("migrate", verbosity=0)
     publishing.apply(json.dumps(document(rules, 1_000, keys, 1_000)))
 
@@ -185,7 +185,6 @@ def _change() -> None:
 def _publish(variant: str) -> None:
     from django.db import transaction
 
-    from flags import publishing
     from flags.models import Rule
 
     with transaction.atomic():
@@ -196,7 +195,7 @@ def _publish(variant: str) -> None:
 
 
 def _watch() -> None:
-    from flags import live, metrics
+    from flags import metrics
     from flags.engine import Subject
 
     subject = Subject("someone", {"plan": "pro"})
@@ -225,7 +224,6 @@ def _great() -> None:
 
 
 def _load() -> None:
-    from flags import live
     from flags.models import Flag
 
     Flag.objects.count()
@@ -258,7 +256,7 @@ def _facts() -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    from flags.account_facts import facts_of_key, facts_of_many
+    from flags.accounts.lookup import facts_of_key, facts_of_many
     from igny8_core.modules.accounts.models import Account
 
     facts_of_key("a0")
@@ -278,8 +276,8 @@ def _million() -> None:
     """1,000,000 accounts with three overrides each, all of them in one segment's list."""
     from django.db import connection
 
-    from flags.models import AccountOverride, Flag, Segment
-    from flags.rows import SegmentMember
+    from flags.models import AccountOverride, Flag
+    from flags.models.segment import Segment, SegmentMember
     from igny8_core.modules.accounts.models import Account
 
     account = Account.objects.create(key="template", name="x", plan="pro")
@@ -314,7 +312,7 @@ def _many() -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    from flags.account_facts import facts_of_key
+    from flags.accounts.lookup import facts_of_key
 
     with CaptureQueriesContext(connection) as queries:
         found = facts_of_key("million-7")

@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from flags import live, publishing
-from flags.account_facts import facts_of
+from flags.accounts.lookup import facts_of
 from igny8_core.ai.resolver import resolve, resolve_many
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel

@@ -16,6 +16,9 @@ from typing import Any, Final
 
 import django
 
+from flags import live, publishing
+from flags.document.stored import content
+
 WORKERS: Final = 4
 CHANGES: Final = 300
 SECONDS: Final = 60.0
@@ -62,9 +65,9 @@ def _soak() -> int:
 def _prepare() -> None:
     from django.db import transaction
 
-    from flags import publishing
-    from flags.models import Flag, Rule, Variant
-    from flags.rows import Kind
+    from flags.models import Flag
+    from flags.models.flag import Kind
+    from flags.models.rule import Rule, Variant
 
     if Flag.objects.filter(name=_FLAG).exists():
         return
@@ -84,7 +87,6 @@ def _publish_changes() -> int:
     """Evenly over the time; the number of the last revision."""
     from django.db import transaction
 
-    from flags import publishing
     from flags.models import Rule
 
     started, number = time.monotonic(), 0
@@ -107,14 +109,13 @@ def _faults(told: dict[str, Any], last: int) -> list[str]:
 
 def _wrong(noted: list[list[Any]]) -> list[str]:
     """Which answers are not those of the revision that they name, compiled anew."""
-    from flags import publishing
     from flags.engine import Subject, compile  # noqa: A004  (the word for it)
 
     compiled: dict[int, Any] = {}
     found = []
     for number, account, variant in noted:
         if number not in compiled:
-            compiled[number] = compile(publishing.content(publishing.revision(number)))
+            compiled[number] = compile(content(publishing.revision(number)))
         wanted = compiled[number].evaluate(_FLAG, Subject(account), now=0).variant
         if wanted != variant:
             found.append(f"revision {number} gives {account} {wanted}, not {variant}")
@@ -125,7 +126,6 @@ def _worker() -> None:
     """Decide until the parent says which revision is the last, and this process has it."""
     import threading
 
-    from flags import live
     from flags.engine import Subject
     from igny8_core.ai.resolver import resolve
     from igny8_core.modules.accounts.models import Account

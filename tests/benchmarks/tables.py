@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flags.document.check import check
+from flags.document.restore import restore
 from flags.engine import parse
 from tests.benchmarks.measure import median_s
 
@@ -49,15 +51,16 @@ def _flag(number: int, segments: list[str]) -> dict[str, Any]:
 
 
 def tables_s() -> dict[str, float]:
-    from flags import export, snapshot
+    from flags.document import export
+    from flags.live import snapshot
 
     wanted = parse(document())
-    export.restore(wanted)
+    restore(wanted)
     return {
         "export": median_s(export.document),
-        "export and check": median_s(export.check),
+        "export and check": median_s(check),
         "read, check and compile a first snapshot": median_s(
             lambda: snapshot.of_tables(snapshot.EMPTY)
         ),
-        "restore": median_s(lambda: export.restore(wanted)),
+        "restore": median_s(lambda: restore(wanted)),
     }

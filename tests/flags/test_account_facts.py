@@ -12,16 +12,34 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from flags import account_facts
-from flags.account_facts import facts_of, facts_of_key, hear_changes
-from flags.models import AccountOverride, Flag, Segment
-from flags.rows import EXCLUDED, INCLUDED, AccountChange, changing, forget_ended_threads
+from flags import live
+from flags.accounts.cache import ALL_ACCOUNTS, cache
+from flags.accounts.heard import hear_changes
+from flags.accounts.lookup import facts_of, facts_of_key, keys_to_read, read_again
+from flags.models import AccountChange, AccountOverride, Flag, Segment
+from flags.models.keys import EXCLUDED, INCLUDED
+from flags.models.pending import changing, forget_ended_threads
 from igny8_core.catalogue.names import PREFERENCES
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel, IntegrationSettings
 
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
 COMMITTED = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+def database_is_asked() -> None:
+    """As the thread does at the beginning of a turn."""
+    cache.has_thread = True
+    live._process.health.database_is_asked()
+
+
+def database_has_answered() -> None:
+    live._process.health.database_has_answered()
+
+
+def keep_current() -> None:
+    if keys := keys_to_read():
+        read_again(keys)
 
 
 @pytest.fixture
@@ -172,17 +190,17 @@ def test_facts__older_than_allowed_and_kept_by_the_thread__are_read_by_it(
     settings.FLAGS_FACTS_TTL_S = 10
     with time_machine.travel(NOON, tick=False) as clock:
         first = facts_of(acme)
-        account_facts.database_is_asked()  # as the thread does
-        account_facts.database_has_answered()
+        database_is_asked()
+        database_has_answered()
         with connection.cursor() as cursor:
             cursor.execute("UPDATE accounts_account SET plan = 'free' WHERE key = 'acme'")
         clock.shift(10)
         with django_assert_num_queries(0):
             assert facts_of(acme) is first
-        account_facts.keep_current()
+        keep_current()
         with django_assert_num_queries(0):
             assert facts_of(acme).traits["plan"] == "free"
-            account_facts.keep_current()  # nothing is left to read
+            keep_current()  # nothing is left to read
 
 
 @COMMITTED
@@ -190,16 +208,16 @@ def test_facts__database_known_to_be_away__nobody_waits_for_it(
     acme: Account, bolt: Account, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     known = facts_of(acme)
-    account_facts.database_is_asked()
-    account_facts.database_has_failed()
-    account_facts.database_is_asked()  # a new attempt is no answer
-    account_facts.forget(account_facts.EVERY)
+    database_is_asked()
+    live._process.health.database_has_failed()
+    database_is_asked()  # a new attempt is no answer
+    cache.invalidate(ALL_ACCOUNTS)
     with django_assert_num_queries(0):
         assert facts_of(acme).traits == known.traits
         assert not facts_of(bolt).is_known
-    account_facts.database_is_asked()
-    account_facts.database_has_answered()
-    account_facts.keep_current()
+    database_is_asked()
+    database_has_answered()
+    keep_current()
     assert facts_of(bolt).is_known
 
 
@@ -212,7 +230,6 @@ def test_facts__of_more_accounts_than_are_kept__are_bounded(settings: Settings) 
     for account in accounts:
         facts_of(account)
         assert facts_of(accounts[0]) is often
-    cache = account_facts._cache
     assert len(cache.newer) + len(cache.older) <= 20
 
 
@@ -267,15 +284,15 @@ def test_change_heard_from_elsewhere__what_was_known_serves_until_the_thread_has
 ) -> None:
     hear_changes()
     first, other = facts_of(acme), facts_of(bolt)
-    account_facts.database_is_asked()
-    account_facts.database_has_answered()
+    database_is_asked()
+    database_has_answered()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE accounts_account SET plan = 'free' WHERE key = 'acme'")
     AccountChange.objects.create(key="acme")
     hear_changes()
     with django_assert_num_queries(0):
         assert facts_of(acme) is first
-    account_facts.keep_current()
+    keep_current()
     with django_assert_num_queries(0):
         assert facts_of(acme).traits["plan"] == "free"
         assert facts_of(bolt) is other

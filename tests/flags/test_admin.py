@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from flags import export
+from flags.document import export
 from flags.models import AccountOverride, Flag, Rule, Segment, Trait, Variant
 from igny8_core.modules.accounts.models import Account
 

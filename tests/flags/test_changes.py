@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from flags.changes import Change, apply, diff, sentences
+from flags.document.diff import Difference, apply, diff
+from flags.document.sentences import sentences
 from tests.flags.engine.documents import documents, empty, flag, rule
 
 
@@ -40,7 +41,7 @@ def test_diff__number__does_not_count() -> None:
 def test_change__told__leaves_out_what_is_absent() -> None:
     (change,) = diff(empty(), empty(switches={"a/b": True}))
     assert change.facts() == {"path": "/switches/a~1b", "after": True}
-    assert isinstance(change, Change)
+    assert isinstance(change, Difference)
 
 
 def share(to: int) -> dict[str, Any]:

@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from pytest_django import DjangoAssertNumQueries
 from waffle.models import Switch
 
-from flags import export, live, sections
+from flags import live, registry
+from flags.document import export
+from flags.document.check import check, checked
+from flags.document.restore import restore
 from flags.engine import Document, DocumentError, Subject, compile, parse  # noqa: A004
 from flags.models import AccountOverride, Flag, Rule, Segment, SegmentMember, Trait, Variant
 from igny8_core.modules.accounts.models import Account
@@ -31,7 +34,7 @@ ASKED = [
 
 
 def exported(wanted: Any) -> dict[str, Any]:
-    export.restore(parse(wanted))
+    restore(parse(wanted))
     return export.document()
 
 
@@ -106,7 +109,7 @@ def test_restore__force__is_waffles_everyone(wanted: Any, everyone: object) -> N
 def test_restore__forced_to_a_second_false_variant__is_refused_with_nothing_changed() -> None:
     Flag.objects.create(name="there")
     with pytest.raises(DocumentError) as refusal:
-        export.restore(parse(empty(flags={"f": yes_no(force="never", off="no")})))
+        restore(parse(empty(flags={"f": yes_no(force="never", off="no")})))
     assert refusal.value.errors[0]["path"] == "/flags/f/force"
     assert refusal.value.errors[0]["value"] == "never"
     assert [row.name for row in Flag.objects.all()] == ["there"]
@@ -116,7 +119,7 @@ def test_restore__forced_to_a_second_false_variant__is_refused_with_nothing_chan
 def test_restore__moment_beyond_the_calendar__is_refused(key: str) -> None:
     wanted = empty(flags={"f": flag(rules=[rule("r", **{key: 10**15})])})
     with pytest.raises(DocumentError) as refusal:
-        export.restore(parse(wanted))
+        restore(parse(wanted))
     assert refusal.value.errors[0]["path"] == f"/flags/f/rules/0/{key}"
 
 
@@ -152,7 +155,7 @@ def test_restore__flag_that_stays__keeps_its_row_and_what_is_not_published(acme:
     del wanted["flags"]["gone"]
     kept.percent = 10
     kept.save()
-    export.restore(cast(Document, wanted))
+    restore(cast(Document, wanted))
     row = Flag.objects.get()
     assert (row.pk, row.note, row.staff, row.percent) == (kept.pk, "mine", True, None)
     assert row.overrides.count() == 1
@@ -162,13 +165,13 @@ def test_restore__flag_that_stays__keeps_its_row_and_what_is_not_published(acme:
 def test_restore__document_without_a_flag_that_is_overridden__is_refused(
     acme: Account, paused: bool
 ) -> None:
-    before = export.check()
+    before = check()
     flag = Flag.objects.create(name="f")
     AccountOverride.objects.create(
         account=acme, flag=flag, variant="on", reason="why", paused=paused
     )
     with pytest.raises(DocumentError) as refusal:
-        export.restore(before)
+        restore(before)
     (problem,) = refusal.value.errors
     assert problem["path"] == "/flags/f"
     assert problem["message"] == "It would go, and acme has an override of it."
@@ -176,10 +179,10 @@ def test_restore__document_without_a_flag_that_is_overridden__is_refused(
 
 
 def test_restore__document_without_a_segment_that_has_a_long_list__is_refused() -> None:
-    before = export.check()
+    before = check()
     long_segment(10_001)
     with pytest.raises(DocumentError, match="with it its long list of accounts"):
-        export.restore(before)
+        restore(before)
     assert SegmentMember.objects.count() == 10_001
 
 
@@ -196,7 +199,7 @@ def test_restore__text_longer_than_its_column__is_refused() -> None:
         "default": None,
     }
     with pytest.raises(DocumentError) as refusal:
-        export.restore(export.checked(source))
+        restore(checked(source))
     (problem,) = refusal.value.errors
     assert problem["path"] == "/flags/f/rules/0/name"
     assert "at most 200 characters (it has 201)" in problem["message"]
@@ -244,7 +247,7 @@ def test_segment__more_accounts__are_rows_that_the_decision_reads(
         flag=row, when=[{"op": "segment", "values": ["long"]}], serve={"variant": "on"}
     )
     assert SegmentMember.objects.count() == include + exclude
-    assert export.check()["segments"]["long"]["include"] == []
+    assert check()["segments"]["long"]["include"] == []
     for key, plan, expected in [
         ("in-0", "free", True),
         ("out-0", "pro", False),
@@ -270,7 +273,7 @@ def test_segment__long_lists__export_restore_export_is_identity_and_keeps_the_ro
 def test_segment__long_list_made_short__leaves_no_row() -> None:
     segment = long_segment(10_001)
     segment.set_lists(["acme"], [])
-    assert export.check()["segments"]["long"]["include"] == ["acme"]
+    assert check()["segments"]["long"]["include"] == ["acme"]
     assert not SegmentMember.objects.exists()
 
 
@@ -301,21 +304,21 @@ def test_check__vocabulary__takes_what_the_catalogue_has(value: str, message: st
     row = Flag.objects.create(name="f", kind="str", vocabulary="ai-model:text")
     Variant.objects.create(flag=row, key="a", value=value)
     if message is None:
-        export.check()
+        check()
         return
     with pytest.raises(DocumentError) as refusal:
-        export.check()
+        check()
     assert [each["message"] for each in refusal.value.errors] == [message]
 
 
 def test_vocabulary__two_with_one_name__is_refused() -> None:
-    def nothing(_sections: sections.Sections) -> dict[str, sections.WhyNot]:
+    def nothing(_sections: registry.Sections) -> dict[str, registry.WhyNot]:
         return {}
 
-    sections.register_vocabulary("test:once", nothing)
-    sections.register_vocabulary("test:once", nothing)
+    registry.register_vocabulary("test:once", nothing)
+    registry.register_vocabulary("test:once", nothing)
     with pytest.raises(ValueError, match="'test:once' is registered already"):
-        sections.register_vocabulary("test:once", lambda _sections: {})
+        registry.register_vocabulary("test:once", lambda _sections: {})
 
 
 # Size
@@ -325,7 +328,7 @@ def test_snapshot__two_hundred_flags__takes_eleven_queries(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     live.current()
-    export.restore(parse(tables.document()))
+    restore(parse(tables.document()))
     with django_assert_num_queries(11):
         snapshot = live.current()
     assert len(snapshot.flags) == 200

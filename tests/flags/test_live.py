@@ -12,9 +12,9 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from flags import live, publishing
-from flags.account_facts import facts_of, facts_of_key
-from flags.models import AccountOverride, Flag, Revision, Rule
-from flags.rows import Head
+from flags.accounts.lookup import facts_of, facts_of_key
+from flags.document.stored import checksum_of
+from flags.models import AccountOverride, Flag, Head, Revision, Rule
 from igny8_core.modules.accounts.models import Account
 from tests.conftest import environment, run_manage
 
@@ -114,7 +114,7 @@ def test_current__other_content_under_the_same_number__is_taken() -> None:
     row = publishing.publish()
     assert "f" in live.current().ruleset.document["flags"]
     text = row.text.replace('"f":', '"g":')
-    Revision.objects.filter(pk=row.pk).update(text=text, checksum=publishing.checksum_of(text))
+    Revision.objects.filter(pk=row.pk).update(text=text, checksum=checksum_of(text))
     Head.objects.update(version="restored", published="restored")
     live._process.try_refresh()
     assert [*live.current().ruleset.document["flags"]] == ["g"]

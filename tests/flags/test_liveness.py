@@ -402,21 +402,21 @@ def test_revision__no_document_under_a_right_checksum__the_one_before_serves(
 
 
 def test_copy__older_than_what_is_there__is_not_written(tmp_path: Path) -> None:
-    from flags import snapshot_file
+    from flags.live import copy
 
     path = tmp_path / "snapshot"
-    snapshot_file.write(path, 7, "{}", newest=7)
-    snapshot_file.write(path, 6, "[]", newest=7)
-    assert snapshot_file.read(path) == (7, "{}")
+    copy.write(path, 7, "{}", newest=7)
+    copy.write(path, 6, "[]", newest=7)
+    assert copy.read(path) == (7, "{}")
 
 
 def test_copy__newer_than_the_database__is_replaced(tmp_path: Path) -> None:
-    from flags import snapshot_file
+    from flags.live import copy
 
     path = tmp_path / "snapshot"
-    snapshot_file.write(path, 7, "{}", newest=7)
-    snapshot_file.write(path, 6, "[]", newest=6)  # an older backup was restored
-    assert snapshot_file.read(path) == (6, "[]")
+    copy.write(path, 7, "{}", newest=7)
+    copy.write(path, 6, "[]", newest=6)  # an older backup was restored
+    assert copy.read(path) == (6, "[]")
 
 
 # With servers that go away

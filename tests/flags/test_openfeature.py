@@ -17,7 +17,7 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagEvaluationDetails
 
 from flags import live
-from flags.account_rows import Facts
+from flags.accounts.facts import Facts
 from flags.engine import Reason, Subject, compile, parse  # noqa: A004
 from flags.models import AccountOverride, Flag, Rule, Segment, Variant
 from flags.openfeature import FlagsProvider

@@ -18,7 +18,10 @@ from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flags import changes, export, live, publishing
+from flags import live, publishing
+from flags.document import diff, export, stored
+from flags.document.restore import restore
+from flags.document.stored import canonical, content, document_in
 from flags.engine import DocumentError, Subject, compile, parse  # noqa: A004
 from flags.management import base
 from flags.models import AccountOverride, Flag, Revision, Rule, Segment
@@ -32,7 +35,7 @@ COMMITTED = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
 def same(one: Any, other: Any) -> bool:
-    return not changes.diff(one, other)
+    return not diff.diff(one, other)
 
 
 def test_publish__changed_tables__are_the_next_number_with_what_changed() -> None:
@@ -41,7 +44,7 @@ def test_publish__changed_tables__are_the_next_number_with_what_changed() -> Non
     second = publishing.publish(author="bob")
     assert (second.number, second.parent, second.author) == (first.number + 1, first, "bob")
     assert second.summary == ["flag f: added"]
-    document = publishing.content(second)
+    document = content(second)
     assert document["number"] == second.number
     assert same(document, export.document())
 
@@ -65,7 +68,7 @@ def test_publish__tables_that_do_not_check__leaves_nothing() -> None:
 def test_revision__text_tampered_with__is_refused() -> None:
     row = publishing.publish()
     Revision.objects.update(text=row.text.replace('"schema":1', '"schema":2'))
-    with pytest.raises(publishing.DamagedRevision, match="does not match its checksum"):
+    with pytest.raises(stored.DamagedRevision, match="does not match its checksum"):
         publishing.roll_back(row.number)
 
 
@@ -76,16 +79,16 @@ def test_roll_back__to_any_revision__the_tables_say_what_it_says(
 ) -> None:
     Revision.objects.all().delete()
     for document in wanted:
-        export.restore(parse(document))
+        restore(parse(document))
         publishing.publish()
     numbers = list(Revision.objects.values_list("number", flat=True))
     chosen = publishing.revision(data.draw(st.sampled_from(numbers)))
     newest = publishing.roll_back(chosen.number)
-    assert same(export.document(), publishing.content(chosen))
-    assert same(publishing.content(newest), publishing.content(chosen))
-    rows = {row.number: publishing.content(row) for row in Revision.objects.all()}
+    assert same(export.document(), content(chosen))
+    assert same(content(newest), content(chosen))
+    rows = {row.number: content(row) for row in Revision.objects.all()}
     for before, after in zip(sorted(rows), sorted(rows)[1:], strict=False):
-        applied = changes.apply(rows[before], changes.diff(rows[before], rows[after]))
+        applied = diff.apply(rows[before], diff.diff(rows[before], rows[after]))
         assert same(applied, rows[after])
 
 
@@ -247,8 +250,8 @@ def test_two_processes__publishing_at_once__lose_nothing(
     assert [process.wait(60) for process in both] == [0, 0]
     told = (
         "numbers = list(Revision.objects.values_list('number', flat=True));"
-        "head = publishing.content(Revision.objects.first());"
-        "print(json.dumps([numbers, changes.diff(head, export.document())]))"
+        "head = stored.content(Revision.objects.first());"
+        "print(json.dumps([numbers, diff.diff(head, export.document())]))"
     )
     numbers, differing = json.loads(_shell(env, told))
     assert differing == []
@@ -256,7 +259,10 @@ def test_two_processes__publishing_at_once__lose_nothing(
     assert before < numbers[0] <= before + 20
 
 
-_PREFIX = "import json; from flags import changes, export, publishing; from flags.models import *; "
+_PREFIX = (
+    "import json; from flags import publishing; from flags.document import diff, export, stored; "
+    "from flags.models import *; "
+)
 
 
 def _shell(env: dict[str, str], code: str) -> str:
@@ -496,8 +502,8 @@ def test_document_in__words_of_the_document_within_a_flag__are_the_flags(value: 
     whole |= {"switches": {}, "sections": {"number": {"schema": 1}}}
     for number in (7, 8):
         document = {**whole, "number": number}
-        text = publishing.canonical(document)
-        assert publishing.document_in(number, text) == document
+        text = canonical(document)
+        assert document_in(number, text) == document
 
 
 def test_document_in__next_number__shares_what_has_not_changed() -> None:
@@ -505,8 +511,7 @@ def test_document_in__next_number__shares_what_has_not_changed() -> None:
     whole = {"schema": 1, "hash": "r1", "traits": {}, "segments": {}, "flags": flags}
     whole |= {"switches": {}, "sections": {"a": {}}}
     first, second = (
-        publishing.document_in(number, publishing.canonical({**whole, "number": number}))
-        for number in (7, 8)
+        document_in(number, canonical({**whole, "number": number})) for number in (7, 8)
     )
     assert (first["number"], second["number"]) == (7, 8)
     assert first["flags"] is second["flags"]

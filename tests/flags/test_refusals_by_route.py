@@ -13,10 +13,12 @@ from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django.test import Client
 
-from flags import changes, export, publishing
+from flags import publishing
+from flags.document import diff, export
+from flags.document.check import checked
+from flags.document.restore import restore
 from flags.engine import DocumentError
 from flags.models import Flag, Revision, Rule, Segment, Trait
-from flags.rows import AbstractFlag
 from tests.flags.engine.test_refusals import CASES, DOCUMENT, changed
 from tests.flags.test_admin import errors_of
 
@@ -75,11 +77,11 @@ TYPED = [
 @pytest.fixture(autouse=True)
 def _kept() -> Iterator[None]:
     """The tables say the base document, and go on saying it."""
-    export.restore(export.checked(DOCUMENT))
+    restore(checked(DOCUMENT))
     last = publishing.publish()
     before = export.document()
     yield
-    assert not changes.diff(export.document(), before)
+    assert not diff.diff(export.document(), before)
     assert Revision.objects.first() == last
 
 
@@ -112,7 +114,7 @@ def put_and_publish(wanted: Any, all_parts: list[list[str]]) -> None:
 
 def put(wanted: Any, parts: list[str]) -> None:
     """Write the column by the rows' own save()."""
-    row: AbstractFlag | Rule | Segment
+    row: Flag | Rule | Segment
     match parts:
         case ["flags", name, "rules", number, column, *_]:
             rule = wanted["flags"][name]["rules"][int(number)]

@@ -15,9 +15,9 @@ from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from flags.fields import JsonFormField, to_text
 from flags.models import AccountOverride, Flag, Rule, Trait, Variant
-from flags.rows import next_rule_id
+from flags.models.fields import JsonFormField, to_text
+from flags.models.rule import next_rule_id
 from igny8_core.modules.accounts.models import Account
 
 pytestmark = pytest.mark.django_db

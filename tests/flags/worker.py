@@ -42,7 +42,7 @@ class Worker:
 
     def active(self, flag: str, account: str = "acme") -> Any:
         from flags import live
-        from flags.account_facts import facts_of_key
+        from flags.accounts.lookup import facts_of_key
 
         facts = facts_of_key(account)
         now = int(time.time() * 1000)
@@ -152,37 +152,37 @@ class Worker:
 
     def store(self, schema: int) -> Any:
         """A revision as another version of the software would store it."""
-        from flags import publishing
+        from flags.document import stored
         from flags.models import Head, Revision
 
         last = Revision.objects.latest("number")
-        document = {**publishing.content(last), "schema": schema, "number": last.number + 1}
-        text = publishing.canonical(document)
+        document = {**stored.content(last), "schema": schema, "number": last.number + 1}
+        text = stored.canonical(document)
         Revision.objects.create(
-            number=last.number + 1, text=text, checksum=publishing.checksum_of(text), parent=last
+            number=last.number + 1, text=text, checksum=stored.checksum_of(text), parent=last
         )
         Head.objects.update(version=f"of {schema}", published=f"of {schema}")
         return last.number + 1
 
     def text_serving(self, variant: str) -> str:
         """A document whose flag serves by default a variant that it may not have."""
-        from flags import publishing
+        from flags.document import stored
         from flags.models import Revision
 
         last = Revision.objects.latest("number")
-        document: Any = publishing.content(last)
+        document: Any = stored.content(last)
         flag = {**document["flags"]["f"], "default": {"variant": variant}}
         flags = {**document["flags"], "f": flag}
-        return publishing.canonical({**document, "number": last.number + 1, "flags": flags})
+        return stored.canonical({**document, "number": last.number + 1, "flags": flags})
 
     def store_text(self, text: str) -> None:
         """A revision that is no document, under its right checksum."""
-        from flags import publishing
+        from flags.document import stored
         from flags.models import Head, Revision
 
         last = Revision.objects.latest("number")
         Revision.objects.create(
-            number=last.number + 1, text=text, checksum=publishing.checksum_of(text), parent=last
+            number=last.number + 1, text=text, checksum=stored.checksum_of(text), parent=last
         )
         Head.objects.update(version="by hand", published="by hand")
 

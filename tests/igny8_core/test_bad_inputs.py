@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from flags.account_rows import UnknownAccount
+from flags.accounts.reading import UnknownAccount
 from flags.engine.times import UnreadableMoment, parse_moment
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.model_registry import ModelRegistry

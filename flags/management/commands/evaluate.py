@@ -6,11 +6,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from flags import explain, live
-from flags.account_rows import account_by_key
+from flags.accounts.reading import account_by_key
 from flags.decisions import decide
 from flags.engine import Reason
 from flags.management import base
-from flags.rows import UnknownFlag
+from flags.models import UnknownFlag
 
 
 class Command(base.Command):
@@ -36,7 +36,7 @@ class Command(base.Command):
         if decision.reason is Reason.ERROR:
             raise UnknownFlag(options["flag"])
         if options["json"]:
-            self.print_json({"account": account.key, **explain.facts(decision)})
+            self.print_json({"account": account.key, **explain.to_json(decision)})
             return
         self.print_rows(
             [

@@ -9,10 +9,11 @@ from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from flags import explain, export, publishing
+from flags import publishing
+from flags.document import export, words
 from flags.management import base
-from flags.models import AccountOverride, Flag
-from flags.rows import UnknownFlag, flag_by_name, lock_head
+from flags.models import AccountOverride, Flag, UnknownFlag, flag_by_name
+from flags.models.pending import lock_head
 
 
 class Command(base.ActionCommand):
@@ -44,10 +45,10 @@ class Command(base.ActionCommand):
                 (
                     name,
                     flag["kind"],
-                    explain.state_text(flag),
+                    words.state_text(flag),
                     str(len(flag["rules"])),
                     str(counts.get(name, 0)),
-                    explain.serve_text(flag["default"]),
+                    words.serve_text(flag["default"]),
                 )
                 for name, flag in flags.items()
             ]
@@ -70,14 +71,14 @@ class Command(base.ActionCommand):
             [
                 ("flag", name),
                 ("kind", flag["kind"] + _variants(flag["vocabulary"] and [flag["vocabulary"]])),
-                ("state", explain.state_text(flag)),
+                ("state", words.state_text(flag)),
                 *(
-                    ("variant", f"{key} = {explain.value_text(value)}")
+                    ("variant", f"{key} = {words.value_text(value)}")
                     for key, value in flag["variants"].items()
                 ),
                 *requires,
                 *(("rule", f"{rule['id']}: {_rule(rule)}") for rule in flag["rules"]),
-                ("default", explain.serve_text(flag["default"])),
+                ("default", words.serve_text(flag["default"])),
                 ("off", flag["off"] or "nothing"),
                 ("overrides", str(_live_overrides().get(name, 0))),
             ]
@@ -99,7 +100,7 @@ class Command(base.ActionCommand):
         flag.save()
         word = "on" if is_on else "off"
         publishing.publish(author=base.user(), comment=f"flag {word} {flag.name}")
-        state = explain.state_text(export.flag_of(flag))
+        state = words.state_text(export.flag_of(flag))
         if options["json"]:
             self.print_json({"flag": flag.name, "state": state, "is_on": is_on})
         else:
@@ -111,7 +112,7 @@ _YES_NO = {True: "Yes", False: "No"}
 
 def _rule(rule: Any) -> str:
     name = f"“{rule['name']}” " if rule["name"] else ""
-    return name + explain.rule_text(rule)
+    return name + words.rule_text(rule)
 
 
 def _variants(names: list[str] | None) -> str:

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 from django.db import transaction
 from django.utils import timezone
 
-from flags.account_rows import account_by_key
+from flags.accounts.reading import account_by_key
 from flags.management import base
-from flags.models import AccountOverride, Flag
-from flags.rows import flag_by_name, lock_head
+from flags.models import AccountOverride, Flag, flag_by_name
+from flags.models.pending import lock_head
 
 
 class Command(base.ActionCommand):

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.db import transaction
 
-from flags import export, publishing
+from flags import publishing
+from flags.document.check import check
 from flags.management import base
-from flags.rows import mark_changed
+from flags.models.pending import mark_changed
 
 
 class Command(base.Command):
@@ -22,7 +23,7 @@ class Command(base.Command):
 
     def handle(self, **options: Any) -> None:
         if options["check"]:
-            told = {"checks": True, "pending": not publishing.is_published(export.check())}
+            told = {"checks": True, "pending": not publishing.is_published(check())}
             state = "are unpublished changes" if told["pending"] else "is nothing unpublished"
             if options["json"]:
                 self.print_json(told)

@@ -7,7 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from flags import changes, publishing
+from flags import publishing
+from flags.document import diff
+from flags.document.sentences import sentences
+from flags.document.stored import content
 from flags.management import base
 from flags.models import Revision
 
@@ -63,10 +66,10 @@ class Command(base.ActionCommand):
         row = publishing.revision(options["number"])
         if options["json"]:
             self.print_json(
-                {**base.revision_facts(row), "document": publishing.content(row)},
+                {**base.revision_facts(row), "document": content(row)},
             )
             return
-        publishing.content(row)
+        content(row)
         self.print_rows(
             [
                 ("revision", str(row.number)),
@@ -80,12 +83,12 @@ class Command(base.ActionCommand):
 
     def do_diff(self, **options: Any) -> None:
         before, after = (
-            publishing.content(publishing.revision(options[side])) for side in ("before", "after")
+            content(publishing.revision(options[side])) for side in ("before", "after")
         )
         if options["json"]:
-            self.print_json([change.facts() for change in changes.diff(before, after)])
+            self.print_json([change.facts() for change in diff.diff(before, after)])
             return
-        told = changes.sentences(before, after)
+        told = sentences(before, after)
         for sentence in told or ["Nothing differs."]:
             self.stdout.write(sentence)
 
@@ -106,7 +109,7 @@ class Command(base.ActionCommand):
         row = Revision.objects.first() if number is None else publishing.revision(number)
         if row is None:
             raise base.Refused("Nothing was published yet.")
-        publishing.content(row)
+        content(row)
         try:
             options["file"].write_text(row.text, encoding="utf-8")
         except OSError as error:

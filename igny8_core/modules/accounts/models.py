@@ -11,8 +11,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
-from flags.account_rows import UnknownAccount
-from flags.rows import FactsQuerySet
+from flags.accounts.reading import UnknownAccount
+from flags.models.published import FactsQuerySet
 from igny8_core.modules.accounts.errors import AccountKeyIsFixed
 
 KEY = re.compile(r"[a-z0-9][a-z0-9._-]*")

@@ -7,6 +7,7 @@ from functools import partial
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+from flags import registry
 from igny8_core.catalogue.names import PREFERENCES, SECTION, vocabulary_of
 from igny8_core.catalogue.problems import servable
 from igny8_core.catalogue.section import compile_section
@@ -19,7 +20,7 @@ class SystemConfig(AppConfig):
     verbose_name = "AI models"
 
     def ready(self) -> None:
-        from flags import sections, signals
+        from flags import signals
         from igny8_core import live_settings
         from igny8_core.modules.system import section_rows
         from igny8_core.modules.system.models import (
@@ -31,9 +32,9 @@ class SystemConfig(AppConfig):
 
         post_migrate.connect(live_settings.seed, sender=self)
         signals.watch(AIModel, ModelPrice, RateLine)
-        sections.register_section(
+        registry.register_section(
             SECTION,
-            sections.Section(
+            registry.Section(
                 section_rows.dump,
                 section_rows.problems,
                 section_rows.restore,
@@ -41,13 +42,13 @@ class SystemConfig(AppConfig):
                 compile_section,
             ),
         )
-        preferences = sections.AccountFacts(
+        preferences = registry.AccountFacts(
             IntegrationSettings.preferences_of,
             IntegrationSettings.preferences_of_many,
             IntegrationSettings.PREFERENCES,
         )
-        sections.register_account_facts(PREFERENCES, preferences)
+        registry.register_account_facts(PREFERENCES, preferences)
         signals.watch_facts(IntegrationSettings, lambda settings: settings.account.key)
         for model_type in ModelType:
             known = partial(servable, model_type=model_type)
-            sections.register_vocabulary(vocabulary_of(model_type), known)
+            registry.register_vocabulary(vocabulary_of(model_type), known)

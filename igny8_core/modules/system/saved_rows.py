@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from django.db import models, transaction
 
-from flags.rows import Published, mark_changed
+from flags.models.pending import mark_changed
+from flags.models.published import Published
 
 Row = TypeVar("Row", bound=models.Model)
 

@@ -7,7 +7,7 @@ from typing import cast
 from django.db.models.signals import pre_delete, pre_save
 from django.utils import timezone
 
-from flags import export, serving
+from flags.document import export, servable
 from flags.engine.document import Flag as FlagDocument
 from flags.models import Flag
 from igny8_core.catalogue.names import VOCABULARY
@@ -49,7 +49,7 @@ def _refuse_if_named(model_id: str, change: str) -> None:
             document = cast(FlagDocument, export.flag_of(flag))
             served = [
                 place.words
-                for place in serving.places(flag.name, document, timezone.now())
+                for place in servable.places(flag.name, document, timezone.now())
                 if place.variant in keys
             ]
             named = served or [f"it is the variant {key} of flag {flag.name}" for key in keys]

@@ -16,13 +16,13 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from waffle import get_waffle_switch_model
 
-from flags import explain as flag_explain
-from flags import export, live, publishing
-from flags.account_facts import facts_of
+from flags import explain, live, publishing
+from flags.accounts.lookup import facts_of
+from flags.document.check import check
+from flags.document.stored import UnknownRevision
 from flags.engine import DocumentError
 from flags.engine import Reason as Decided
 from flags.models import AccountOverride, Flag, Rule, Trait, Variant
-from flags.publishing import UnknownRevision
 from igny8_core.ai import resolver, words
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.errors import ModelNotAvailable, NoUsableModel
@@ -177,7 +177,7 @@ def test_restricted_model__by_its_flag__is_for_some_accounts(acme: Account, text
     assert model_of(acme) == "gpt-5.2"
     Flag.objects.get(name="early").delete()
     with pytest.raises(DocumentError, match="There is no boolean flag 'early'"):
-        export.check()
+        check()
 
 
 @pytest.mark.django_db
@@ -372,7 +372,7 @@ def test_refusals__in_words__say_what_was_seen(acme: Account, text: Flag) -> Non
     assert of_rule[:3] == (Reason.RULE, None, Refusal.NOTHING_USABLE)
     document = live.current().ruleset.document
     assert of_rule.decision is not None
-    first, last = flag_explain.steps(of_rule.decision, document)
+    first, last = explain.steps(of_rule.decision, document)
     assert first == (
         "rule r1: serves next, which cannot be used: gpt-5.2: "
         "it is retired since 2026-01-01 00:00 UTC (RETIRED)"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from flags.account_facts import facts_of
+from flags.accounts.lookup import facts_of
 from flags.decisions import decide
 from flags.models import AccountOverride, Flag, Rule, Variant
 from igny8_core.ai.model_registry import ModelRegistry

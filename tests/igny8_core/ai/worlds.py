@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from flags import export
-from flags.account_rows import Facts
+from flags.accounts.facts import Facts
+from flags.document.check import checked
 from flags.engine import compile  # noqa: A004  (the word for it)
 from flags.engine.times import microseconds
-from flags.snapshot import Snapshot, Source
+from flags.live.snapshot import Snapshot, Source
 from igny8_core.ai.candidates import SnapshotCandidates
 from igny8_core.ai.trail import trail
 from igny8_core.catalogue.section import compile_section
@@ -62,13 +62,13 @@ def milliseconds(moment: str) -> int:
 
 def snapshot_of(document: Any) -> Snapshot:
     """As a process has it, of a document that could be published."""
-    checked = export.checked(document)
-    catalogue: Any = checked["sections"]["catalogue"]
+    document = checked(document)
+    catalogue: Any = document["sections"]["catalogue"]
     return Snapshot(
         1,
         "",
         Source.DATABASE,
-        compile(checked),
+        compile(document),
         {"catalogue": compile_section(catalogue)},
         {},
         {},

@@ -8,8 +8,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from flags import live, publishing
 from flags.engine import DocumentError
-from flags.models import Flag, Revision, Rule
-from flags.rows import Head
+from flags.models import Flag, Head, Revision, Rule
 
 COMMITTED = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from pytest_django import DjangoAssertNumQueries
 
-from flags.account_rows import UnknownAccount
+from flags.accounts.reading import UnknownAccount
 from igny8_core.modules.accounts.errors import AccountKeyIsFixed
 from igny8_core.modules.accounts.middleware import AccountMiddleware
 from igny8_core.modules.accounts.models import Account, Membership

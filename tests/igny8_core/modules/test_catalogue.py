@@ -19,7 +19,10 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flags import changes, export, publishing
+from flags import publishing
+from flags.document import diff, export
+from flags.document.check import check, checked
+from flags.document.stored import content
 from flags.engine import DocumentError
 from flags.models import Flag, Revision, Rule, Variant
 from igny8_core.catalogue.models import price_of
@@ -108,7 +111,7 @@ def test_check__misshapen_section__is_refused_with_path_and_value(
         target = target[name]
     target[last] = value
     with pytest.raises(DocumentError) as refusal:
-        export.checked(document)
+        checked(document)
     first = refusal.value.errors[0]
     assert first["path"] == "/sections/catalogue" + path
     assert sentence in first["message"]
@@ -140,7 +143,7 @@ def test_check__price_that_cannot_be_quoted_with__is_refused(
     document = export.document()
     models(document)["m"]["prices"] = {moment: {"currency": "USD", "is_free": False, **price}}
     with pytest.raises(DocumentError) as refusal:
-        export.checked(document)
+        checked(document)
     assert code in [each["code"] for each in refusal.value.errors]
 
 
@@ -149,10 +152,10 @@ def test_check__two_defaults_or_an_unknown_section__are_refused() -> None:
     document = export.document()
     models(document)["m"]["is_default"] = True
     with pytest.raises(DocumentError, match="gpt-4o-mini is the default for text already"):
-        export.checked(document)
+        checked(document)
     document["sections"] = {"tea": {}}
     with pytest.raises(DocumentError, match="There is no section 'tea'"):
-        export.checked(document)
+        checked(document)
 
 
 # What changed
@@ -245,19 +248,19 @@ def test_roll_back__after_random_edits__says_the_same_but_for_appended_prices(
         for each in edits:
             edit(*each)
         publishing.publish()
-    rows = [publishing.content(row) for row in Revision.objects.order_by("number")]
+    rows = [content(row) for row in Revision.objects.order_by("number")]
     chosen = data.draw(st.sampled_from(rows))
     assert chosen["number"] is not None
-    done = publishing.content(publishing.roll_back(chosen["number"]))
+    done = content(publishing.roll_back(chosen["number"]))
     now = timezone.now()
-    assert not changes.diff(without_prices(done), without_prices(chosen))
+    assert not diff.diff(without_prices(done), without_prices(chosen))
     for model_id, entry in models(chosen).items():
         restored = models(done)[model_id]["prices"]
         assert in_force(done, model_id, now) == in_force(chosen, model_id, now)
         scheduled = {key: each for key, each in entry["prices"].items() if key > text(now)}
         assert {key: each for key, each in restored.items() if key > text(now)} == scheduled
     for before, after in zip(rows, [*rows[1:], done], strict=True):
-        assert not changes.diff(changes.apply(before, changes.diff(before, after)), after)
+        assert not diff.diff(diff.apply(before, diff.diff(before, after)), after)
 
 
 def text(at: datetime) -> str:
@@ -325,7 +328,7 @@ def test_roll_back__model_added_since__goes_or_becomes_inactive(acme: Account) -
     IntegrationSettings.objects.create(account=acme, text_model=preferred)
     receipt(acme, named.model_id)
     publishing.publish()
-    done = publishing.content(publishing.roll_back(first.number))
+    done = content(publishing.roll_back(first.number))
     assert "unused" not in models(done)
     assert [models(done)[name]["is_active"] for name in ("named", "preferred")] == [False, False]
     assert models(done)["gpt-4o-mini"]["is_default"]
@@ -379,7 +382,7 @@ SENTENCE = (
 def unchanged(served: AIModel) -> Any:
     before, last = export.document(), Revision.objects.first()
     yield
-    assert not changes.diff(export.document(), before)
+    assert not diff.diff(export.document(), before)
     assert Revision.objects.first() == last
 
 
@@ -440,7 +443,7 @@ def test_served_model__without_a_price__is_refused(served: AIModel) -> None:
     document = export.document()
     models(document)["gpt-5.2"]["prices"] = {}
     with pytest.raises(DocumentError) as refusal:
-        export.checked(document)
+        checked(document)
     (problem,) = refusal.value.errors
     assert problem["path"] == "/flags/text/rules/0/serve"
     assert "because it has no complete price in force" in problem["message"]
@@ -456,7 +459,7 @@ def test_served_model__scheduled_to_be_without_a_complete_price__is_refused(
     half = [RateLine(Meter.INPUT_TOKENS, Decimal(1), 1_000_000)]
     ModelPrice.publish(served, half, effective_from=timezone.now() + timedelta(1))
     with pytest.raises(DocumentError, match=r"its price from .* is not complete: rule “EU pro”"):
-        export.check()
+        check()
 
 
 @pytest.mark.parametrize(
@@ -474,7 +477,7 @@ def test_served_model__by_a_rule_of_a_time__has_a_complete_price_then(
     models(document)["gpt-5.2"]["prices"][LATER] = INCOMPLETE
     document["flags"]["text"]["rules"][0] |= rule
     with pytest.raises(DocumentError) if is_refused else nullcontext():
-        export.checked(document)
+        checked(document)
 
 
 def test_launch__rule_from_the_day_of_the_first_price__is_accepted(served: AIModel) -> None:
@@ -482,10 +485,10 @@ def test_launch__rule_from_the_day_of_the_first_price__is_accepted(served: AIMod
     prices = models(document)["gpt-5.2"]["prices"]
     models(document)["gpt-5.2"]["prices"] = {LATER: next(iter(prices.values()))}
     document["flags"]["text"]["rules"][0]["from"] = "2090-01-01T00:00:00Z"
-    assert export.checked(document)
+    assert checked(document)
     document["flags"]["text"]["rules"][0]["from"] = "2089-12-31T23:59:59Z"
     with pytest.raises(DocumentError, match="no complete price"):
-        export.checked(document)
+        checked(document)
 
 
 @pytest.mark.parametrize(
@@ -507,7 +510,7 @@ def test_served_model__by_no_live_rule__may_be_deactivated(
     flag |= change
     for rule in flag["rules"]:
         rule["serve"] = {"variant": "next"}
-    assert export.checked(document)
+    assert checked(document)
 
 
 def test_price__of_a_section__equals_the_rows(served: AIModel) -> None:

@@ -6,8 +6,7 @@ from argparse import ArgumentParser
 from functools import partial
 from typing import Any
 
-from flags import explain as flag_explain
-from flags import live
+from flags import explain, live
 from flags.management.base import moment
 from igny8_core.ai import resolver, words
 from igny8_core.ai.account_settings import settings_of
@@ -42,7 +41,7 @@ class Command(base.PipelineCommand):
     def error_facts(self, error: Exception) -> dict[str, Any]:
         told = super().error_facts(error)
         if isinstance(error, ModelNotAvailable | NoUsableModel):
-            trail = words.trail_json(error.trail, flag_explain.facts)
+            trail = words.trail_json(error.trail, explain.to_json)
             told |= {"available": error.available, "trail": trail}
         return told
 
@@ -50,7 +49,7 @@ class Command(base.PipelineCommand):
         account = Account.objects.by_key(options["account"])
         number = options["revision"]
         snapshot = live.current() if number is None else live.at_revision(number)
-        of_flag = partial(flag_explain.steps, document=snapshot.ruleset.document)
+        of_flag = partial(explain.steps, document=snapshot.ruleset.document)
         try:
             resolution = resolver.resolve(
                 account,
@@ -75,8 +74,8 @@ class Command(base.PipelineCommand):
             parameters = words.settings_json(merged)
             told = words.resolution_json(resolution) | {"parameters": parameters}
             if resolution.trail is not None:
-                told["trail"] = words.trail_json(resolution.trail, flag_explain.facts)
-                told["markup"]["trail"] = flag_explain.facts(markup.decision)["trail"]
+                told["trail"] = words.trail_json(resolution.trail, explain.to_json)
+                told["markup"]["trail"] = explain.to_json(markup.decision)["trail"]
             self.print_json(told)
             return
         price = resolution.price

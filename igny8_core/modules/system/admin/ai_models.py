@@ -17,9 +17,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from flags.admin import PublishedAdmin, publish
-from flags.forms import Fault, Refusal
-from flags.rows import lock_head
+from flags.admin.refusing import ChangeRefused, PlacedProblem, PublishedAdmin, publish
+from flags.models.pending import lock_head
 from igny8_core.catalogue.names import SECTION
 from igny8_core.errors import AIError
 from igny8_core.modules.system.admin.calculator import DEFAULT_QUANTITIES, PriceForm
@@ -112,7 +111,7 @@ class AIModelAdmin(RefusalAsMessage, PublishedAdmin):
             model.take_headline(timezone.now())
         return model
 
-    def place(self, request: HttpRequest, fault: Fault) -> tuple[str | None, Fault]:
+    def place(self, request: HttpRequest, fault: PlacedProblem) -> tuple[str | None, PlacedProblem]:
         """On the model's own field; what a flag has against it says by itself where."""
         own = fault.within("sections", SECTION, "models", request.POST.get("model_id", ""))
         if own is None or not own.parts:
@@ -211,7 +210,7 @@ class AIModelAdmin(RefusalAsMessage, PublishedAdmin):
                 lock_head()
                 switch(model)
                 publish(request)
-        except Refusal as refusal:
+        except ChangeRefused as refusal:
             for fault in refusal.faults:
                 messages.error(request, fault.message)
             return self._back(request)

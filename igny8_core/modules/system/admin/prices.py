@@ -13,7 +13,7 @@ from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from flags.admin import PublishedAdmin
+from flags.admin.refusing import PublishedAdmin
 from igny8_core.errors import AIError
 from igny8_core.modules.system.admin.refusals import RefusalAsMessage
 from igny8_core.modules.system.prices import ModelPrice, RateLine

@@ -3,7 +3,7 @@
 import django.core.validators
 from django.db import migrations, models
 
-import flags.rows
+import flags.models.keys
 
 
 class Migration(migrations.Migration):
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 help_text="A boolean flag: the accounts for which it is on may use this model, by its rules and overrides. Empty: every account.",
                 max_length=200,
-                validators=[flags.rows.check_key],
+                validators=[flags.models.keys.check_key],
             ),
         ),
         migrations.AddField(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
+from flags.document.words import rule_words
 from flags.engine import Document
 from flags.engine.document import Flag, Serve
 from flags.engine.problems import Path, Problem, pointer
 from flags.engine.times import datetime_of_ms, moment_ms
-from flags.sections import WhyNot
+from flags.registry import WhyNot
 
 
 class Place(NamedTuple):
@@ -55,11 +56,6 @@ def _datetime(value: object) -> datetime | None:
         return datetime_of_ms(at)
     except OverflowError:
         return datetime.max.replace(tzinfo=UTC) if at > 0 else datetime.min.replace(tzinfo=UTC)
-
-
-def rule_words(rule: Mapping[str, Any]) -> str:
-    name = rule.get("name")
-    return f"rule “{name}”" if name else f"rule {rule['id']}"
 
 
 def _variants(serve: Serve) -> list[str]:

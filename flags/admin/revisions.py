@@ -1,4 +1,4 @@
-"""The operators' pages of revisions: the feed, one of them, two compared, and going back."""
+"""The pages of revisions: the feed, one of them, two compared, and going back."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
-from flags import changes, export, publishing
+from flags import publishing
+from flags.document import diff
+from flags.document.check import check
+from flags.document.diff import Difference
+from flags.document.sentences import sentences
+from flags.document.stored import UnknownRevision, UnusableRevision, content
 from flags.engine import DocumentError
 from flags.models import Revision
 
 _SHOWN = 3
+
+
 _MAX_RAW = 500
 
 
@@ -40,6 +47,7 @@ class CommentForm(forms.Form):
     )
 
 
+@admin.register(Revision)
 class RevisionAdmin(ModelAdmin):
     """Nothing here is edited: a revision is what was published."""
 
@@ -97,7 +105,7 @@ class RevisionAdmin(ModelAdmin):
         faults: list[str] = []
         if is_pending:
             try:
-                export.check()
+                check()
             except DocumentError as error:
                 faults = str(error).splitlines()
         context = {
@@ -145,7 +153,7 @@ class RevisionAdmin(ModelAdmin):
             (before, fault), (after, other_fault) = (_content(row) for row in rows)
             context["fault"] = fault or other_fault
             if before is not None and after is not None:
-                context["sentences"] = changes.sentences(before, after)
+                context["sentences"] = sentences(before, after)
                 context["raw"] = _raw(before, after)
         return self._page(request, "flags/revision_compare.html", "Compare revisions", context)
 
@@ -181,7 +189,7 @@ class RevisionAdmin(ModelAdmin):
                 return HttpResponseRedirect(reverse("admin:flags_revision_change", args=[done.pk]))
             would_be = publishing.preview(go_back)
             context["sentences"] = would_be.summary if would_be != last else []
-        except (DocumentError, publishing.UnusableRevision) as error:
+        except (DocumentError, UnusableRevision) as error:
             context["faults"] = str(error).splitlines()
         return self._page(
             request, "flags/revision_rollback.html", f"Back to revision {number}", context
@@ -204,7 +212,7 @@ class RevisionAdmin(ModelAdmin):
             raise PermissionDenied
         try:
             return publishing.revision(number)
-        except publishing.UnknownRevision as error:
+        except UnknownRevision as error:
             raise Http404(str(error)) from None
 
     def _page(
@@ -219,8 +227,8 @@ class RevisionAdmin(ModelAdmin):
 def _content(row: Revision) -> tuple[Any, str | None]:
     """The document, or why there is none."""
     try:
-        return publishing.content(row), None
-    except publishing.UnusableRevision as error:
+        return content(row), None
+    except UnusableRevision as error:
         return None, str(error)
 
 
@@ -230,11 +238,11 @@ def _raw(before: Any, after: Any) -> list[dict[str, str]]:
         return []
     return [
         {name: _json(fact) if name != "path" else fact for name, fact in change.facts().items()}
-        for change in _first(changes.diff(before, after))
+        for change in _first(diff.diff(before, after))
     ]
 
 
-def _first(found: Iterable[changes.Change]) -> list[changes.Change]:
+def _first(found: Iterable[Difference]) -> list[Difference]:
     return list(found)[:_MAX_RAW]
 
 

@@ -1,12 +1,10 @@
-"""An account's facts, read from the rows: traits, overrides, long lists, and the host's."""
+"""Facts about accounts, read from the rows: traits, overrides, long lists, and the host's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from functools import partial
-from types import MappingProxyType
 from typing import Any, Final
 
 from django.apps import apps
@@ -14,78 +12,17 @@ from django.conf import settings
 from django.db.models import Case, CharField, DateTimeField, F, Model, QuerySet, Value, When
 from django.db.models.functions import Cast
 
-from flags.engine import Subject
-from flags.engine.decision import Override
+from flags.accounts.facts import NOTHING, Facts
 from flags.engine.times import milliseconds
-from flags.rows import EXCLUDED, INCLUDED, AccountOverride, SegmentMember
-from flags.sections import account_facts as registered
+from flags.models import AccountOverride, SegmentMember
+from flags.models.keys import EXCLUDED, INCLUDED
+from flags.registry import account_facts as registered
 
-NEVER: Final = 2**63
 _OVERRIDE: Final = "override"
 _NO_MOMENT: Final = Value(None, DateTimeField())
 # An account's key, and what it has: an override or a long list, its name, what it says, its expiry.
 _Row = tuple[str, str, str, str, datetime | None]
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _UNLISTED: Final[dict[str, list[str]]] = {INCLUDED: [], EXCLUDED: []}
-
-
-def _nothing() -> Mapping[str, Any]:
-    """What a hundred thousand accounts have alike is kept once."""
-    return _NOTHING
-
-
-@dataclass(slots=True, eq=False)
-class Facts:
-    """One account. `overrides` has variants by flag, `expiries` the epoch milliseconds of some.
-
-    `host` has what the host registered, by name. Not `is_known`: the database could not be asked.
-    Not `is_stored`: it has no such account, and the traits are what the asker said.
-    """
-
-    key: str | None
-    traits: Mapping[str, Any] = field(default_factory=_nothing)
-    overrides: Mapping[str, str] = field(default_factory=_nothing)
-    expiries: Mapping[str, int] = field(default_factory=_nothing)
-    host: Mapping[str, Any] = field(default_factory=_nothing)
-    is_known: bool = True
-    is_stored: bool = False
-    # Microseconds since 1970.
-    fresh_until: int = 0
-    # What an asker has worked out of them, which goes when they go. Else the cache alone writes
-    # here, and only how fresh they are.
-    held: Any = None
-
-    @property
-    def subject(self) -> Subject:
-        return Subject(self.key, self.traits)
-
-    def override_at(self, now: int) -> Override | None:
-        """What the engine asks at this moment, epoch milliseconds; None where there is nothing."""
-        if not self.overrides:
-            return None
-        if not self.expiries:
-            return self.overrides.get
-        return partial(_in_force, self.overrides, self.expiries, now)
-
-    def told_at(self, now: int) -> dict[str, Any]:
-        """As JSON, the overrides in force at this moment; moments are RFC 3339."""
-        override = self.override_at(now)
-        in_force = {flag: override(flag) for flag in self.overrides} if override else {}
-        return {
-            "is_known": self.is_known,
-            "traits": {
-                name: value.isoformat() if isinstance(value, datetime) else value
-                for name, value in self.traits.items()
-            },
-            "overrides": {flag: variant for flag, variant in in_force.items() if variant},
-            **self.host,
-        }
-
-
-def _in_force(
-    overrides: Mapping[str, str], expiries: Mapping[str, int], now: int, flag: str
-) -> str | None:
-    return overrides.get(flag) if now < expiries.get(flag, NEVER) else None
 
 
 def read(key: str) -> Facts:
@@ -123,6 +60,8 @@ def _read_many(traits: Mapping[str, Mapping[str, Any]]) -> Iterator[Facts]:
 
 # Texts that many accounts have alike, kept once; sys.intern() may keep them for ever.
 _ONES: Final[dict[str, str]] = {}
+
+
 _MOST_ONES: Final = 10_000
 
 
@@ -150,9 +89,9 @@ def _facts_in(
     return Facts(
         key,
         own | listed,
-        overrides or _NOTHING,
-        expiries or _NOTHING,
-        host if any(host.values()) else _NOTHING,
+        overrides or NOTHING,
+        expiries or NOTHING,
+        host if any(host.values()) else NOTHING,
         is_stored=True,
     )
 

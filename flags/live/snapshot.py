@@ -9,11 +9,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from flags import export, metrics, publishing, snapshot_file
-from flags.engine import Document, Ruleset, compile  # noqa: A004  (the word for it)
-from flags.publishing import UnusableRevision
-from flags.rows import AbstractFlag, Revision, flag_model
-from flags.sections import sections
+from flags import metrics
+from flags.document import export
+from flags.document.check import checked
+from flags.document.restore import flag_rows
+from flags.document.stored import UnusableRevision, checksum_of, content, document_in
+from flags.engine import Document, Ruleset, compile
+from flags.live import copy
+from flags.models import Flag, Revision
+from flags.registry import sections
 
 
 class UncompilableRevision(UnusableRevision):
@@ -44,7 +48,7 @@ class Snapshot(NamedTuple):
     source: Source
     ruleset: Ruleset
     sections: Mapping[str, Any]
-    flags: Mapping[str, AbstractFlag]
+    flags: Mapping[str, Flag]
     users: Mapping[int, set[Any]]
     groups: Mapping[int, set[Any]]
 
@@ -70,6 +74,8 @@ EMPTY: Final = Snapshot(
     {},
     {},
 )
+
+
 _NO_ROWS: Final[Mapping[str, Any]] = {"flags": {}, "users": {}, "groups": {}}
 
 
@@ -79,7 +85,7 @@ def of_revision(row: Revision, before: Snapshot, rows: Mapping[str, Any] | None 
     Raises UnusableRevision.
     """
     began = time.perf_counter()
-    document = publishing.content(row)
+    document = content(row)
     metrics.LOAD_S.observe(time.perf_counter() - began)
     began = time.perf_counter()
     try:
@@ -92,21 +98,21 @@ def of_revision(row: Revision, before: Snapshot, rows: Mapping[str, Any] | None 
 
 def of_copy(path: Path) -> Snapshot:
     """Raises OSError, DamagedCopy, UnusableRevision."""
-    number, text = snapshot_file.read(path)
-    document = publishing.document_in(number, text)
+    number, text = copy.read(path)
+    document = document_in(number, text)
     try:
-        rows = {**_NO_ROWS, "flags": export.flag_rows(document)}
+        rows = {**_NO_ROWS, "flags": flag_rows(document)}
         found = _compiled(document, EMPTY, rows)
     except Exception as error:
         raise UncompilableRevision(number, error) from error
-    checksum = publishing.checksum_of(text)
+    checksum = checksum_of(text)
     return found._replace(number=number, checksum=checksum, source=Source.DISK)
 
 
 def of_tables(before: Snapshot) -> Snapshot:
     """As this transaction sees them; raises DocumentError."""
-    flags = list(flag_model().objects.prefetch_related("variants", "rules"))
-    document = export.checked(export.document_of(flags))
+    flags = list(Flag.objects.prefetch_related("variants", "rules"))
+    document = checked(export.document_of(flags))
     return _compiled(document, before, waffle_rows(flags))
 
 
@@ -121,20 +127,19 @@ def _compiled(document: Document, before: Snapshot, rows: Mapping[str, Any]) -> 
     return Snapshot(None, "", Source.TRANSACTION, ruleset, compiled, **rows)
 
 
-def waffle_rows(flags: list[AbstractFlag] | None = None) -> dict[str, Any]:
+def waffle_rows(flags: list[Flag] | None = None) -> dict[str, Any]:
     """What waffle's own calls ask beside the document."""
     if flags is None:
-        flags = list(flag_model().objects.all())
+        flags = list(Flag.objects.all())
     return {
         "flags": {flag.name: flag for flag in flags},
-        "users": _members("users"),
-        "groups": _members("groups"),
+        "users": _members(Flag.users.field),
+        "groups": _members(Flag.groups.field),
     }
 
 
-def _members(relation: str) -> Mapping[int, set[Any]]:
+def _members(field: Any) -> Mapping[int, set[Any]]:
     """By flag, whom its own list of users or groups has."""
-    field = flag_model()._meta.get_field(relation)
     pairs = field.remote_field.through.objects.values_list(
         field.m2m_column_name(), field.m2m_reverse_name()
     )

@@ -1,71 +1,20 @@
-"""What operators type into the forms, and where on them a refusal is shown."""
+"""What operators type into the forms of flags and segments."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
 
-from flags.engine import DocumentError
-from flags.fields import JsonFormField, from_text, to_text
-from flags.models import Flag
-from flags.rows import AbstractFlag, Kind, Rule, Segment, Variant, next_rule_id
-
-
-class Fault(NamedTuple):
-    """Where a refused document is wrong, by its path's parts, and the sentence."""
-
-    parts: tuple[str, ...]
-    message: str
-
-    def within(self, *parts: str) -> Fault | None:
-        """The fault with its path below these parts, where it is there."""
-        if self.parts[: len(parts)] != parts:
-            return None
-        return Fault(self.parts[len(parts) :], self.message)
-
-    def __str__(self) -> str:
-        return f"{'/'.join(self.parts)}: {self.message}" if self.parts else self.message
-
-
-class Refusal(Exception):
-    """The document that the tables would make, and why it is refused."""
-
-    def __init__(self, document: dict[str, Any], error: DocumentError) -> None:
-        super().__init__(str(error))
-        self.document = document
-        self.faults = [
-            Fault(tuple(map(_unescaped, each["path"].split("/")[1:])), each["message"])
-            for each in error.errors
-        ]
-
-
-def _unescaped(part: str) -> str:
-    return part.replace("~1", "/").replace("~0", "~")
-
-
-class RefusedForm:
-    """Before a form's class: shows on its fields what the check of the whole document found."""
-
-    # By field, None for the form itself.
-    faults: Mapping[str | None, Iterable[Fault]]
-
-    def clean(self) -> None:
-        super().clean()  # type: ignore[misc]
-        show(self, self.faults)
-
-
-def show(
-    form: Any, faults: Mapping[str | None, Iterable[Fault]], otherwise: str | None = None
-) -> None:
-    """Each on its field; what is about none of them on the one `otherwise`."""
-    for field, each in faults.items():
-        for fault in each:
-            form.add_error(field if field in form.fields else otherwise, str(fault))
+from flags.admin.refusing import PlacedProblem, show
+from flags.models import Flag, Rule, Segment, Variant
+from flags.models.fields import JsonFormField, from_text, to_text
+from flags.models.flag import Kind
+from flags.models.rule import next_rule_id
 
 
 class ServeField(JsonFormField):
@@ -105,7 +54,7 @@ class VariantForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Variant
         fields = ("key", "value")
 
-    def __init__(self, *args: Any, flag: AbstractFlag, **options: Any) -> None:
+    def __init__(self, *args: Any, flag: Flag, **options: Any) -> None:
         super().__init__(*args, **options)
         self._flag = flag
         value = self.initial.get("value")
@@ -146,7 +95,10 @@ class RefusableFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
     first: str
 
     def __init__(
-        self, *args: Any, faults: Mapping[str, Mapping[str | None, list[Fault]]], **options: Any
+        self,
+        *args: Any,
+        faults: Mapping[str, Mapping[str | None, list[PlacedProblem]]],
+        **options: Any,
     ) -> None:
         super().__init__(*args, **options)
         self.faults = faults

@@ -1,4 +1,4 @@
-"""What a host adds: its own section of the document, vocabularies, and what keeps a revision."""
+"""What a host has registered: sections of the document, vocabularies, facts, retention."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from django.db.models import Q
 from flags.engine.problems import Problem
 
 Json = dict[str, Any]
+
+
 Sections = Mapping[str, Mapping[str, Any]]
 
 
@@ -32,6 +34,8 @@ class Section(NamedTuple):
 
 # Why a text cannot be served from a moment until another, or for ever; None where it can.
 WhyNot = Callable[[datetime, datetime | None], str | None]
+
+
 # The texts that are known by a document's sections.
 Vocabulary = Callable[[Sections], Mapping[str, WhyNot]]
 
@@ -58,8 +62,14 @@ class Retention(NamedTuple):
 
 
 _sections: dict[str, Section] = {}
+
+
 _vocabularies: dict[str, Vocabulary] = {}
+
+
 _account_facts: dict[str, AccountFacts] = {}
+
+
 _retentions: dict[str, Retention] = {}
 
 

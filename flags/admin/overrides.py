@@ -1,0 +1,46 @@
+"""The pages of overrides."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from flags.models import AccountOverride
+
+
+@admin.register(AccountOverride)
+class AccountOverrideAdmin(ModelAdmin):
+    list_display: ClassVar = [
+        "account",
+        "flag",
+        "variant",
+        "state",
+        "expires_at",
+        "reason",
+        "author",
+    ]
+    list_display_links: ClassVar = ["account", "flag"]
+    list_select_related: ClassVar = ["account", "flag"]
+    list_filter: ClassVar = ["paused", ("flag", admin.RelatedOnlyFieldListFilter)]
+    search_fields: ClassVar = ["account__key", "flag__name", "reason", "author"]
+    autocomplete_fields: ClassVar = ["account", "flag"]
+    readonly_fields: ClassVar = ["author", "created_at"]
+    list_per_page = 25
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: AccountOverride,
+        form: Any,
+        change: bool,  # noqa: FBT001 - Django's
+    ) -> None:
+        if not change:
+            obj.author = request.user.get_username()
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description="State")
+    def state(self, override: AccountOverride) -> str:
+        return override.state

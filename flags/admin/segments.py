@@ -1,0 +1,71 @@
+"""The pages of segments and traits."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+
+from flags.admin.forms import SegmentForm
+from flags.admin.refusing import PlacedProblem, PublishedAdmin
+from flags.document import words
+from flags.models import Segment, Trait
+
+
+@admin.register(Segment)
+class SegmentAdmin(PublishedAdmin):
+    form = SegmentForm
+    list_display: ClassVar = ["key", "accounts", "conditions", "note"]
+    search_fields: ClassVar = ["key", "note"]
+    readonly_fields: ClassVar = ["accounts"]
+
+    def get_fields(self, _request: HttpRequest, obj: Segment | None = None) -> list[str]:
+        lists = ["accounts"] if obj and obj.is_long else ["include", "exclude"]
+        return ["key", "note", "rules", *lists, "include_file", "exclude_file"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Segment]:
+        segments: QuerySet[Segment] = super().get_queryset(request)
+        return segments.annotate(
+            many_in=Count("members", filter=Q(members__is_excluded=False)),
+            many_out=Count("members", filter=Q(members__is_excluded=True)),
+        )
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Segment,
+        form: Any,
+        change: bool,  # noqa: FBT001 - Django's
+    ) -> None:
+        if form.lists is None:
+            super().save_model(request, obj, form, change)
+        else:
+            obj.set_lists(*form.lists)
+
+    def place(self, request: HttpRequest, fault: PlacedProblem) -> tuple[str | None, PlacedProblem]:
+        own = fault.within("segments", request.POST.get("key", ""))
+        if own is None:
+            return None, fault
+        return (own.parts[0] if own.parts else "key"), own._replace(parts=own.parts[1:])
+
+    @admin.display(description="Accounts")
+    def accounts(self, segment: Any) -> str:
+        listed = len(segment.include), len(segment.exclude)
+        include, exclude = (segment.many_in, segment.many_out) if segment.is_long else listed
+        return f"{include:,} included, {exclude:,} excluded"
+
+    @admin.display(description="Rules")
+    def conditions(self, segment: Segment) -> str:
+        return words.groups_text(segment.rules)
+
+
+@admin.register(Trait)
+class TraitAdmin(PublishedAdmin):
+    list_display: ClassVar = ["name", "type", "note"]
+    search_fields: ClassVar = ["name", "note"]
+
+    def place(self, request: HttpRequest, fault: PlacedProblem) -> tuple[str | None, PlacedProblem]:
+        own = fault.within("traits", request.POST.get("name", ""))
+        return (None, fault) if own is None else ("type", own)

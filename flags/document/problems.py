@@ -1,0 +1,11 @@
+"""What only the rows have against a document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flags.engine.problems import Path, Problem, pointer
+
+
+def row_problem(path: Path, value: Any, message: str) -> Problem:
+    return {"path": pointer(path), "value": value, "message": message, "code": "not_in_rows"}

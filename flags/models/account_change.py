@@ -1,0 +1,14 @@
+"""Tells every process that facts about an account have changed."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class AccountChange(models.Model):
+    """Facts about an account have changed; every process forgets what it has read of them."""
+
+    key = models.CharField(max_length=200, blank=True, help_text="The account's; empty: all.")
+
+    def __str__(self) -> str:
+        return self.key

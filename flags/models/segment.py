@@ -1,0 +1,104 @@
+"""Reusable named sets of accounts, and the accounts of their long lists."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+
+from flags.engine.plain import MAX_ITEMS
+from flags.models.fields import JsonField
+from flags.models.keys import check_key
+from flags.models.pending import told_of_accounts
+from flags.models.published import Published, PublishedQuerySet
+
+
+class Segment(Published):
+    """A reusable named set of accounts: excluded, else included, else any group of clauses."""
+
+    NAME = "key"
+
+    key = models.CharField(max_length=200, unique=True, validators=[check_key])
+    note = models.TextField(blank=True)
+    rules = JsonField(
+        default=list,
+        blank=True,
+        help_text="Groups of clauses, [[…], […]]: an account is in where all of one group hold.",
+    )
+    include = JsonField(default=list, blank=True)
+    exclude = JsonField(default=list, blank=True)
+    is_long = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text=f"Its lists are rows of their own, because one has over {MAX_ITEMS:,} accounts.",
+    )
+
+    objects: ClassVar[Any] = PublishedQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["key"]
+
+    def __str__(self) -> str:
+        return self.key
+
+    def lists(self) -> tuple[list[str], list[str]]:
+        """The included and the excluded accounts."""
+        if not self.is_long:
+            return self.include, self.exclude
+        rows = list(self.members.order_by("pk").values_list("key", "is_excluded"))
+        return [key for key, out in rows if not out], [key for key, out in rows if out]
+
+    @staticmethod
+    def check_lists(include: Sequence[str], exclude: Sequence[str]) -> None:
+        """Raises ValidationError for an account in both, or twice in one."""
+        for which, keys in (("included", include), ("excluded", exclude)):
+            counted = Counter(keys)
+            twice = next((key for key, count in counted.items() if count > 1), None)
+            if twice is not None:
+                message = f"“{twice}” is {which} twice."
+                raise ValidationError(message)
+        excluded = {*exclude}
+        both = next((key for key in include if key in excluded), None)
+        if both is not None:
+            message = f"“{both}” is both included and excluded."
+            raise ValidationError(message)
+
+    @transaction.atomic
+    def set_lists(self, include: Sequence[str], exclude: Sequence[str]) -> None:
+        """Save the segment with these accounts: in the document, or as rows where they are many.
+
+        Raises ValidationError as check_lists does.
+        """
+        self.check_lists(include, exclude)
+        self.is_long = max(len(include), len(exclude)) > MAX_ITEMS
+        self.include, self.exclude = ([], []) if self.is_long else (list(include), list(exclude))
+        self.save()
+        told_of_accounts.send(sender=SegmentMember, keys=None)
+        members = self.members.all()
+        members._raw_delete(members.db)
+        if self.is_long:
+            rows = [
+                SegmentMember(segment=self, key=key, is_excluded=is_excluded)
+                for is_excluded, keys in ((False, include), (True, exclude))
+                for key in keys
+            ]
+            SegmentMember.objects.bulk_create(rows, batch_size=1000)
+
+
+class SegmentMember(models.Model):
+    """An account in a segment's long list: a fact about the account, read when it is asked for."""
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="members")
+    key = models.CharField(max_length=200, db_index=True, help_text="The account's key.")
+    is_excluded = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["segment", "key"], name="one_member_per_segment"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} {'out of' if self.is_excluded else 'in'} {self.segment}"
