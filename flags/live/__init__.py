@@ -20,10 +20,26 @@ from flags.engine import DocumentError
 from flags.live import snapshot
 from flags.live.health import Status
 from flags.live.process import Listener, Process
-from flags.live.snapshot import Snapshot
+from flags.live.snapshot import Snapshot, Source
 from flags.live.thread import FIRST_S, Follower
 from flags.models import Revision
 from flags.models.pending import changing, uncommitted
+
+__all__ = [
+    "Listener",
+    "Snapshot",
+    "Source",
+    "Status",
+    "at_revision",
+    "begin",
+    "current",
+    "forget",
+    "listen",
+    "measure",
+    "published",
+    "snapshot_status",
+    "stop_listening",
+]
 
 logger = logging.getLogger(__name__)
 

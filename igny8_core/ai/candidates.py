@@ -11,13 +11,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from flags.accounts.facts import Facts
+from flags.accounts import Facts
+from flags.engine import Lazy, Override, Ruleset, Usable
 from flags.engine import Reason as Decided
-from flags.engine import Ruleset
-from flags.engine.decision import Override, Usable
-from flags.engine.lazy import Lazy
 from flags.engine.times import datetime_of_us, microseconds
-from flags.live.snapshot import Snapshot
+from flags.live import Snapshot
 from igny8_core.ai.resolution import Choice, Chosen, Markup, Reason, Refusal, Resolution
 from igny8_core.catalogue.fallback import CONSTANTS
 from igny8_core.catalogue.models import Catalogue, CatalogueModel, price_of

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from flags.accounts.facts import Facts
+from flags.accounts import Facts
 from flags.engine import Decision
 from flags.engine.times import datetime_of_us
 from igny8_core.catalogue.models import Catalogue, CatalogueModel, price_of

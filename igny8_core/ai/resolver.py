@@ -8,10 +8,9 @@ from time import time_ns
 from typing import Final, cast
 
 from flags import live
-from flags.accounts.facts import Facts
-from flags.accounts.lookup import facts_of, facts_of_many
+from flags.accounts import Facts, facts_of, facts_of_many
 from flags.engine.times import microseconds
-from flags.live.snapshot import Snapshot, Source
+from flags.live import Snapshot, Source
 from igny8_core.ai.candidates import SnapshotCandidates, TaskCandidates
 from igny8_core.ai.errors import ModelNotAvailable, NoUsableModel
 from igny8_core.ai.resolution import Resolution

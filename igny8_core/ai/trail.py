@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from flags.accounts.facts import Facts
-from flags.engine import Decision
+from flags.accounts import Facts
+from flags.engine import Decision, Override, Usable, Verdict
 from flags.engine import Reason as Decided
-from flags.engine.decision import Override, Usable, Verdict
 from flags.engine.times import datetime_of_ms
 from igny8_core.ai import words
 from igny8_core.ai.candidates import REASONS, TaskCandidates

@@ -20,7 +20,7 @@ from rest_framework.serializers import BaseSerializer, ModelSerializer
 from rest_framework.viewsets import ModelViewSet
 
 from flags import publishing
-from flags.models.pending import lock_head
+from flags.host import lock_head
 from igny8_core.api.strict import StrictOrdering, StrictView
 from igny8_core.modules.system.models import AIModel
 

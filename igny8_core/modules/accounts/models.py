@@ -11,8 +11,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
-from flags.accounts.reading import UnknownAccount
-from flags.models.published import FactsQuerySet
+from flags.host import FactsQuerySet, UnknownAccount
 from igny8_core.modules.accounts.errors import AccountKeyIsFixed
 
 KEY = re.compile(r"[a-z0-9][a-z0-9._-]*")

@@ -11,9 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.utils import timezone
 
-from flags.models.keys import check_key
-from flags.models.pending import mark_changed
-from flags.models.published import Published
+from flags.host import Published, check_key, mark_changed
 from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.modules.system.headline import _RATE_DECIMALS, RATES, check_rate, rate_text
 from igny8_core.modules.system.saved_rows import SavedRowsQuerySet

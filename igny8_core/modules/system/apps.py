@@ -7,7 +7,6 @@ from functools import partial
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
-from flags import registry
 from igny8_core.catalogue.names import PREFERENCES, SECTION, vocabulary_of
 from igny8_core.catalogue.problems import servable
 from igny8_core.catalogue.section import compile_section
@@ -20,7 +19,7 @@ class SystemConfig(AppConfig):
     verbose_name = "AI models"
 
     def ready(self) -> None:
-        from flags import signals
+        from flags import host
         from igny8_core import live_settings
         from igny8_core.modules.system import section_rows
         from igny8_core.modules.system.models import (
@@ -31,10 +30,10 @@ class SystemConfig(AppConfig):
         )
 
         post_migrate.connect(live_settings.seed, sender=self)
-        signals.watch(AIModel, ModelPrice, RateLine)
-        registry.register_section(
+        host.watch(AIModel, ModelPrice, RateLine)
+        host.register_section(
             SECTION,
-            registry.Section(
+            host.Section(
                 section_rows.dump,
                 section_rows.problems,
                 section_rows.restore,
@@ -42,13 +41,13 @@ class SystemConfig(AppConfig):
                 compile_section,
             ),
         )
-        preferences = registry.AccountFacts(
+        preferences = host.AccountFacts(
             IntegrationSettings.preferences_of,
             IntegrationSettings.preferences_of_many,
             IntegrationSettings.PREFERENCES,
         )
-        registry.register_account_facts(PREFERENCES, preferences)
-        signals.watch_facts(IntegrationSettings, lambda settings: settings.account.key)
+        host.register_account_facts(PREFERENCES, preferences)
+        host.watch_facts(IntegrationSettings, lambda settings: settings.account.key)
         for model_type in ModelType:
             known = partial(servable, model_type=model_type)
-            registry.register_vocabulary(vocabulary_of(model_type), known)
+            host.register_vocabulary(vocabulary_of(model_type), known)

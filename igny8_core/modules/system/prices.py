@@ -13,7 +13,7 @@ from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
-from flags.models.published import Published
+from flags.host import Published
 from igny8_core.errors import AIError
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.errors import PriceHasBegun, PriceInThePast

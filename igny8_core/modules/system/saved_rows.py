@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 
 from django.db import models, transaction
 
-from flags.models.pending import mark_changed
-from flags.models.published import Published
+from flags.host import Published, mark_changed
 
 Row = TypeVar("Row", bound=models.Model)
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from flags.document.restore import fit
+from flags.host import fit
 from igny8_core.catalogue.names import PROVIDER_SWITCH, PROVIDERS, SECTION
 from igny8_core.catalogue.problems import SectionProblem, problems_of
 from igny8_core.catalogue.section import COLUMNS, line_of, moment_of, moment_text

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from django.db.models.signals import pre_delete, pre_save
-from django.utils import timezone
 
-from flags.document import export, servable
-from flags.engine.document import Flag as FlagDocument
-from flags.models import Flag
+from flags.host import flags_naming
 from igny8_core.catalogue.names import VOCABULARY
 from igny8_core.modules.system.errors import ModelInUse
 from igny8_core.modules.system.models import AIModel, AIPrompt, GlobalAIPrompt
@@ -40,20 +35,8 @@ def _refuse_if_named(model_id: str, change: str) -> None:
     """Raises ModelInUse where a receipt, or a flag that serves models, names it."""
     if _receipts_name(model_id):
         raise ModelInUse(model_id, change)
-    users = Flag.objects.filter(vocabulary__startswith=VOCABULARY).prefetch_related(
-        "variants", "rules"
-    )
-    for flag in users:
-        keys = {key for key, value in flag.values().items() if value == model_id}
-        if keys:
-            document = cast(FlagDocument, export.flag_of(flag))
-            served = [
-                place.words
-                for place in servable.places(flag.name, document, timezone.now())
-                if place.variant in keys
-            ]
-            named = served or [f"it is the variant {key} of flag {flag.name}" for key in keys]
-            raise ModelInUse(model_id, change, ", ".join(named))
+    if named := flags_naming(model_id, vocabulary=VOCABULARY):
+        raise ModelInUse(model_id, change, ", ".join(named))
 
 
 def _receipts_name(model_id: str) -> bool:

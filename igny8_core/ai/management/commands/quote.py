@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from flags import live
-from flags.accounts.lookup import facts_of
+from flags.accounts import facts_of
 from flags.engine.times import microseconds
 from flags.management.base import BadUsage, moment
 from igny8_core.ai import words

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from flags.admin.refusing import ChangeRefused, PlacedProblem, PublishedAdmin, publish
-from flags.models.pending import lock_head
+from flags.host import lock_head
 from igny8_core.catalogue.names import SECTION
 from igny8_core.errors import AIError
 from igny8_core.modules.system.admin.calculator import DEFAULT_QUANTITIES, PriceForm

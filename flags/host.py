@@ -1,0 +1,42 @@
+"""The public face for a host: what it registers with flags, and what its rows inherit."""
+
+from __future__ import annotations
+
+from flags.accounts.reading import UnknownAccount
+from flags.document.naming import flags_naming
+from flags.document.restore import fit
+from flags.models.keys import check_key
+from flags.models.pending import lock_head, mark_changed
+from flags.models.published import FactsQuerySet, Published
+from flags.registry import (
+    AccountFacts,
+    Retention,
+    Section,
+    WhyNot,
+    register_account_facts,
+    register_retention,
+    register_section,
+    register_vocabulary,
+)
+from flags.signals import watch, watch_facts
+
+__all__ = [
+    "AccountFacts",
+    "FactsQuerySet",
+    "Published",
+    "Retention",
+    "Section",
+    "UnknownAccount",
+    "WhyNot",
+    "check_key",
+    "fit",
+    "flags_naming",
+    "lock_head",
+    "mark_changed",
+    "register_account_facts",
+    "register_retention",
+    "register_section",
+    "register_vocabulary",
+    "watch",
+    "watch_facts",
+]
