@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
 
 from flags import metrics
-from flags.document import diff
+from flags.document import diff, export
 from flags.document.check import check, checked
 from flags.document.restore import restore
 from flags.document.sentences import sentences
@@ -22,18 +23,50 @@ from flags.registry import retention
 logger = logging.getLogger(__name__)
 
 
-@transaction.atomic
+class Refused(DocumentError):
+    """What the tables say does not check; `document` is what it would be."""
+
+    def __init__(self, document: dict[str, Any], error: DocumentError) -> None:
+        super().__init__(error.errors)
+        self.document = document
+
+
+class Made:
+    """What a change has published, once its block is left."""
+
+    revision: Revision
+
+
+@contextmanager
+def change(*, author: str = "", comment: str = "") -> Iterator[Made]:
+    """What is written in the block is one change: published in its transaction, or rolled back.
+
+    The head row is locked first, so that changes come one after the other. Raises Refused.
+    """
+    with transaction.atomic():
+        lock_head()
+        made = Made()
+        yield made
+        made.revision = _publish(author, comment)
+
+
 def publish(*, author: str = "", comment: str = "") -> Revision:
     """What the tables say, as a new revision; the last one where nothing has changed.
 
-    In the caller's transaction; raises DocumentError.
+    In the caller's transaction; raises Refused.
     """
-    lock_head()
+    with change(author=author, comment=comment) as made:
+        pass
+    return made.revision
+
+
+def _publish(author: str, comment: str) -> Revision:
+    exported = export.document()
     try:
-        document = check()
-    except DocumentError:
+        document = check(exported)
+    except DocumentError as error:
         metrics.REFUSED.inc()
-        raise
+        raise Refused(exported, error) from None
     mark_published()
     transaction.on_commit(lambda: published.send(sender=Revision))
     last = Revision.objects.first()
@@ -108,29 +141,26 @@ def revision(number: int) -> Revision:
     return found
 
 
-@transaction.atomic
 def roll_back(number: int, *, author: str = "", comment: str = "") -> Revision:
     """Make the tables say what the revision says, and publish that. Facts of accounts stay.
 
     Raises UnknownRevision, UnusableRevision, DocumentError.
     """
-    lock_head()
-    document = content(revision(number))
-    restore(document)
-    return publish(author=author, comment=comment or f"back to revision {number}")
+    with change(author=author, comment=comment or f"back to revision {number}") as made:
+        restore(content(revision(number)))
+    return made.revision
 
 
-def preview(change: Callable[[], Revision]) -> Revision:
+def preview(make: Callable[[], Revision]) -> Revision:
     """The revision that a change would make; nothing is kept. Raises what the change raises."""
     with transaction.atomic():
-        would_be = change()
+        would_be = make()
         transaction.set_rollback(True)
     return would_be
 
 
-@transaction.atomic
 def apply(source: str | bytes, *, author: str = "", comment: str = "") -> Revision:
     """Make the tables say what the text says, and publish that; raises DocumentError."""
-    lock_head()
-    restore(checked(source))
-    return publish(author=author, comment=comment)
+    with change(author=author, comment=comment) as made:
+        restore(checked(source))
+    return made.revision

@@ -12,8 +12,23 @@ from django.utils import timezone
 from unfold.admin import StackedInline, TabularInline
 from waffle import admin as waffle_admin
 
-from flags.admin.forms import FlagForm, RuleForm, RuleFormSet, VariantForm, VariantFormSet
-from flags.admin.refusing import BELOW, SHORT_TEXTS, ChangeRefused, PlacedProblem, PublishedAdmin
+from flags import publishing
+from flags.admin.forms import (
+    FlagForm,
+    RowProblems,
+    RuleForm,
+    RuleFormSet,
+    VariantForm,
+    VariantFormSet,
+)
+from flags.admin.refusing import (
+    ON_ROWS,
+    SHORT_TEXTS,
+    PageRequest,
+    PlacedProblem,
+    PublishingAdmin,
+    problems_of,
+)
 from flags.document import export, words
 from flags.models import AccountOverride, Flag, Rule, Variant
 
@@ -26,8 +41,6 @@ _RULE_FIELDS = {
     "group": "group",
     "serve": "serve",
 }
-
-
 _FLAG_FIELDS = {
     "kind": "kind",
     "on": "is_on",
@@ -76,7 +89,7 @@ class RuleInline(StackedInline):
 
 
 @admin.register(Flag)
-class FlagAdmin(PublishedAdmin):
+class FlagAdmin(PublishingAdmin):
     form = FlagForm
     actions: ClassVar = [
         waffle_admin.enable_for_all,
@@ -128,26 +141,25 @@ class FlagAdmin(PublishedAdmin):
             overridden=Count("overrides", filter=Q(overrides__in=live), distinct=True)
         )
 
-    def get_formset_kwargs(
-        self, request: HttpRequest, obj: Any, inline: Any, prefix: str
-    ) -> dict[str, Any]:
-        options: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
-        refusal: ChangeRefused | None = getattr(request, "refusal", None)
-        faults: dict[str, dict[str | None, list[PlacedProblem]]] = {}
-        if refusal is not None:
-            faults = _row_problems(refusal, request.POST.get("name", ""), inline.model)
-        return {**options, "faults": faults}
-
-    def place(self, request: HttpRequest, fault: PlacedProblem) -> tuple[str | None, PlacedProblem]:
+    def place(
+        self, request: PageRequest, problem: PlacedProblem
+    ) -> tuple[str | None, PlacedProblem]:
         name = request.POST.get("name", "")
-        own = fault.within("flags", name)
+        own = problem.within("flags", name)
         if own is None:
-            return None, fault
+            return None, problem
         if own.parts[:1] in {("variants",), ("rules",)} and len(own.parts) > 1:
-            row = _row_of(request.refusal, name, own)  # type: ignore[attr-defined]
-            return ("percent" if row == export.PERCENT else BELOW), own
+            return (
+                "percent" if _row_of(request.refusal, name, own) == export.PERCENT else ON_ROWS
+            ), own
         field = _FLAG_FIELDS.get(own.parts[0]) if own.parts else "name"
         return field, own._replace(parts=own.parts[1:]) if field else own
+
+    def show_on_rows(self, request: PageRequest) -> None:
+        for formset in request.formsets[0]:
+            formset.refuse(
+                _row_problems(request.refusal, request.POST.get("name", ""), formset.model)
+            )
 
     @admin.display(description="State", ordering="is_on")
     def state(self, flag: Flag) -> str:
@@ -167,26 +179,25 @@ class FlagAdmin(PublishedAdmin):
         return count
 
 
-def _row_of(refusal: ChangeRefused, flag: str, fault: PlacedProblem) -> str:
-    """The key of the variant, or the id of the rule, that a flag's fault is about."""
-    rows, row = fault.parts[:2]
-    if rows == "variants":
+def _row_of(error: Exception | None, flag: str, problem: PlacedProblem) -> str:
+    """The key of the variant, or the id of the rule, that a flag's problem is about."""
+    rows, row = problem.parts[:2]
+    if rows == "variants" or not isinstance(error, publishing.Refused):
         return row
-    rule_id: str = refusal.document["flags"][flag]["rules"][int(row)]["id"]
+    rule_id: str = error.document["flags"][flag]["rules"][int(row)]["id"]
     return rule_id
 
 
-def _row_problems(
-    refusal: ChangeRefused, flag: str, model: type
-) -> dict[str, dict[str | None, list[PlacedProblem]]]:
+def _row_problems(error: Exception | None, flag: str, model: type) -> RowProblems:
     """By the row's key and its field, what is wrong with a flag's variants, or with its rules."""
     rows = "variants" if model is Variant else "rules"
-    found: dict[str, dict[str | None, list[PlacedProblem]]] = defaultdict(lambda: defaultdict(list))
-    for fault in refusal.faults:
-        own = fault.within("flags", flag)
-        if own is None or own.parts[0] != rows or len(own.parts) == 1:
+    found: defaultdict[str, defaultdict[str | None, list[PlacedProblem]]]
+    found = defaultdict(lambda: defaultdict(list))
+    for problem in problems_of(error) if error else ():
+        own = problem.within("flags", flag)
+        if own is None or own.parts[:1] != (rows,) or len(own.parts) == 1:
             continue
         field = _RULE_FIELDS.get(own.parts[2]) if len(own.parts) > 2 else None  # noqa: PLR2004
         placed = own._replace(parts=own.parts[3:])
-        found[_row_of(refusal, flag, own)]["value" if model is Variant else field].append(placed)
+        found[_row_of(error, flag, own)]["value" if model is Variant else field].append(placed)
     return found

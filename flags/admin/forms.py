@@ -87,21 +87,16 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         }
 
 
+# What is wrong with the rows below a flag, by the row's key and its field.
+RowProblems = Mapping[str, Mapping[str | None, list[PlacedProblem]]]
+
+
 class RefusableFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
-    """The same for the rows below a flag; `faults` are by the row's key and its field."""
+    """The rows below a flag, which show what was refused of them."""
 
     identity: str
-    # Where a fault of the whole row is shown: on a stacked row nothing else would be.
+    # Where a problem of the whole row is shown: on a stacked row nothing else would be.
     first: str
-
-    def __init__(
-        self,
-        *args: Any,
-        faults: Mapping[str, Mapping[str | None, list[PlacedProblem]]],
-        **options: Any,
-    ) -> None:
-        super().__init__(*args, **options)
-        self.faults = faults
 
     def kept(self) -> list[Any]:
         """The forms of rows that will be there, filled in rightly so far."""
@@ -112,13 +107,12 @@ class RefusableFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
             if form.is_valid() and form not in gone and (form.has_changed() or form.instance.pk)
         ]
 
-    def clean(self) -> None:
-        super().clean()
-        unplaced = dict(self.faults)
+    def refuse(self, problems: RowProblems) -> None:
+        unplaced = dict(problems)
         for form in self.kept():
             show(form, unplaced.pop(getattr(form.instance, self.identity), {}), self.first)
-        for row, faults in unplaced.items():
-            each = (f"{row}: {fault}" for found in faults.values() for fault in found)
+        for row, found in unplaced.items():
+            each = (f"{row}: {problem}" for field in found.values() for problem in field)
             self._non_form_errors.extend(each)  # type: ignore[attr-defined]
 
 
@@ -133,7 +127,7 @@ class RuleFormSet(RefusableFormSet):
     identity, first = "rule_id", "when"
 
     def clean(self) -> None:
-        """A rule without an id gets the next free one, the same however often it is asked."""
+        """A rule without an id gets the next free one."""
         kept = self.kept()
         for form in kept:
             if not form.instance.rule_id:

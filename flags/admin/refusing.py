@@ -1,28 +1,22 @@
-"""Admin pages whose changes are published in their own transaction, or refused with the reason."""
+"""Admin pages whose changes are all made, or refused with the reason and rolled back."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Final, NamedTuple
 
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import QuerySet, TextField
+from django.db.models import Model, TextField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from flags import publishing
-from flags.document import export
 from flags.engine import DocumentError
-from flags.models.pending import lock_head
 
-SHORT_TEXTS = {TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}}
-
-
-# A fault that a row of an inline shows.
-BELOW = "\0below"
+SHORT_TEXTS: Final = {TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}}
 
 
 class PlacedProblem(NamedTuple):
@@ -32,7 +26,7 @@ class PlacedProblem(NamedTuple):
     message: str
 
     def within(self, *parts: str) -> PlacedProblem | None:
-        """The fault with its path below these parts, where it is there."""
+        """The problem with its path below these parts, where it is there."""
         if self.parts[: len(parts)] != parts:
             return None
         return PlacedProblem(self.parts[len(parts) :], self.message)
@@ -41,113 +35,29 @@ class PlacedProblem(NamedTuple):
         return f"{'/'.join(self.parts)}: {self.message}" if self.parts else self.message
 
 
-class ChangeRefused(Exception):
-    """The document that the tables would make, and why it is refused."""
+# By the field of a form that they are about; None: the form itself.
+Placed = Mapping[str | None, Iterable[PlacedProblem]]
 
-    def __init__(self, document: dict[str, Any], error: DocumentError) -> None:
-        super().__init__(str(error))
-        self.document = document
-        self.faults = [
-            PlacedProblem(tuple(map(_unescaped, each["path"].split("/")[1:])), each["message"])
-            for each in error.errors
-        ]
+
+def problems_of(error: Exception) -> list[PlacedProblem]:
+    """One for each problem of a document that was refused; any other error is its sentence."""
+    if not isinstance(error, DocumentError):
+        return [PlacedProblem((), str(error))]
+    return [
+        PlacedProblem(tuple(map(_unescaped, each["path"].split("/")[1:])), each["message"])
+        for each in error.errors
+    ]
 
 
 def _unescaped(part: str) -> str:
     return part.replace("~1", "/").replace("~0", "~")
 
 
-class RefusedForm:
-    """Before a form's class: shows on its fields what the check of the whole document found."""
-
-    # By field, None for the form itself.
-    faults: Mapping[str | None, Iterable[PlacedProblem]]
-
-    def clean(self) -> None:
-        super().clean()  # type: ignore[misc]
-        show(self, self.faults)
-
-
-def show(
-    form: Any, faults: Mapping[str | None, Iterable[PlacedProblem]], otherwise: str | None = None
-) -> None:
-    """Each on its field; what is about none of them on the one `otherwise`."""
-    for field, each in faults.items():
-        for fault in each:
-            form.add_error(field if field in form.fields else otherwise, str(fault))
-
-
-class PublishedAdmin(ModelAdmin):
-    """What is saved or deleted here leaves a document that checks, or is rolled back."""
-
-    list_per_page = 25
-    formfield_overrides: ClassVar = SHORT_TEXTS
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
-        try:
-            with transaction.atomic():
-                if request.method == "POST":
-                    lock_head()
-                return self._changeform(request, *args, **options)
-        except ChangeRefused as refusal:
-            request.refusal = refusal  # type: ignore[attr-defined]
-        # Once more, for the page with the refusal on it.
-        return self._changeform(request, *args, **options)
-
-    def _changeform(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
-        response: HttpResponse = super().changeform_view(request, *args, **options)
-        return response
-
-    def changelist_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
-        return self._or_messages(super().changelist_view, request, *args, **options)
-
-    def delete_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
-        return self._or_messages(super().delete_view, request, *args, **options)
-
-    def _or_messages(
-        self, view: Callable[..., HttpResponse], request: HttpRequest, *args: Any, **options: Any
-    ) -> HttpResponse:
-        try:
-            with transaction.atomic():
-                if request.method == "POST":
-                    lock_head()
-                return view(request, *args, **options)
-        except ChangeRefused as refusal:
-            for fault in refusal.faults:
-                messages.error(request, str(fault))
-            return HttpResponseRedirect(request.get_full_path())
-
-    def save_related(self, request: HttpRequest, *args: Any) -> None:
-        super().save_related(request, *args)
-        publish(request)
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        super().delete_model(request, obj)
-        publish(request)
-
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        response = super().response_action(request, queryset)
-        publish(request)
-        return response
-
-    def get_form(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
-        """The form, with what was refused on its fields; at least a word on top of it."""
-        form = super().get_form(request, obj, **options)
-        refusal: ChangeRefused | None = getattr(request, "refusal", None)
-        if refusal is None:
-            return form
-        faults: dict[str | None, list[PlacedProblem]] = defaultdict(list)
-        for fault in refusal.faults:
-            field, placed = self.place(request, fault)
-            if field != BELOW:
-                faults[field].append(placed)
-        if None not in faults:
-            faults[None].append(PlacedProblem((), "Nothing was saved: the fields below say why."))
-        return type(form.__name__, (RefusedForm, form), {"faults": faults})
-
-    def place(self, request: HttpRequest, fault: PlacedProblem) -> tuple[str | None, PlacedProblem]:  # noqa: ARG002
-        """The form's field that a fault is about, or BELOW, and the fault as it says it there."""
-        return None, fault
+def show(form: Any, problems: Placed, otherwise: str | None = None) -> None:
+    """Each on its field; what is about no field of the form on the one `otherwise`."""
+    for field, each in problems.items():
+        for problem in each:
+            form.add_error(field if field in form.fields else otherwise, str(problem))
 
 
 def author_of(request: HttpRequest) -> str:
@@ -155,9 +65,147 @@ def author_of(request: HttpRequest) -> str:
     return name
 
 
-def publish(request: HttpRequest) -> None:
-    """Raises Refusal where the tables make no document that checks."""
-    try:
-        publishing.publish(author=author_of(request))
-    except DocumentError as error:
-        raise ChangeRefused(export.document(), error) from None
+class _Bound:
+    """The form of a request, with what was typed, in place of its class: it is not bound again."""
+
+    def __init__(self, form: Any) -> None:
+        self.base_fields = form.base_fields
+        self._form = form
+
+    def __call__(self, *_args: object, **_options: object) -> Any:
+        return self._form
+
+
+class PageRequest(HttpRequest):
+    """What a page keeps of a POST, to show its forms again with the reason of a refusal."""
+
+    form: Any
+    formsets: Any
+    # The forms' rows as they were before: with their keys, and whether they are new.
+    rows: list[tuple[Model, Any, bool]]
+    # Why it was refused, once it was.
+    refusal: Exception | None
+
+
+# A problem that a row below the form shows.
+ON_ROWS: Final = "\0on rows"
+
+
+class RefusingAdmin(ModelAdmin):
+    """A POST is one transaction; what is refused in it is told on the page that it came from."""
+
+    list_per_page = 25
+    formfield_overrides: ClassVar[Any] = SHORT_TEXTS
+    # What the rows themselves raise for a refusal, with a sentence for people.
+    refusals: ClassVar[tuple[type[Exception], ...]] = ()
+
+    @property
+    def _refusals(self) -> tuple[type[Exception], ...]:
+        return (*self.refusals, DocumentError)
+
+    def change(self, _request: HttpRequest) -> AbstractContextManager[Any]:
+        """The transaction of a POST."""
+        return transaction.atomic()
+
+    def changeform_view(self, request: PageRequest, *args: Any, **options: Any) -> HttpResponse:
+        request.form, request.formsets, request.rows = None, ([], []), []
+        request.refusal = None
+        view: Callable[..., HttpResponse] = super().changeform_view
+        if request.method != "POST":
+            return view(request, *args, **options)
+        try:
+            with self.change(request):
+                return view(request, *args, **options)
+        except self._refusals as error:
+            if request.form is None:
+                return _told(request, error)
+            _forget_messages(request)
+            for row, key, is_new in request.rows:
+                row.pk, row._state.adding = key, is_new
+            request.refusal = error
+            self._refuse(request, error)
+        # Once more for the page: the same forms; nothing is bound, checked or saved again.
+        return view(request, *args, **options)
+
+    def _refuse(self, request: PageRequest, error: Exception) -> None:
+        """Put what was refused on the fields that it is about; at least a word on top."""
+        placed: dict[str | None, list[PlacedProblem]] = {}
+        for problem in problems_of(error):
+            field, told = self.place(request, problem)
+            placed.setdefault(field, []).append(told)
+        self.show_on_rows(request)
+        placed.pop(ON_ROWS, None)
+        if None not in placed:
+            placed[None] = [PlacedProblem((), "Nothing was saved: the fields below say why.")]
+        show(request.form, placed)
+
+    def place(
+        self,
+        request: PageRequest,  # noqa: ARG002
+        problem: PlacedProblem,
+    ) -> tuple[str | None, PlacedProblem]:
+        """The form's field that a problem is about, or ON_ROWS, and the problem as told there."""
+        return None, problem
+
+    def show_on_rows(self, request: PageRequest) -> None:
+        """Put on the rows below the form what was refused of them."""
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        return self.or_messages(super().changelist_view, request, *args, **options)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        return self.or_messages(super().delete_view, request, *args, **options)
+
+    def or_messages(
+        self, view: Callable[..., HttpResponse], request: HttpRequest, *args: Any, **options: Any
+    ) -> HttpResponse:
+        """For pages without a form: a refusal is a message, and the only one."""
+        if request.method != "POST":
+            return view(request, *args, **options)
+        try:
+            with self.change(request):
+                return view(request, *args, **options)
+        except self._refusals as error:
+            _forget_messages(request)
+            return _told(request, error)
+
+    def get_form(self, request: Any, obj: Any = None, **options: Any) -> Any:
+        if getattr(request, "refusal", None):
+            return _Bound(request.form)
+        return super().get_form(request, obj, **options)
+
+    def save_form(self, request: PageRequest, form: Any, change: Any) -> Any:
+        request.form = form
+        request.rows += _rows([form])
+        return super().save_form(request, form, change)
+
+    def _create_formsets(self, request: PageRequest, obj: Any, change: Any) -> Any:
+        if request.refusal is None:
+            request.formsets = super()._create_formsets(request, obj, change)
+            for formset in request.formsets[0]:
+                request.rows += _rows(formset.forms)
+        return request.formsets
+
+
+class PublishingAdmin(RefusingAdmin):
+    """What is saved or deleted here is published with it: a document that checks, or nothing."""
+
+    def change(self, request: HttpRequest) -> AbstractContextManager[Any]:
+        return publishing.change(author=author_of(request))
+
+
+def _rows(forms: Iterable[Any]) -> list[tuple[Model, Any, bool]]:
+    rows = [form.instance for form in forms]
+    return [(row, row.pk, row._state.adding) for row in rows]
+
+
+def _told(request: HttpRequest, error: Exception) -> HttpResponse:
+    for problem in problems_of(error):
+        messages.error(request, str(problem))
+    return HttpResponseRedirect(request.get_full_path())
+
+
+def _forget_messages(request: HttpRequest) -> None:
+    """What was said of a change that was rolled back is not true."""
+    storage: Any = messages.get_messages(request)
+    storage._queued_messages = []

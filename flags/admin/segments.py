@@ -9,13 +9,13 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
 from flags.admin.forms import SegmentForm
-from flags.admin.refusing import PlacedProblem, PublishedAdmin
+from flags.admin.refusing import PageRequest, PlacedProblem, PublishingAdmin
 from flags.document import words
 from flags.models import Segment, Trait
 
 
 @admin.register(Segment)
-class SegmentAdmin(PublishedAdmin):
+class SegmentAdmin(PublishingAdmin):
     form = SegmentForm
     list_display: ClassVar = ["key", "accounts", "conditions", "note"]
     search_fields: ClassVar = ["key", "note"]
@@ -44,10 +44,12 @@ class SegmentAdmin(PublishedAdmin):
         else:
             obj.set_lists(*form.lists)
 
-    def place(self, request: HttpRequest, fault: PlacedProblem) -> tuple[str | None, PlacedProblem]:
-        own = fault.within("segments", request.POST.get("key", ""))
+    def place(
+        self, request: PageRequest, problem: PlacedProblem
+    ) -> tuple[str | None, PlacedProblem]:
+        own = problem.within("segments", request.POST.get("key", ""))
         if own is None:
-            return None, fault
+            return None, problem
         return (own.parts[0] if own.parts else "key"), own._replace(parts=own.parts[1:])
 
     @admin.display(description="Accounts")
@@ -62,10 +64,12 @@ class SegmentAdmin(PublishedAdmin):
 
 
 @admin.register(Trait)
-class TraitAdmin(PublishedAdmin):
+class TraitAdmin(PublishingAdmin):
     list_display: ClassVar = ["name", "type", "note"]
     search_fields: ClassVar = ["name", "note"]
 
-    def place(self, request: HttpRequest, fault: PlacedProblem) -> tuple[str | None, PlacedProblem]:
-        own = fault.within("traits", request.POST.get("name", ""))
-        return (None, fault) if own is None else ("type", own)
+    def place(
+        self, request: PageRequest, problem: PlacedProblem
+    ) -> tuple[str | None, PlacedProblem]:
+        own = problem.within("traits", request.POST.get("name", ""))
+        return (None, problem) if own is None else ("type", own)

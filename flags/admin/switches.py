@@ -9,13 +9,13 @@ from unfold.admin import ModelAdmin
 from waffle import admin as waffle_admin
 from waffle.models import Sample, Switch
 
-from flags.admin.refusing import PublishedAdmin
+from flags.admin.refusing import PublishingAdmin
 
 admin.site.unregister([Switch, Sample])
 
 
 @admin.register(Switch)
-class SwitchAdmin(PublishedAdmin):
+class SwitchAdmin(PublishingAdmin):
     actions: ClassVar = [
         waffle_admin.enable_switches,
         waffle_admin.disable_switches,

@@ -14,7 +14,7 @@ from flags.document import export
 from flags.document.check import checked
 from flags.document.restore import flag_rows
 from flags.document.stored import UnusableRevision, checksum_of, content, document_in
-from flags.engine import Document, Ruleset, compile
+from flags.engine import Document, Ruleset, compile  # noqa: A004  (the word for it)
 from flags.live import copy
 from flags.models import Flag, Revision
 from flags.registry import sections

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django_filters.rest_framework import ChoiceFilter, DjangoFilterBackend, FilterSet
@@ -20,7 +18,6 @@ from rest_framework.serializers import BaseSerializer, ModelSerializer
 from rest_framework.viewsets import ModelViewSet
 
 from flags import publishing
-from flags.host import lock_head
 from igny8_core.api.strict import StrictOrdering, StrictView
 from igny8_core.modules.system.models import AIModel
 
@@ -121,36 +118,32 @@ class AIModelViewSet(StrictView, ModelViewSet[AIModel]):
         "updated_at",
     ]
 
-    @contextmanager
-    def published(self) -> Iterator[None]:
+    def change(self) -> AbstractContextManager[Any]:
         """What is written inside is published in the same transaction; raises DocumentError."""
-        with transaction.atomic():
-            lock_head()
-            yield
-            publishing.publish(author=self.request.user.get_username())
+        return publishing.change(author=self.request.user.get_username())
 
     def perform_create(self, serializer: BaseSerializer[AIModel]) -> None:
-        with self.published():
+        with self.change():
             super().perform_create(serializer)
 
     def perform_update(self, serializer: BaseSerializer[AIModel]) -> None:
-        with self.published():
+        with self.change():
             super().perform_update(serializer)
 
     def perform_destroy(self, instance: AIModel) -> None:
-        with self.published():
+        with self.change():
             instance.delete()
 
     @action(detail=True, methods=["post"], url_path="toggle-active", permission_classes=CHANGERS)
     def toggle_active(self, _request: Request, **_where: str) -> Response:
         model = self.get_object()
-        with self.published():
+        with self.change():
             model.toggle_active()
         return Response(self.get_serializer(model).data)
 
     @action(detail=True, methods=["post"], url_path="set-default", permission_classes=CHANGERS)
     def set_default(self, _request: Request, **_where: str) -> Response:
         model = self.get_object()
-        with self.published():
+        with self.change():
             model.make_default()
         return Response(self.get_serializer(model).data)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any, ClassVar
 
-from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
@@ -13,7 +12,6 @@ from flags import publishing
 from flags.document import export, words
 from flags.management import base
 from flags.models import AccountOverride, Flag, UnknownFlag, flag_by_name
-from flags.models.pending import lock_head
 
 
 class Command(base.ActionCommand):
@@ -90,16 +88,16 @@ class Command(base.ActionCommand):
     def do_off(self, **options: Any) -> None:
         self._switch(options, is_on=False)
 
-    @transaction.atomic
     def _switch(self, options: dict[str, Any], *, is_on: bool) -> None:
         """Everyone: Yes and No stand above on and off, so either is lifted."""
-        lock_head()
-        flag = flag_by_name(options["flag"])
-        lifted = "" if flag.everyone is None else f"; Everyone: {_YES_NO[flag.everyone]} is lifted"
-        flag.is_on, flag.everyone = is_on, None
-        flag.save()
         word = "on" if is_on else "off"
-        publishing.publish(author=base.user(), comment=f"flag {word} {flag.name}")
+        comment = f"flag {word} {options['flag']}"
+        with publishing.change(author=base.user(), comment=comment):
+            flag = flag_by_name(options["flag"])
+            everyone = flag.everyone
+            flag.is_on, flag.everyone = is_on, None
+            flag.save()
+        lifted = "" if everyone is None else f"; Everyone: {_YES_NO[everyone]} is lifted"
         state = words.state_text(export.flag_of(flag))
         if options["json"]:
             self.print_json({"flag": flag.name, "state": state, "is_on": is_on})

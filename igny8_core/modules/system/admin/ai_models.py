@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -17,12 +16,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from flags.admin.refusing import ChangeRefused, PlacedProblem, PublishedAdmin, publish
-from flags.host import lock_head
+from flags import publishing
+from flags.admin.refusing import PageRequest, PlacedProblem, PublishingAdmin, author_of, problems_of
+from flags.engine import DocumentError
 from igny8_core.catalogue.names import SECTION
 from igny8_core.errors import AIError
 from igny8_core.modules.system.admin.calculator import DEFAULT_QUANTITIES, PriceForm
-from igny8_core.modules.system.admin.refusals import RefusalAsMessage
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.headline import RATES
 from igny8_core.pricing.money import money_text
@@ -32,7 +31,8 @@ AVAILABILITY = ("Availability", {"fields": ("available_to", "retires_at", "repla
 
 
 @admin.register(AIModel)
-class AIModelAdmin(RefusalAsMessage, PublishedAdmin):
+class AIModelAdmin(PublishingAdmin):
+    refusals: ClassVar = (AIError,)
     list_display: ClassVar = [
         "model_id",
         "display_name",
@@ -54,7 +54,6 @@ class AIModelAdmin(RefusalAsMessage, PublishedAdmin):
     )
     actions: ClassVar = ["activate", "deactivate", "make_default"]
     readonly_fields: ClassVar = ["price_calculator", "all_prices"]
-    list_per_page = 25
 
     def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
         super().save_related(request, form, *args)
@@ -111,11 +110,13 @@ class AIModelAdmin(RefusalAsMessage, PublishedAdmin):
             model.take_headline(timezone.now())
         return model
 
-    def place(self, request: HttpRequest, fault: PlacedProblem) -> tuple[str | None, PlacedProblem]:
+    def place(
+        self, request: PageRequest, problem: PlacedProblem
+    ) -> tuple[str | None, PlacedProblem]:
         """On the model's own field; what a flag has against it says by itself where."""
-        own = fault.within("sections", SECTION, "models", request.POST.get("model_id", ""))
+        own = problem.within("sections", SECTION, "models", request.POST.get("model_id", ""))
         if own is None or not own.parts:
-            return None, fault._replace(parts=())
+            return None, problem._replace(parts=())
         return own.parts[0], own._replace(parts=own.parts[1:])
 
     @admin.display(description="Input rate", ordering="input_rate")
@@ -206,13 +207,11 @@ class AIModelAdmin(RefusalAsMessage, PublishedAdmin):
             return HttpResponse(status=403)
         model = get_object_or_404(AIModel, pk=pk)
         try:
-            with transaction.atomic():
-                lock_head()
+            with publishing.change(author=author_of(request)):
                 switch(model)
-                publish(request)
-        except ChangeRefused as refusal:
-            for fault in refusal.faults:
-                messages.error(request, fault.message)
+        except DocumentError as error:
+            for problem in problems_of(error):
+                messages.error(request, problem.message)
             return self._back(request)
         states = [
             "active" if model.is_active else "inactive",

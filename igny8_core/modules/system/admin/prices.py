@@ -13,9 +13,8 @@ from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from flags.admin.refusing import PublishedAdmin
+from flags.admin.refusing import PublishingAdmin
 from igny8_core.errors import AIError
-from igny8_core.modules.system.admin.refusals import RefusalAsMessage
 from igny8_core.modules.system.prices import ModelPrice, RateLine
 from igny8_core.pricing.prices import Price
 from igny8_core.pricing.words import rate_text
@@ -48,9 +47,10 @@ class RateLineInline(TabularInline):
 
 
 @admin.register(ModelPrice)
-class ModelPriceAdmin(RefusalAsMessage, PublishedAdmin):
+class ModelPriceAdmin(PublishingAdmin):
     """A price is added, and cancelled before it begins; it is never edited."""
 
+    refusals: ClassVar = (AIError,)
     list_display: ClassVar = ["model", "effective_from", "state", "rates", "source", "author"]
     list_display_links: ClassVar = ["model", "effective_from"]
     list_select_related: ClassVar = ["model"]

@@ -6,18 +6,18 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
-from igny8_core.modules.system.admin.refusals import RefusalAsMessage
+from flags.admin.refusing import RefusingAdmin
+from igny8_core.errors import AIError
 from igny8_core.modules.system.prompts import AIPrompt, GlobalAIPrompt, Prompt
 
 
-class PromptAdmin(RefusalAsMessage, ModelAdmin):
+class PromptAdmin(RefusingAdmin):
     """Saving another text adds a version, because receipts name the old one."""
 
+    refusals: ClassVar = (AIError,)
     list_filter: ClassVar = ["task", "is_active"]
     readonly_fields: ClassVar = ["version", "created_at"]
-    list_per_page = 25
 
     def get_readonly_fields(self, request: HttpRequest, obj: Prompt | None = None) -> list[str]:
         whose = [name for name in ("account", "task") if obj and name in self.list_display]

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from unfold.admin import ModelAdmin
 
+from flags.admin.refusing import RefusingAdmin
 from igny8_core.catalogue.names import PROVIDERS
+from igny8_core.errors import AIError
 from igny8_core.modules.system.admin.keys import KeyField, KeyWidget
-from igny8_core.modules.system.admin.refusals import RefusalAsMessage
 from igny8_core.modules.system.secrets import SecretField
 from igny8_core.modules.system.settings import GlobalIntegrationSettings, IntegrationSettings
 
@@ -21,9 +21,10 @@ PARAMETER_FIELDS = ("Parameters", {"fields": ("temperature", "max_tokens", "imag
 KEY_WIDGETS = {SecretField: {"form_class": KeyField, "widget": KeyWidget}}
 
 
-class SettingsAdmin(RefusalAsMessage, ModelAdmin):
+class SettingsAdmin(RefusingAdmin):
     """Writes what was changed on the page, and nothing that somebody else changed meanwhile."""
 
+    refusals: ClassVar = (AIError,)
     formfield_overrides: ClassVar = KEY_WIDGETS
 
     def save_model(
@@ -80,4 +81,3 @@ class IntegrationSettingsAdmin(SettingsAdmin):
         PARAMETER_FIELDS,
         ("Own keys", {"fields": tuple(f"{provider}_api_key" for provider in PROVIDERS)}),
     )
-    list_per_page = 25
