@@ -81,7 +81,7 @@ def _publish(author: str, comment: str) -> Revision:
             return last
         summary = sentences(before, document)
     revision = _store(document, last, author=author, comment=comment, summary=summary)
-    thin()
+    thin(revision.number)
     return revision
 
 
@@ -93,12 +93,11 @@ def _store(document: Document, last: Revision | None, **facts: Any) -> Revision:
     )
 
 
-def thin() -> int:
+def thin(newest: int) -> int:
     """Delete old revisions as the host's retention says. How many they were."""
     rule = retention()
     kept = rule.kept() if rule else 0
-    newest = Revision.objects.values_list("number", flat=True).first()
-    if rule is None or not kept or newest is None:
+    if rule is None or not kept or newest <= kept:
         return 0
     old = Revision.objects.filter(number__lte=newest - kept).exclude(rule.named)
     deleted, _ = old.only("number").delete()
@@ -127,10 +126,9 @@ def is_published(document: Document) -> bool:
 
 
 def is_pending() -> bool:
-    """Whether a write has told of a change since the last revision, or there is none."""
+    """Whether a write has told of a change since the last revision, or there is none. One query."""
     head = Head.objects.filter(pk=Head.PK).first()
-    is_changed = head is not None and head.version != head.published
-    return is_changed or not Revision.objects.exists()
+    return head is None or not head.published or head.version != head.published
 
 
 def revision(number: int) -> Revision:

@@ -125,5 +125,7 @@ def uncommitted() -> object | None:
 
 def lock_head() -> None:
     """Have changes one after the other, until the transaction ends."""
-    Head.objects.get_or_create(pk=Head.PK)
-    list(Head.objects.select_for_update().filter(pk=Head.PK))
+    locked = Head.objects.select_for_update().filter(pk=Head.PK)
+    if not locked:
+        Head.objects.get_or_create(pk=Head.PK)
+        list(locked.all())

@@ -38,9 +38,10 @@ class Published(models.Model):
         abstract = True
 
     def save(self, *args: Any, **options: Any) -> None:
-        with transaction.atomic(using=options.get("using")):
+        written = options.get("update_fields")
+        with transaction.atomic(using=options.get("using"), savepoint=False):
             mark_changed()
-            if self.NAME and not self._state.adding:
+            if self.NAME and not self._state.adding and (written is None or self.NAME in written):
                 same = {"pk": self.pk, self.NAME: getattr(self, self.NAME)}
                 if not type(self)._base_manager.filter(**same).exists():
                     told_of_accounts.send(sender=type(self), keys=None)

@@ -10,7 +10,9 @@ from uuid import uuid4
 import pytest
 from django.contrib.admin import site
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from waffle.models import Sample, Switch
 
@@ -512,3 +514,17 @@ def test_live_settings__nonsense__is_refused_on_the_page(admin_client: Client, v
     }
     page = admin_client.post(url, data)
     assert list(page.context["form"].errors) == ["AI_REQUEST_TIMEOUT_S"]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize(
+    ("most", "changed"), [(40, {"input_rate": "2"}), (30, {"display_name": "x"})]
+)
+def test_model__saved_on_its_page__takes_few_statements(
+    admin_client: Client, most: int, changed: dict[str, str]
+) -> None:
+    url = change("gpt-4o")
+    data = form(admin_client, url, **changed)
+    with CaptureQueriesContext(connection) as queries:
+        assert admin_client.post(url, data).status_code == 302
+    assert len(queries) <= most

@@ -131,10 +131,12 @@ class ModelPrice(Published):
         lines: Iterable[prices.RateLine],
         *,
         effective_from: datetime | None = None,
-        **facts: Any,
+        **columns: Any,
     ) -> ModelPrice:
         """A new price of the model, from now unless said; raises what value() raises."""
-        price = cls(model=model, effective_from=effective_from or timezone.now(), **facts)
+        lines = list(lines)
+        price = cls(model=model, effective_from=effective_from or timezone.now(), **columns)
+        prices.Price(model.model_id, lines)
         price.save()
         for line in lines:
             RateLine(
@@ -144,7 +146,6 @@ class ModelPrice(Published):
                 per=line.per,
                 condition=line.written or {},
             ).save()
-        price.value()
         return price
 
 

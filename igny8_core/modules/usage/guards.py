@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db.models.signals import pre_delete, pre_save
 
 from flags.host import flags_naming
@@ -25,7 +27,11 @@ def _keep_what_is_named(instance: AIModel, **_signal: object) -> None:
     _refuse_if_named(instance.model_id, "deleted")
 
 
-def _keep_the_id_that_is_named(instance: AIModel, **_signal: object) -> None:
+def _keep_the_id_that_is_named(
+    instance: AIModel, *, update_fields: Collection[str] | None = None, **_signal: object
+) -> None:
+    if update_fields is not None and "model_id" not in update_fields:
+        return
     kept = AIModel.objects.filter(pk=instance.pk).values_list("model_id", flat=True).first()
     if kept is not None and kept != instance.model_id:
         _refuse_if_named(kept, "renamed")

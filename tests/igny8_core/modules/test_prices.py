@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -96,10 +97,11 @@ def test_resolve__before_a_models_first_price__is_refused_as_unpriced(acme: Acco
 
 def test_begun_price__edited_or_deleted__is_refused(mini: AIModel) -> None:
     price = mini.prices.get()
-    rate = price.lines.first()
+    rate = price.lines.get(meter="input_tokens")
     price.note = "other"
     rate.amount = Decimal("0.16")
-    for change in (price.save, rate.save, price.delete, rate.delete):
+    changes: list[Callable[[], object]] = [price.save, rate.save, price.delete, rate.delete]
+    for change in changes:
         with (
             pytest.raises(PriceHasBegun, match="The price of gpt-4o-mini from"),
             transaction.atomic(),

@@ -55,10 +55,19 @@ class AIModelAdmin(PublishingAdmin):
     actions: ClassVar = ["activate", "deactivate", "make_default"]
     readonly_fields: ClassVar = ["price_calculator", "all_prices"]
 
+    def save_model(self, request: HttpRequest, obj: AIModel, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        """Write what was changed on the page, and nothing that somebody else changed meanwhile."""
+        if change:
+            obj.save(update_fields=[*form.changed_data, "updated_at"])
+        else:
+            super().save_model(request, obj, form, change)
+
     def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
         super().save_related(request, form, *args)
+        if not form.instance.is_default:
+            return
         model = AIModel.objects.prefetch_related("prices__lines").get(pk=form.instance.pk)
-        if model.is_default and (why := model.why_no_default(timezone.now())):
+        if why := model.why_no_default(timezone.now()):
             messages.warning(
                 request,
                 f"{model.model_id} is the default for {model.model_type}, but {why}: "
