@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 from cryptography.fernet import Fernet
 from django.conf import settings as django_settings
-from django.db import connection
+from django.core.management import execute_from_command_line
+from django.db import connection, connections
 from pytest_django import DjangoDbBlocker, Settings
 
-from flags import live
+from flags import live, publishing
+from igny8_core.ai.management.commands.demo import load
 from igny8_core.modules.accounts.models import Account
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,9 +34,38 @@ ENCRYPTION_KEY = Fernet.generate_key().decode()
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def pytest_configure() -> None:
-    """No thread: a test has its database to itself, and starts the thread by `live.begin()`."""
+# One profile for all properties: how long an example takes is no fault. `make soak` tries more.
+EXAMPLES = int(os.environ.get("EXAMPLES", "1"))
+hypothesis.settings.register_profile(
+    "igny8",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    max_examples=100 * EXAMPLES,
+    print_blob=True,
+)
+hypothesis.settings.load_profile("igny8")
+
+
+def examples(number: int) -> hypothesis.settings:
+    """So many examples of a property, and more under `make soak`."""
+    return hypothesis.settings(max_examples=number * EXAMPLES)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    # A test has its database to itself, and starts the thread by `live.begin()`.
     django_settings.FLAGS_THREAD = False
+    # A user's password is hashed for most tests of pages: not at the price of a real one.
+    django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(secrets.randbits(64))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    seed = config.option.hypothesis_seed
+    terminalreporter.write_line(f"The properties' examples again: --hypothesis-seed={seed}")
 
 
 @pytest.fixture(scope="session")
@@ -122,12 +157,33 @@ def environment(database: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def manage(demo_database: Path, tmp_path: Path) -> Manage:
-    """Runs `manage.py` on a copy of the demo data."""
+def manage_process(demo_database: Path, tmp_path: Path) -> Manage:
+    """Runs `manage.py` in processes of their own, on a copy of the demo data."""
     database = tmp_path / "db.sqlite3"
     shutil.copy(demo_database, database)
 
     def run(*args: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         return run_manage(*args, stdin=stdin, env={**environment(database), **env})
+
+    return run
+
+
+@pytest.fixture
+def manage(db: None, monkeypatch: pytest.MonkeyPatch) -> Manage:
+    """Runs `manage.py` in this process, on the demo data, as its own process would."""
+    load()
+    publishing.publish()
+    # Django ends a command's process by closing its connections: here the test goes on.
+    monkeypatch.setattr(connections, "close_all", lambda: None)
+
+    def run(*args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        out, err, status = io.StringIO(), io.StringIO(), 0
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                execute_from_command_line(["manage.py", *args])
+            except SystemExit as end:
+                status = int(end.code or 0)
+        return subprocess.CompletedProcess(args, status, out.getvalue(), err.getvalue())
 
     return run

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 from django.core.exceptions import ValidationError
-from hypothesis import given, settings
+from hypothesis import given
 from pytest_django import DjangoAssertNumQueries
 from waffle.models import Switch
 
@@ -54,7 +54,6 @@ def assert_same_rows_and_answers(wanted: Any) -> None:
                 assert after.evaluate(name, subject, now=now)._replace(number=old.number) == old
 
 
-@settings(deadline=None)
 @given(documents.documents())
 def test_restore__any_document__exports_the_same_and_answers_the_same(wanted: Any) -> None:
     assert_same_rows_and_answers(wanted)

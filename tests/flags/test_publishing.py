@@ -15,7 +15,7 @@ from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flags import live, publishing
@@ -27,7 +27,7 @@ from flags.management import base
 from flags.models import AccountOverride, Flag, Revision, Rule, Segment
 from igny8_core.modules.accounts.models import Account
 from tests.benchmarks import tables
-from tests.conftest import ROOT, Manage, environment
+from tests.conftest import ROOT, Manage, environment, examples
 from tests.flags.engine.documents import documents
 
 pytestmark = pytest.mark.django_db
@@ -72,7 +72,7 @@ def test_revision__text_tampered_with__is_refused() -> None:
         publishing.roll_back(row.number)
 
 
-@settings(deadline=None, max_examples=15)
+@examples(15)
 @given(st.lists(documents(), min_size=1, max_size=4), st.data())
 def test_roll_back__to_any_revision__the_tables_say_what_it_says(
     wanted: list[Any], data: st.DataObject
@@ -195,13 +195,13 @@ def test_fixture__loaded__is_published_and_leaves_no_stale_answer(tmp_path: Path
 
 
 def test_file__of_another_database__decides_the_same_for_ten_thousand_accounts(
-    manage: Manage, tmp_path: Path
+    manage_process: Manage, tmp_path: Path
 ) -> None:
     """From SQLite, to whatever these tests run on."""
     document, file = tmp_path / "tables.json", tmp_path / "exported.json"
     document.write_text(json.dumps(tables.document()))
     for args in (["apply", document], ["export", file]):
-        done = manage("revisions", *map(str, args))
+        done = manage_process("revisions", *map(str, args))
         assert done.returncode == 0, done.stderr
     call_command("revisions", "apply", str(file))
     there, here = (

@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flags.engine import (
@@ -27,6 +27,7 @@ from flags.engine import (
     parse,
 )
 from flags.engine.decision import Verdict
+from tests.conftest import examples
 from tests.flags.engine import referee
 from tests.flags.engine.documents import (
     JUNK,
@@ -42,7 +43,7 @@ from tests.flags.engine.documents import (
 
 MANY = [f"account-{number}" for number in range(2_000)]
 SCHEMA = jsonschema.Draft202012Validator(json_schema())
-slow = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+slow = examples(40)
 
 unusables = st.none() | st.sets(st.sampled_from(["A", "B", "C"]))
 overrides = st.none() | st.dictionaries(
@@ -284,7 +285,7 @@ def test_shares__disjoint__have_nobody_in_common_and_together_all() -> None:
 weights = st.dictionaries(st.sampled_from("abc"), st.integers(1, 1_000), min_size=2)
 
 
-@settings(max_examples=8, deadline=None)
+@examples(8)
 @given(weights, st.sampled_from("abc"), st.floats(0.01, 100))
 def test_split__one_weight_changed__moves_accounts_only_into_what_rose(
     before: dict[str, float], changed: str, factor: float
@@ -296,14 +297,14 @@ def test_split__one_weight_changed__moves_accounts_only_into_what_rose(
     assert all(changed == (to if factor > 1 else left) for left, to in moved)
 
 
-@settings(max_examples=8, deadline=None)
+@examples(8)
 @given(weights, st.sampled_from([2, 10, 0.5, 1000]))
 def test_split__reordered_and_rescaled__moves_nobody(before: dict[str, float], by: float) -> None:
     after = {key: before[key] * by for key in reversed(before)}
     assert drawn(split(before)) == drawn(split(after))
 
 
-@settings(max_examples=8, deadline=None)
+@examples(8)
 @given(weights, st.sampled_from("abc"))
 def test_split__variant_removed_or_unusable__moves_only_its_accounts(
     before: dict[str, float], gone: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from constance import config
 from django.db import transaction
+from pytest_django import Settings
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -497,19 +499,19 @@ def test_connection__printed__hides_the_key() -> None:
 
 @pytest.mark.parametrize("name", ["401", "429", "500", "slow", "not JSON"])
 def test_command__server_fails__one_sentence_and_exit_1(
-    manage: Manage, httpserver: HTTPServer, name: str
+    manage: Manage,
+    settings: Settings,
+    httpserver: HTTPServer,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
 ) -> None:
+    caplog.set_level(logging.ERROR, "werkzeug")  # the server's own lines
     prepare, _, sentence = FAILURES[name]
     prepare(httpserver)
     manage("constance", "set", "AI_REQUEST_TIMEOUT_S", "0.2" if name == "slow" else "30")
-    done = manage(
-        "run_ai",
-        "acme",
-        "generate_content",
-        "--prompt=x",
-        OPENAI_API_KEY=KEY,
-        OPENAI_BASE_URL=httpserver.url_for("/v1"),
-    )
+    reached = {"api_key": KEY, "base_url": httpserver.url_for("/v1")}
+    settings.AI_CONNECTIONS = {"openai": reached}
+    done = manage("run_ai", "acme", "generate_content", "--prompt=x")
     assert (done.returncode, done.stdout) == (1, "")
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -517,10 +519,10 @@ def test_command__server_fails__one_sentence_and_exit_1(
 
 
 def test_command__server_answers__shows_answer_and_cost(
-    manage: Manage, httpserver: HTTPServer
+    manage_process: Manage, httpserver: HTTPServer
 ) -> None:
     httpserver.expect_request(PATH).respond_with_json(completion())
-    done = manage(
+    done = manage_process(
         "run_ai",
         "acme",
         "generate_content",

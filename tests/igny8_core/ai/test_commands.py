@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import call_command
+from pytest_django import Settings
 
 from flags.management.base import BadUsage
 from flags.models import Flag, Rule, Variant
@@ -263,7 +264,7 @@ def test_command__refused_as_json__is_an_object_on_stdout(
     assert done.stderr.strip() == told["message"]
 
 
-def test_command__whose_reader_goes_away__ends_quietly(manage: Manage, tmp_path: Path) -> None:
+def test_command__whose_reader_goes_away__ends_quietly(tmp_path: Path) -> None:
     env = {**environment(tmp_path / "none.sqlite3"), "PATH": os.environ["PATH"]}
     read, write = os.pipe()
     os.close(read)
@@ -325,8 +326,10 @@ def test_needs__all_of_them__are_read(manage: Manage) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_command__database_away__one_sentence_and_exit_1(manage: Manage) -> None:
-    done = manage("resolve", "acme", "generate_content", DATABASE_URL="postgres://x@127.0.0.1:9/x")
+def test_command__database_away__one_sentence_and_exit_1(manage_process: Manage) -> None:
+    done = manage_process(
+        "resolve", "acme", "generate_content", DATABASE_URL="postgres://x@127.0.0.1:9/x"
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("The database cannot be used: ")
     assert len(done.stderr.splitlines()) == 1
@@ -376,19 +379,24 @@ def test_set_key__nothing_given__is_bad_usage_and_the_key_stays(manage: Manage) 
     assert json.loads(manage("rotate_keys", "--json").stdout) == {"rotated": 1}
 
 
-def test_rotate_keys__new_key_in_front__the_old_one_can_go(manage: Manage) -> None:
+def test_rotate_keys__new_key_in_front__the_old_one_can_go(
+    manage: Manage, settings: Settings
+) -> None:
     old, new = ENCRYPTION_KEY, Fernet.generate_key().decode()
     manage("set_key", "openai", "--account=acme", stdin="sk-planted-0123456789")
     manage("set_key", "google", stdin="planted-0123456789")
-    done = manage("rotate_keys", ENCRYPTION_KEYS=f"{new},{old}")
+    settings.ENCRYPTION_KEYS = [new, old]
+    done = manage("rotate_keys")
     assert done.stdout == "2 keys rotated; the other ENCRYPTION_KEYS can go now.\n"
-    assert json.loads(manage("rotate_keys", "--json", ENCRYPTION_KEYS=new).stdout) == {"rotated": 2}
-    done = manage("rotate_keys", ENCRYPTION_KEYS=old)
+    settings.ENCRYPTION_KEYS = [new]
+    assert json.loads(manage("rotate_keys", "--json").stdout) == {"rotated": 2}
+    settings.ENCRYPTION_KEYS = [old]
+    done = manage("rotate_keys")
     assert done.returncode == 1
     assert done.stderr.startswith("A stored provider key was encrypted with a key that")
 
 
 def test_demo__refused__exit_2_and_one_sentence(manage: Manage) -> None:
-    done = manage("demo", DEBUG="false", ALLOWED_HOSTS="x")
+    done = manage("demo")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("The demo adds a login that everybody knows")

@@ -215,9 +215,9 @@ def test_catalogue__empty__the_plans_figures_serve() -> None:
 
 
 def test_catalogue__database_without_tables__the_plans_figures_serve(
-    manage: Manage, tmp_path: Path
+    manage_process: Manage, tmp_path: Path
 ) -> None:
-    done = manage(
+    done = manage_process(
         "quote",
         "gpt-4o",
         "--meter=input_tokens=1000000",
@@ -228,8 +228,8 @@ def test_catalogue__database_without_tables__the_plans_figures_serve(
     assert "database: no such table" in done.stderr
 
 
-def test_catalogue__database_unreachable__the_plans_figures_serve(manage: Manage) -> None:
-    done = manage(
+def test_catalogue__database_unreachable__the_plans_figures_serve(manage_process: Manage) -> None:
+    done = manage_process(
         "quote",
         "gpt-4o",
         "--meter=input_tokens=1000000",

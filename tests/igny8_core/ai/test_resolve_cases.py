@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flags.engine import DocumentError
+from tests.conftest import examples
 from tests.igny8_core.ai import reference, worlds
 
 CASES = Path(__file__).parents[2] / "cases" / "resolve"
@@ -118,7 +119,7 @@ def questions(draw: st.DrawFn) -> tuple[reference.Account, reference.Asked]:
     return account, reference.Asked(task, needs, model, keep, draw(st.sampled_from(MOMENTS)))
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(edits(), st.lists(questions(), min_size=3, max_size=6))
 def test_resolve__anything_publishable__is_what_the_reference_says_and_usable(
     changes: dict[str, Any], asked: list[tuple[reference.Account, reference.Asked]]

@@ -15,6 +15,7 @@ from igny8_core.api.ai_models import AIModelSerializer
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel, IntegrationSettings
 from igny8_core.wsgi import application
+from tests.conftest import examples
 from tests.igny8_core.modules.test_usage import receipt
 
 pytestmark = pytest.mark.django_db
@@ -259,9 +260,7 @@ values = st.recursive(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from([*NEW, "max_tokens", "is_default", "sort_order"]), values))
 def test_create__anything__is_created_or_refused(
     admin_client: Client, body: dict[str, object]

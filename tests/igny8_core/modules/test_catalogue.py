@@ -16,7 +16,7 @@ from django.core.management.base import CommandError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flags import publishing
@@ -32,6 +32,7 @@ from igny8_core.modules.system.models import AIModel, IntegrationSettings, Model
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.pricing.meters import Meter
 from igny8_core.pricing.prices import Price, RateLine
+from tests.conftest import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -237,7 +238,7 @@ def edit(what: str, model_id: str, rate: str) -> None:  # noqa: C901 - a case fo
             model.prices.model.publish(model, [], is_free=True)
 
 
-@settings(deadline=None, max_examples=25)
+@examples(25)
 @given(st.lists(EDITS, min_size=2, max_size=4), st.data())
 def test_roll_back__after_random_edits__says_the_same_but_for_appended_prices(
     rounds: list[list[tuple[str, str, str]]], data: st.DataObject
