@@ -18,8 +18,10 @@ demo: .venv/runtime .env
 	@$(BIN)/python manage.py demo || { echo "make demo: the main job failed (above: why)" >&2; exit 1; }
 
 test: .venv/development .env
-	@$(BIN)/python -m pytest --numprocesses=2 --cov --cov-report=term:skip-covered --cov-fail-under=95
-	@$(BIN)/python -m pytest tests/browser
+	@status=0; \
+	$(BIN)/python -m pytest --numprocesses=2 --cov --cov-report=term:skip-covered --cov-fail-under=95 || status=1; \
+	$(BIN)/python -m pytest tests/browser || status=1; \
+	exit $$status
 
 serve: .venv/runtime .env
 	@$(BIN)/python manage.py migrate --verbosity 0 || { echo "make serve: the database could not be migrated (above: why)" >&2; exit 1; }

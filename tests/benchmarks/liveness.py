@@ -19,8 +19,6 @@ from typing import Any, Final
 
 import django
 
-from flags import live, publishing
-
 CHANGES: Final = 60
 _BETWEEN_S: Final = 0.1
 _POSTGRESQL: Final = "postgres://postgres@127.0.0.1:5432"
@@ -167,6 +165,8 @@ def _rule(number: int, at: int, segments: list[str]) -> dict[str, Any]:
 def _prepare(rules: int = 1_000, keys: int = 1) -> None:
     from django.core.management import call_command
 
+    from flags import publishing
+
     call_command("migrate", verbosity=0)
     publishing.apply(json.dumps(document(rules, 1_000, keys, 1_000)))
 
@@ -185,6 +185,7 @@ def _change() -> None:
 def _publish(variant: str) -> None:
     from django.db import transaction
 
+    from flags import publishing
     from flags.models import Rule
 
     with transaction.atomic():
@@ -195,7 +196,7 @@ def _publish(variant: str) -> None:
 
 
 def _watch() -> None:
-    from flags import metrics
+    from flags import live, metrics
     from flags.engine import Subject
 
     subject = Subject("someone", {"plan": "pro"})
@@ -224,6 +225,7 @@ def _great() -> None:
 
 
 def _load() -> None:
+    from flags import live
     from flags.models import Flag
 
     Flag.objects.count()

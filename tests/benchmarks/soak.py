@@ -16,9 +16,6 @@ from typing import Any, Final
 
 import django
 
-from flags import live, publishing
-from flags.document.stored import content
-
 WORKERS: Final = 4
 CHANGES: Final = 300
 SECONDS: Final = 60.0
@@ -65,6 +62,7 @@ def _soak() -> int:
 def _prepare() -> None:
     from django.db import transaction
 
+    from flags import publishing
     from flags.models import Flag
     from flags.models.flag import Kind
     from flags.models.rule import Rule, Variant
@@ -87,6 +85,7 @@ def _publish_changes() -> int:
     """Evenly over the time; the number of the last revision."""
     from django.db import transaction
 
+    from flags import publishing
     from flags.models import Rule
 
     started, number = time.monotonic(), 0
@@ -109,6 +108,8 @@ def _faults(told: dict[str, Any], last: int) -> list[str]:
 
 def _wrong(noted: list[list[Any]]) -> list[str]:
     """Which answers are not those of the revision that they name, compiled anew."""
+    from flags import publishing
+    from flags.document.stored import content
     from flags.engine import Subject, compile  # noqa: A004  (the word for it)
 
     compiled: dict[int, Any] = {}
@@ -126,6 +127,7 @@ def _worker() -> None:
     """Decide until the parent says which revision is the last, and this process has it."""
     import threading
 
+    from flags import live
     from flags.engine import Subject
     from igny8_core.ai.resolver import resolve
     from igny8_core.modules.accounts.models import Account

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flags.document.check import check
-from flags.document.restore import restore
 from flags.engine import parse
 from tests.benchmarks.measure import median_s
 
@@ -52,6 +50,8 @@ def _flag(number: int, segments: list[str]) -> dict[str, Any]:
 
 def tables_s() -> dict[str, float]:
     from flags.document import export
+    from flags.document.check import check
+    from flags.document.restore import restore
     from flags.live import snapshot
 
     wanted = parse(document())

@@ -35,7 +35,7 @@ def _allow_the_database_beside_playwrights_loop(playwright: Playwright) -> Itera
 def admin(page: Page, live_server: LiveServer) -> Page:
     """The admin's first page, logged in."""
     User.objects.create_superuser("alice", password="alice-password")
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     page.goto(f"{live_server.url}/admin/")
     page.get_by_label("Username").fill("alice")
     page.get_by_label("Password").fill("alice-password")

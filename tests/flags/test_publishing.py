@@ -173,7 +173,7 @@ def test_killed_between_commit_and_publishing__the_next_publishes_what_it_left(
         cwd=ROOT,
         env=env,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == -signal.SIGKILL
     assert _shell(env, "print(publishing.is_pending())") == "True"
@@ -273,7 +273,7 @@ def _shell(env: dict[str, str], code: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     return done.stdout.splitlines()[-1]
 

@@ -57,7 +57,7 @@ def address(database: Path) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         try:
             build_opener().open(f"http://127.0.0.1:{port}/livez")

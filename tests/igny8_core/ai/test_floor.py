@@ -29,7 +29,7 @@ def test_floor__imported_alone__prices_and_brings_no_framework() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=300,
         cwd=ROOT,
     )
     cost, frameworks = done.stdout.splitlines()

@@ -313,7 +313,7 @@ def test_default__switched_by_several_at_once__one_is_left() -> None:
     def switch(name: str) -> None:
         try:
             model = AIModel.objects.get(model_id=name)
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=60)
             model.is_default = True
             model.save()
         except Exception as fault:  # noqa: BLE001 - reported below

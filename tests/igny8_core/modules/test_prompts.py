@@ -208,7 +208,7 @@ def test_prompt__versions_added_at_once__are_counted_one_by_one() -> None:
 
     def write(template: str) -> None:
         try:
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=60)
             add(template)
         except Exception as fault:  # noqa: BLE001 - reported below
             faults.append(fault)
@@ -218,7 +218,7 @@ def test_prompt__versions_added_at_once__are_counted_one_by_one() -> None:
     threads = [threading.Thread(target=write, args=[name]) for name in ("a", "b")]
     for thread in threads:
         thread.start()
-    barrier.wait(timeout=10)
+    barrier.wait(timeout=60)
     for thread in threads:
         thread.join()
     assert faults == []

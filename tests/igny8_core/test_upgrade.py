@@ -1,0 +1,42 @@
+"""A database of an earlier version migrates, and says what it said before."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, environment, run_manage
+
+CASES = ROOT / "tests" / "cases" / "upgrade"
+TOLD = """
+import json
+from django.core.management import call_command
+from flags.document import export
+from flags.models import Revision
+from igny8_core.modules.usage.models import Receipt
+before = Revision.objects.first().number
+call_command("migrate", verbosity=0)
+print(json.dumps({
+    "document": export.document(),
+    "new_revisions": Revision.objects.filter(number__gt=before).count(),
+    "receipts": sorted({(row.variant, row.arm) for row in Receipt.objects.all()}),
+}))
+"""
+
+
+@pytest.mark.parametrize("dump", sorted(CASES.glob("*.sql")), ids=lambda path: path.stem)
+def test_migrate__database_of_an_earlier_version__exports_the_same(
+    tmp_path: Path, dump: Path
+) -> None:
+    database = tmp_path / "db.sqlite3"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.executescript(dump.read_text())
+    done = run_manage("shell", "--verbosity=0", "--command", TOLD, env=environment(database))
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["document"] == json.loads(dump.with_suffix(".json").read_text())
+    assert (told["new_revisions"], told["receipts"]) == (0, [["", ""]])
