@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flags.accounts.reading import UnknownAccount
 from flags.document.naming import flags_naming
-from flags.document.restore import fit
+from flags.document.rows import fit
 from flags.models.keys import check_key
 from flags.models.pending import lock_head, mark_changed
 from flags.models.published import FactsQuerySet, Published

@@ -85,11 +85,11 @@ def _publish(author: str, comment: str) -> Revision:
     return revision
 
 
-def _store(document: Document, last: Revision | None, **facts: Any) -> Revision:
+def _store(document: Document, last: Revision | None, **columns: Any) -> Revision:
     number = 1 if last is None else last.number + 1
     text = canonical({**document, "number": number})
     return Revision.objects.create(
-        number=number, text=text, checksum=checksum_of(text), parent=last, **facts
+        number=number, text=text, checksum=checksum_of(text), parent=last, **columns
     )
 
 

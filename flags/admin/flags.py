@@ -21,14 +21,8 @@ from flags.admin.forms import (
     VariantForm,
     VariantFormSet,
 )
-from flags.admin.refusing import (
-    ON_ROWS,
-    SHORT_TEXTS,
-    PageRequest,
-    PlacedProblem,
-    PublishingAdmin,
-    problems_of,
-)
+from flags.admin.problems import ON_ROWS, PlacedProblem, problems_of
+from flags.admin.refusing import SHORT_TEXTS, PageRequest, PublishingAdmin
 from flags.document import export, words
 from flags.models import AccountOverride, Flag, Rule, Variant
 

@@ -1,17 +1,16 @@
-"""What operators type into the forms of flags and segments."""
+"""What operators type into the forms of flags, their variants and their rules."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet
-from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget
 
-from flags.admin.refusing import PlacedProblem, show
-from flags.models import Flag, Rule, Segment, Variant
+from flags.admin.problems import PlacedProblem, show
+from flags.models import Flag, Rule, Variant
 from flags.models.fields import JsonFormField, from_text, to_text
 from flags.models.flag import Kind
 from flags.models.rule import next_rule_id
@@ -134,88 +133,3 @@ class RuleFormSet(RefusableFormSet):
                 free = next_rule_id(each.instance.rule_id for each in kept)
                 form.instance.rule_id = form.cleaned_data["rule_id"] = free
         super().clean()
-
-
-class KeysField(forms.CharField):
-    """Accounts' keys, one a line."""
-
-    widget = UnfoldAdminTextareaWidget(attrs={"rows": 6})
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> Any:
-        return (value or "").split()
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return bool(self.to_python(data) != (initial or []))
-
-
-class KeysFileField(forms.FileField):
-    """The same in a text file."""
-
-    widget = UnfoldAdminFileFieldWidget
-
-    def clean(self, data: Any, initial: Any = None) -> Any:
-        uploaded: Any = super().clean(data, initial)
-        if not uploaded:
-            return None
-        try:
-            return uploaded.read().decode().split()
-        except UnicodeDecodeError as error:
-            message = f"The file is no UTF-8 text: {error.reason} at byte {error.start}."
-            raise ValidationError(message) from None
-
-
-_LISTS: Final = {"include", "exclude", "include_file", "exclude_file"}
-
-
-class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
-    include = KeysField(
-        required=False, label="Included accounts", help_text="Accounts' keys, one a line."
-    )
-    exclude = KeysField(required=False, label="Excluded accounts", help_text="They are never in.")
-    include_file = KeysFileField(
-        required=False,
-        label="Included, from a file",
-        help_text="A text file with a key a line, in place of the list; for long lists.",
-    )
-    exclude_file = KeysFileField(required=False, label="Excluded, from a file")
-
-    # What was typed or sent; None where nothing of it has changed.
-    lists: tuple[list[str], list[str]] | None = None
-
-    class Meta:
-        model = Segment
-        fields = ("key", "note", "rules")
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        if self.instance.is_long:
-            del self.fields["include"], self.fields["exclude"]
-        else:
-            self.initial["include"] = self.instance.include
-            self.initial["exclude"] = self.instance.exclude
-
-    def clean(self) -> None:
-        super().clean()
-        self.lists = self._lists() if _LISTS & {*self.changed_data} else None
-        if self.lists is not None:
-            try:
-                self.instance.check_lists(*self.lists)
-            except ValidationError as error:
-                self.add_error(None, error)
-
-    def _lists(self) -> tuple[list[str], list[str]]:
-        """Included and excluded: from the file, else from the page, else as they are."""
-        included, excluded = (
-            self.cleaned_data.get(f"{name}_file")
-            if self.cleaned_data.get(f"{name}_file") is not None
-            else self.cleaned_data.get(name)
-            for name in ("include", "exclude")
-        )
-        if included is None or excluded is None:
-            there = self.instance.lists()
-            included = there[0] if included is None else included
-            excluded = there[1] if excluded is None else excluded
-        return included, excluded

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 from django.contrib import messages
 from django.db import transaction
@@ -14,50 +14,10 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from flags import publishing
+from flags.admin.problems import ON_ROWS, PlacedProblem, problems_of, show
 from flags.engine import DocumentError
 
 SHORT_TEXTS: Final = {TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}}
-
-
-class PlacedProblem(NamedTuple):
-    """Where a refused document is wrong, by its path's parts, and the sentence."""
-
-    parts: tuple[str, ...]
-    message: str
-
-    def within(self, *parts: str) -> PlacedProblem | None:
-        """The problem with its path below these parts, where it is there."""
-        if self.parts[: len(parts)] != parts:
-            return None
-        return PlacedProblem(self.parts[len(parts) :], self.message)
-
-    def __str__(self) -> str:
-        return f"{'/'.join(self.parts)}: {self.message}" if self.parts else self.message
-
-
-# By the field of a form that they are about; None: the form itself.
-Placed = Mapping[str | None, Iterable[PlacedProblem]]
-
-
-def problems_of(error: Exception) -> list[PlacedProblem]:
-    """One for each problem of a document that was refused; any other error is its sentence."""
-    if not isinstance(error, DocumentError):
-        return [PlacedProblem((), str(error))]
-    return [
-        PlacedProblem(tuple(map(_unescaped, each["path"].split("/")[1:])), each["message"])
-        for each in error.errors
-    ]
-
-
-def _unescaped(part: str) -> str:
-    return part.replace("~1", "/").replace("~0", "~")
-
-
-def show(form: Any, problems: Placed, otherwise: str | None = None) -> None:
-    """Each on its field; what is about no field of the form on the one `otherwise`."""
-    for field, each in problems.items():
-        for problem in each:
-            form.add_error(field if field in form.fields else otherwise, str(problem))
 
 
 def author_of(request: HttpRequest) -> str:
@@ -85,10 +45,6 @@ class PageRequest(HttpRequest):
     rows: list[tuple[Model, Any, bool]]
     # Why it was refused, once it was.
     refusal: Exception | None
-
-
-# A problem that a row below the form shows.
-ON_ROWS: Final = "\0on rows"
 
 
 class RefusingAdmin(ModelAdmin):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from functools import partial
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -15,36 +12,17 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from flags import publishing
-from flags.document import diff
+from flags.admin.comparing import content_or_fault, raw_differences
+from flags.admin.revision_forms import CommentForm, CompareForm
 from flags.document.check import check
-from flags.document.diff import Difference
 from flags.document.sentences import sentences
-from flags.document.stored import UnknownRevision, UnusableRevision, content
+from flags.document.stored import UnknownRevision, UnusableRevision
 from flags.engine import DocumentError
 from flags.models import Revision
 
 _SHOWN = 3
-
-
-_MAX_RAW = 500
-
-
-class CompareForm(forms.Form):
-    before = forms.IntegerField(min_value=1, widget=UnfoldAdminIntegerFieldWidget)
-    after = forms.IntegerField(min_value=1, widget=UnfoldAdminIntegerFieldWidget)
-
-
-class CommentForm(forms.Form):
-    comment = forms.CharField(
-        max_length=500,
-        required=False,
-        label="Why",
-        widget=UnfoldAdminTextInputWidget,
-        help_text="For those who ask later.",
-    )
 
 
 @admin.register(Revision)
@@ -128,13 +106,13 @@ class RevisionAdmin(ModelAdmin):
     ) -> HttpResponse:
         """One revision: who, why, what changed."""
         row = self._row(request, int(object_id) if object_id.isdecimal() else 0)
-        after, fault = _content(row)
-        before, _ = _content(row.parent) if row.parent else (None, None)
+        after, fault = content_or_fault(row)
+        before, _ = content_or_fault(row.parent) if row.parent else (None, None)
         following = Revision.objects.filter(number__gt=row.number).order_by("number")
         context = {
             "row": row,
             "fault": fault,
-            "raw": _raw(before, after),
+            "raw": raw_differences(before, after),
             "parent": row.parent,
             "following": following.values_list("number", flat=True).first(),
             "newest": Revision.objects.values_list("number", flat=True).first(),
@@ -150,19 +128,19 @@ class RevisionAdmin(ModelAdmin):
         context: dict[str, Any] = {"form": form}
         if form.is_valid():
             rows = [self._row(request, form.cleaned_data[side]) for side in ("before", "after")]
-            (before, fault), (after, other_fault) = (_content(row) for row in rows)
+            (before, fault), (after, other_fault) = (content_or_fault(row) for row in rows)
             context["fault"] = fault or other_fault
             if before is not None and after is not None:
                 context["sentences"] = sentences(before, after)
-                context["raw"] = _raw(before, after)
+                context["raw"] = raw_differences(before, after)
         return self._page(request, "flags/revision_compare.html", "Compare revisions", context)
 
     def document(self, request: HttpRequest, number: int) -> HttpResponse:
         """The revision's text, as it is stored."""
         row = self._row(request, number)
-        answer = HttpResponse(row.text, content_type="application/json")
-        answer["Content-Disposition"] = f'attachment; filename="revision-{number}.json"'
-        return answer
+        name = f'attachment; filename="revision-{number}.json"'
+        headers = {"Content-Disposition": name}
+        return HttpResponse(row.text, content_type="application/json", headers=headers)
 
     def rollback(self, request: HttpRequest, number: int) -> HttpResponse:
         """What would change, and on POST the change."""
@@ -170,22 +148,20 @@ class RevisionAdmin(ModelAdmin):
             raise PermissionDenied
         row = self._row(request, number)
         form = CommentForm(request.POST if request.method == "POST" else None)
-        author = request.user.get_username()
         context: dict[str, Any] = {"row": row, "form": form}
-        go_back = partial(publishing.roll_back, number, author=author)
+        go_back = partial(publishing.roll_back, number, author=request.user.get_username())
         last = Revision.objects.defer("text").first()
         context["is_pending"] = publishing.is_pending()
         try:
             if request.method == "POST" and form.is_valid():
                 done = go_back(comment=form.cleaned_data["comment"])
-                is_new = done != last
-                messages.success(
-                    request,
-                    f"Revision {done.number} says what revision {number} said."
-                    if is_new
-                    else f"Revision {done.number} says that already"
-                    + ("; what was not published is gone." if context["is_pending"] else "."),
+                gone = "; what was not published is gone." if context["is_pending"] else "."
+                said = (
+                    f" says what revision {number} said."
+                    if done != last
+                    else f" says that already{gone}"
                 )
+                messages.success(request, f"Revision {done.number}{said}")
                 return HttpResponseRedirect(reverse("admin:flags_revision_change", args=[done.pk]))
             would_be = publishing.preview(go_back)
             context["sentences"] = would_be.summary if would_be != last else []
@@ -222,29 +198,3 @@ class RevisionAdmin(ModelAdmin):
         return TemplateResponse(
             request, template, {**site, "opts": self.opts, "title": title, **context}
         )
-
-
-def _content(row: Revision) -> tuple[Any, str | None]:
-    """The document, or why there is none."""
-    try:
-        return content(row), None
-    except UnusableRevision as error:
-        return None, str(error)
-
-
-def _raw(before: Any, after: Any) -> list[dict[str, str]]:
-    """Each change by its path, the values as JSON."""
-    if before is None or after is None:
-        return []
-    return [
-        {name: _json(fact) if name != "path" else fact for name, fact in change.facts().items()}
-        for change in _first(diff.diff(before, after))
-    ]
-
-
-def _first(found: Iterable[Difference]) -> list[Difference]:
-    return list(found)[:_MAX_RAW]
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=1)

@@ -8,8 +8,9 @@ from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
-from flags.admin.forms import SegmentForm
-from flags.admin.refusing import PageRequest, PlacedProblem, PublishingAdmin
+from flags.admin.problems import PlacedProblem
+from flags.admin.refusing import PageRequest, PublishingAdmin
+from flags.admin.segment_forms import SegmentForm
 from flags.document import words
 from flags.models import Segment, Trait
 
@@ -17,7 +18,7 @@ from flags.models import Segment, Trait
 @admin.register(Segment)
 class SegmentAdmin(PublishingAdmin):
     form = SegmentForm
-    list_display: ClassVar = ["key", "accounts", "conditions", "note"]
+    list_display: ClassVar = ["key", "accounts", "rules_in_words", "note"]
     search_fields: ClassVar = ["key", "note"]
     readonly_fields: ClassVar = ["accounts"]
 
@@ -59,7 +60,7 @@ class SegmentAdmin(PublishingAdmin):
         return f"{include:,} included, {exclude:,} excluded"
 
     @admin.display(description="Rules")
-    def conditions(self, segment: Segment) -> str:
+    def rules_in_words(self, segment: Segment) -> str:
         return words.groups_text(segment.rules)
 
 

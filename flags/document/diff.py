@@ -32,7 +32,7 @@ class Difference(NamedTuple):
     before: Any
     after: Any
 
-    def facts(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """For `--json`; what is absent is left out."""
         sides = {"before": self.before, "after": self.after}
         told = {side: value for side, value in sides.items() if value is not ABSENT}

@@ -1,4 +1,7 @@
-"""Clauses -> predicates, in three-valued logic: True, False, or None where it cannot be known."""
+"""Clauses -> predicates, in three-valued logic: True, False, or None where it cannot be known.
+
+Over 200 lines: every operator of the rule language stands here, each once.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +101,7 @@ def may_fold(op: str, kind: Type) -> bool:
     return OPERATORS[op].may_fold and kind in _TEXT
 
 
-class Condition(NamedTuple):
+class CompiledClause(NamedTuple):
     """A compiled clause; `groups` are those of an `any`.
 
     `on_text` is the trait and the test of one that is no more: a text that is there, not negated.
@@ -106,7 +109,7 @@ class Condition(NamedTuple):
 
     clause: Clause
     holds: Predicate
-    groups: tuple[tuple[Condition, ...], ...] = ()
+    groups: tuple[tuple[CompiledClause, ...], ...] = ()
     on_text: tuple[str, Test] | None = None
 
 
@@ -114,31 +117,31 @@ class Members(NamedTuple):
     """A compiled segment; `listed` has True for an included key, False for an excluded one."""
 
     listed: Mapping[str | None, bool]
-    groups: tuple[tuple[Condition, ...], ...]
+    groups: tuple[tuple[CompiledClause, ...], ...]
     holds: Predicate
     asks: bool
 
 
 def compile_clause(  # noqa: PLR0911 - one each
     clause: Clause, types: Mapping[str, Type], segments: Mapping[str, Members]
-) -> Condition:
+) -> CompiledClause:
     """`segments` has every one that the clause names."""
     if clause["op"] == "any":
         groups = compile_groups(clause["values"], types, segments)
-        return Condition(clause, _negated(clause, any_of(groups)), groups)
+        return CompiledClause(clause, _negated(clause, any_of(groups)), groups)
     if clause["op"] == "segment":
         members = [segments[key].holds for key in clause["values"]]
-        return Condition(clause, _negated(clause, _any_holds(members)))
+        return CompiledClause(clause, _negated(clause, _any_holds(members)))
     if clause["op"] == "flag":
         asked = [_asked(value) for value in clause["values"]]
-        return Condition(clause, _negated(clause, _any_holds(asked)))
+        return CompiledClause(clause, _negated(clause, _any_holds(asked)))
     if clause["op"] == "share":
-        return Condition(clause, _share(clause))
+        return CompiledClause(clause, _share(clause))
     kind = types[clause["trait"]]
     if clause["op"] == "exists":
-        return Condition(clause, _exists(clause, kind))
+        return CompiledClause(clause, _exists(clause, kind))
     if kind in LISTS:
-        return Condition(clause, _in_list(clause, kind))
+        return CompiledClause(clause, _in_list(clause, kind))
     return _in_value(clause, kind)
 
 
@@ -164,19 +167,19 @@ def compile_segment(
 
 def compile_groups(
     groups: Sequence[Sequence[Clause]], types: Mapping[str, Type], segments: Mapping[str, Members]
-) -> tuple[tuple[Condition, ...], ...]:
+) -> tuple[tuple[CompiledClause, ...], ...]:
     return tuple(
         tuple(compile_clause(clause, types, segments) for clause in group) for group in groups
     )
 
 
-def all_of(conditions: Sequence[Condition]) -> Predicate:
+def all_of(clauses: Sequence[CompiledClause]) -> Predicate:
     """False if any is false, else unknown if any is unknown."""
-    predicates = tuple(condition.holds for condition in conditions)
+    predicates = tuple(each.holds for each in clauses)
     if len(predicates) == 1:
         return predicates[0]
     if len(predicates) == 2:  # noqa: PLR2004  (most often; a loop costs half as much again)
-        texts = [condition.on_text for condition in conditions if condition.on_text]
+        texts = [each.on_text for each in clauses if each.on_text]
         return _both_texts(*texts) if len(texts) == len(predicates) else _both(*predicates)
 
     def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
@@ -220,7 +223,7 @@ def _both_texts(one: tuple[str, Test], other: tuple[str, Test]) -> Predicate:
     return holds
 
 
-def any_of(groups: Sequence[Sequence[Condition]]) -> Predicate:
+def any_of(groups: Sequence[Sequence[CompiledClause]]) -> Predicate:
     """True if any group is true, else unknown if any is unknown."""
     return _any_holds([all_of(group) for group in groups])
 
@@ -254,7 +257,7 @@ def _negated(clause: Clause, holds: Predicate) -> Predicate:
     return negated
 
 
-def _in_value(clause: CompareClause, kind: Type) -> Condition:
+def _in_value(clause: CompareClause, kind: Type) -> CompiledClause:
     trait, missing, is_negated = clause["trait"], clause.get("absent"), clause.get("not", False)
     parse, test = _parser_and_test(clause, kind)
     is_key = trait == KEY
@@ -275,9 +278,9 @@ def _in_value(clause: CompareClause, kind: Type) -> Condition:
         return missing if value is None else None
 
     if kind is not Type.STR:
-        return Condition(clause, holds)
+        return CompiledClause(clause, holds)
     is_plain = not is_key and missing is None and not is_negated
-    return Condition(clause, holds_for_text, on_text=(trait, test) if is_plain else None)
+    return CompiledClause(clause, holds_for_text, on_text=(trait, test) if is_plain else None)
 
 
 def _in_list(clause: CompareClause, kind: Type) -> Predicate:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from flags.engine import index
-from flags.engine.bucketing import next_ramp_step
+from flags.engine.boundaries import boundaries
 from flags.engine.checks import trait_types
 from flags.engine.clauses import (
-    Condition,
+    CompiledClause,
     Members,
     Predicate,
     all_of,
     compile_clause,
     compile_segment,
-    ramp_points,
 )
 from flags.engine.decider import CompiledRule, Decide, Plan, asking, decider, on_copies
 from flags.engine.decision import Ask, Decision, ErrorCode, Override, Reason, Subject, Usable
-from flags.engine.document import Document, Flag, named, walk
+from flags.engine.document import Document, Flag, named
 from flags.engine.lazy import Lazy
 from flags.engine.times import milliseconds, moment_ms
 from flags.engine.trail import Question, explain
@@ -95,7 +94,7 @@ class Ruleset:
         Reads the whole document.
         """
         at = now if type(now) is int else milliseconds(now)
-        later = (moment for moment in _boundaries(self.document, at) if moment > at)
+        later = (moment for moment in boundaries(self.document, at) if moment > at)
         return min(later, default=None)
 
 
@@ -170,10 +169,10 @@ def _plan(key: str, flag: Flag, types: Mapping[str, Type], segments: Mapping[str
     ]
     entries = index.worthwhile([index.entry(each, types, segments) for each in compiled])
     rules, matches = [], []
-    for rule, conditions, entry in zip(flag["rules"], compiled, entries, strict=True):
+    for rule, clauses, entry in zip(flag["rules"], compiled, entries, strict=True):
         start, end = moment_ms(rule.get("from")), moment_ms(rule.get("until"))
-        left = [each for each in conditions if each is not entry.proves]
-        rules.append(CompiledRule(rule, conditions, start, end))
+        left = [each for each in clauses if each is not entry.proves]
+        rules.append(CompiledRule(rule, clauses, start, end))
         matches.append(_matches(left, start, end))
     groups = [rule["when"] for rule in flag["rules"]]
     used = {name: segments[name] for name in named("segment", groups)}
@@ -185,11 +184,11 @@ def _plan(key: str, flag: Flag, types: Mapping[str, Type], segments: Mapping[str
 
 
 def _matches(
-    conditions: Sequence[Condition], start: int | None, end: int | None
+    clauses: Sequence[CompiledClause], start: int | None, end: int | None
 ) -> Predicate | None:
     if start is None and end is None:
-        return all_of(conditions) if conditions else None
-    holds = all_of(conditions)
+        return all_of(clauses) if clauses else None
+    holds = all_of(clauses)
 
     def matches(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
         if (start is not None and now < start) or (end is not None and now >= end):
@@ -197,21 +196,3 @@ def _matches(
         return holds(key, traits, now, ask)
 
     return matches
-
-
-def _boundaries(document: Document, now: int) -> Iterator[int]:
-    """When windows begin and end, and when each ramp takes its next step."""
-    groups = [group for segment in document["segments"].values() for group in segment["rules"]]
-    for flag in document["flags"].values():
-        for rule in flag["rules"]:
-            groups.append(rule["when"])
-            yield from (
-                at
-                for at in (moment_ms(rule.get("from")), moment_ms(rule.get("until")))
-                if at is not None
-            )
-    for clause in walk(groups):
-        if clause["op"] == "share" and "ramp" in clause:
-            step = next_ramp_step(ramp_points(clause["ramp"]), now)
-            if step is not None:
-                yield step

@@ -1,4 +1,7 @@
-"""One flag's order of questions, over decisions that are built once, when first asked for."""
+"""One flag's order of questions, over decisions that are built once, when first asked for.
+
+Over 200 lines: the order of decision is one hot path, and calls between modules would cost it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from flags.engine.bucketing import draw, variant_seed
-from flags.engine.clauses import Condition, Members, Predicate
+from flags.engine.clauses import CompiledClause, Members, Predicate
 from flags.engine.decision import Ask, Decision, Override, Reason, Usable
 from flags.engine.document import Flag, Requirement, Rule, Serve
 from flags.engine.index import Index, found
@@ -27,7 +30,7 @@ class CompiledRule(NamedTuple):
     """`start` and `end` are its window."""
 
     rule: Rule
-    conditions: tuple[Condition, ...]
+    clauses: tuple[CompiledClause, ...]
     start: int | None
     end: int | None
 
@@ -35,7 +38,7 @@ class CompiledRule(NamedTuple):
 class Plan(NamedTuple):
     """What of a compiled flag does not depend on the document's number.
 
-    `matches` has each rule's conditions and window; None: whatever the index finds.
+    `matches` has each rule's clauses and window; None: whatever the index finds.
     """
 
     key: str

@@ -1,6 +1,8 @@
 """The document, typed in JSON's own types: what operators publish, and operators edit as rows.
 
 A Document is what `parse` answered, or was stored after it did; it is never changed in place.
+
+Over 200 lines: the whole shape of the document stands here, for readers and for JSON Schema.
 """
 
 from __future__ import annotations

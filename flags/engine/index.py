@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from flags.engine.clauses import Condition, Members
+from flags.engine.clauses import CompiledClause, Members
 from flags.engine.traits import ELEMENTS, KEY, LISTS, Type
 
 # Segments with more than this are scanned, not copied into the index of each flag that names them.
@@ -21,7 +21,7 @@ _HASHED: Final[Mapping[Type, tuple[type, ...]]] = {
     Type.BOOL: (bool,),
 }
 
-# A condition can only hold where one of these traits has one of its values.
+# A clause can only hold where one of these traits has one of its values.
 Keys = dict[str, frozenset[Any]]
 
 
@@ -36,14 +36,14 @@ class Entry(NamedTuple):
     """How a rule is found; without keys it is scanned. `proves` holds for all that it finds."""
 
     keys: Keys | None = None
-    proves: Condition | None = None
+    proves: CompiledClause | None = None
 
 
 def entry(
-    conditions: Iterable[Condition], types: Mapping[str, Type], segments: Mapping[str, Members]
+    clauses: Iterable[CompiledClause], types: Mapping[str, Type], segments: Mapping[str, Members]
 ) -> Entry:
     """By the account's key if it can be, else by what has the fewest values."""
-    found = [(_keys(each, types, segments), each) for each in conditions]
+    found = [(_keys(each, types, segments), each) for each in clauses]
     usable = [(keys, each) for keys, each in found if keys is not None]
     if not usable:
         return Entry()
@@ -118,9 +118,9 @@ def _frozen(
 
 
 def _keys(
-    condition: Condition, types: Mapping[str, Type], segments: Mapping[str, Members]
+    compiled: CompiledClause, types: Mapping[str, Type], segments: Mapping[str, Members]
 ) -> Keys | None:
-    clause = condition.clause
+    clause = compiled.clause
     if clause.get("not", False):
         return None
     if clause["op"] == "in":
@@ -128,7 +128,7 @@ def _keys(
         is_hashed = ELEMENTS[types[clause["trait"]]] in _HASHED
         return {clause["trait"]: frozenset(clause["values"])} if is_plain and is_hashed else None
     if clause["op"] == "any":
-        return _union(_best(group, types, segments) for group in condition.groups)
+        return _union(_best(group, types, segments) for group in compiled.groups)
     if clause["op"] == "segment":
         return _union(_members_keys(segments[key], types, segments) for key in clause["values"])
     return None
@@ -146,7 +146,7 @@ def _members_keys(
 
 
 def _best(
-    group: Iterable[Condition], types: Mapping[str, Type], segments: Mapping[str, Members]
+    group: Iterable[CompiledClause], types: Mapping[str, Type], segments: Mapping[str, Members]
 ) -> Keys | None:
     return entry(group, types, segments).keys
 

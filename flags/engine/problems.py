@@ -96,18 +96,18 @@ class Problems:
     def __init__(self) -> None:
         self._found: list[Problem] = []
 
-    def add(self, code: Code, path: Path, value: object, **facts: object) -> None:
+    def add(self, code: Code, path: Path, value: object, **details: object) -> None:
         plain = shown(value)
-        sentence = code.value.format(value=plain, **facts)
+        sentence = code.value.format(value=plain, **details)
         self._found.append(
             {"path": pointer(path), "value": plain, "message": sentence, "code": code.name.lower()}
         )
         if len(self._found) == MAX_PROBLEMS:
             self.raise_if_any()
 
-    def stop(self, code: Code, path: Path, value: object, **facts: object) -> NoReturn:
+    def stop(self, code: Code, path: Path, value: object, **details: object) -> NoReturn:
         """Add a problem that leaves nothing to look for."""
-        self.add(code, path, value, **facts)
+        self.add(code, path, value, **details)
         raise DocumentError(self._found)
 
     def raise_if_any(self) -> None:

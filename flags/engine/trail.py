@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from flags.engine.bucketing import bucket, seed_of
-from flags.engine.clauses import Condition, Members, share_range
+from flags.engine.clauses import CompiledClause, Members, share_range
 from flags.engine.decider import CompiledRule, Plan, is_met
 from flags.engine.decision import Ask, Look, Override, Reason, Step, Usable, Verdict
 from flags.engine.document import Serve, VariantServe
@@ -75,8 +75,8 @@ def _rule(plan: Plan, question: Question, compiled: CompiledRule) -> Step:
     if compiled.end is not None and question.now >= compiled.end:
         return Step(Reason.RULE, Verdict.OVER, rule_id)
     looks = []
-    for index, condition in enumerate(compiled.conditions):
-        look = _look(question, condition, f"/when/{index}")
+    for index, each in enumerate(compiled.clauses):
+        look = _look(question, each, f"/when/{index}")
         if not look.holds:
             verdict = Verdict.UNKNOWN if look.holds is None else Verdict.NOT_MATCHED
             return Step(Reason.RULE, verdict, rule_id, looks=(look,))
@@ -101,13 +101,13 @@ def _served(plan: Plan, question: Question, serve: Serve, reason: Reason) -> Ste
     return Step(Reason.SPLIT, verdict, removed=removed)
 
 
-def _look(question: Question, condition: Condition, path: str) -> Look:
-    clause = condition.clause
+def _look(question: Question, compiled: CompiledClause, path: str) -> Look:
+    clause = compiled.clause
     key, traits, now, ask = question.key, question.traits, question.now, question.ask
-    holds = condition.holds(key, traits, now, ask)
+    holds = compiled.holds(key, traits, now, ask)
     look = Look(path, clause["op"], None, None, holds)
     if clause["op"] == "any":
-        return look._replace(inside=_groups(question, condition.groups, f"{path}/values"))
+        return look._replace(inside=_groups(question, compiled.groups, f"{path}/values"))
     if clause["op"] == "segment":
         inside = (
             _segment(question, each, f"{path}/values/{index}")
@@ -135,7 +135,7 @@ def _segment(question: Question, name: str, path: str) -> Look:
 
 
 def _groups(
-    question: Question, groups: tuple[tuple[Condition, ...], ...], path: str
+    question: Question, groups: tuple[tuple[CompiledClause, ...], ...], path: str
 ) -> tuple[Look, ...]:
     """Of each group the first clause that does not hold; of one that holds, all of them."""
     decided: list[Look] = []

@@ -1,4 +1,7 @@
-"""The snapshot that is in force in this process: the newest usable revision, swapped whole."""
+"""The snapshot that is in force in this process: the newest usable revision, swapped whole.
+
+Over 200 lines: taking a revision, and what may stand in its way, share one state under two locks.
+"""
 
 from __future__ import annotations
 

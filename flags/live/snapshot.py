@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from flags import metrics
 from flags.document import export
 from flags.document.check import checked
-from flags.document.restore import flag_rows
+from flags.document.restore_flags import flag_rows
 from flags.document.stored import UnusableRevision, checksum_of, content, document_in
 from flags.engine import Document, Ruleset, compile  # noqa: A004  (the word for it)
 from flags.live import copy

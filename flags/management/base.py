@@ -55,12 +55,12 @@ class Command(BaseCommand):
             super().run_from_argv(argv)
             self.stdout.flush()
         except self.refusals + told as error:
-            facts = self.error_facts(error)
+            facts = self.error_json(error)
             if "--json" in argv:
                 self.print_json(facts)
             self._fail(facts["message"], status=2 if isinstance(error, BadUsage) else 1)
 
-    def error_facts(self, error: Exception) -> dict[str, Any]:
+    def error_json(self, error: Exception) -> dict[str, Any]:
         """A refusal for `--json`."""
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
         code = getattr(error, "code", None)
@@ -156,7 +156,7 @@ def count(text: str) -> int:
     return int(text)
 
 
-def revision_facts(row: Revision) -> dict[str, Any]:
+def revision_json(row: Revision) -> dict[str, Any]:
     """A revision for `--json`, without its document."""
     names = ("number", "checksum", "author", "comment", "summary", "created_at", "parent_id")
     return {name: getattr(row, name) for name in names}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, ClassVar, Final, Protocol, Self
+from typing import Any, ClassVar, Final, Self
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
@@ -13,6 +13,7 @@ from waffle.managers import FlagManager as WaffleManager
 from waffle.models import AbstractUserFlag
 from waffle.utils import get_setting
 
+from flags.models.answers import Answers
 from flags.models.fields import JsonField
 from flags.models.keys import check_key
 from flags.models.published import Published, PublishedQuerySet
@@ -32,25 +33,6 @@ class Kind(models.TextChoices):
     INT = "int", "Whole number"
     NUM = "num", "Number"
     JSON = "json", "JSON"
-
-
-class Answers(Protocol):
-    """Who answers waffle's calls for a flag: `flags.waffle`, by the snapshot of this process.
-
-    An account is a row of the account model; falsy, the flag is asked about nobody.
-    """
-
-    def row(self, name: str) -> Flag | None: ...
-
-    def rows(self) -> list[Flag]: ...
-
-    def is_active(self, name: str, account: Any) -> bool: ...
-
-    def is_active_for_user(self, name: str, user_id: object) -> bool: ...
-
-    def users(self, flag_pk: int) -> set[Any]: ...
-
-    def groups(self, flag_pk: int) -> set[Any]: ...
 
 
 class Flag(Published, AbstractUserFlag):
@@ -107,7 +89,7 @@ class Flag(Published, AbstractUserFlag):
     objects: ClassVar[Any] = FlagManager()
 
     # Set when the app is ready.
-    answers: ClassVar[Answers]
+    answers: ClassVar[Answers[Flag]]
 
     # The rows that refer to the flag.
     variants: Any

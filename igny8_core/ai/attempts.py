@@ -10,6 +10,7 @@ from uuid import UUID
 
 from igny8_core.ai.providers.base import Content, ProviderAnswer
 from igny8_core.ai.resolution import Resolution
+from igny8_core.modules.usage.models import Receipt
 from igny8_core.pricing.meters import Meter
 
 
@@ -37,6 +38,22 @@ class Answer(NamedTuple, Generic[Content]):
     meters: Mapping[Meter, int] | None
     cost: Decimal | None
     charge: Decimal | None
+
+    @classmethod
+    def of(
+        cls, answer: ProviderAnswer[Content], resolution: Resolution, receipt: Receipt
+    ) -> Answer[Content]:
+        return Answer(
+            request_id=receipt.request_id,
+            content=answer.content,
+            finish_reason=answer.finish_reason,
+            resolution=resolution,
+            provider=receipt.provider,
+            model_served=answer.model_served,
+            meters=answer.meters,
+            cost=receipt.cost,
+            charge=receipt.charge,
+        )
 
 
 def milliseconds_since(started: float) -> int:

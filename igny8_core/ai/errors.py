@@ -31,25 +31,6 @@ class WrongTaskType(AIError):
         )
 
 
-class EmptyPrompt(AIError):
-    code = "empty_prompt"
-
-    def __init__(self) -> None:
-        super().__init__("The prompt is empty.")
-
-
-class PromptTooLong(AIError):
-    code = "prompt_too_long"
-
-    def __init__(self, model_id: str, tokens: int, max_tokens: int) -> None:
-        self.model_id = model_id
-        self.tokens = tokens
-        self.max_tokens = max_tokens
-        super().__init__(
-            f"The prompt is about {tokens} tokens long; {model_id!r} holds {max_tokens}.",
-        )
-
-
 class ModelNotAvailable(AIError):
     """The caller named a model that cannot be used; `available` can."""
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from igny8_core.catalogue.models import CatalogueModel
 from igny8_core.tasks.errors import (
+    EmptyPrompt,
     InvalidCharacter,
     InvalidPlaceholders,
     InvalidVariable,
     MissingPlaceholder,
+    PromptTooLong,
     UnknownPlaceholder,
     UnusedPlaceholder,
 )
@@ -38,6 +41,7 @@ _PLACEHOLDER = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 
 
 _CHARACTERS_PER_TOKEN = 4
+_JSON = " Answer with a JSON object."
 
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -95,3 +99,24 @@ def render(template: str, values: Mapping[str, str]) -> str:
         if name not in values:
             raise MissingPlaceholder(name)
     return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse what there is nothing to ask in. Raises EmptyPrompt, InvalidCharacter."""
+    for text in texts or [""]:
+        if not text.strip():
+            raise EmptyPrompt
+        check_characters(text)
+
+
+def instruction_of(template: str, values: Mapping[str, str], *, json_mode: bool) -> str:
+    """The template filled in; in JSON mode it has the word, without which OpenAI refuses."""
+    instruction = render(template, values)
+    return instruction + (_JSON if json_mode and "json" not in instruction.lower() else "")
+
+
+def check_length(text: str, model: CatalogueModel) -> None:
+    """Raises PromptTooLong for a text that is over the model's context."""
+    tokens = estimated_tokens(text)
+    if tokens > model.max_tokens:
+        raise PromptTooLong(model.model_id, tokens, model.max_tokens)

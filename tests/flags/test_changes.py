@@ -29,7 +29,7 @@ def test_diff__of_any_two__applied_to_the_first_gives_the_second(one: Any, other
 
 def test_diff__values_that_only_look_equal__differ() -> None:
     one, other = (empty(flags={"f": flag(variants={"a": value})}) for value in (1, True))
-    assert [change.facts() for change in diff(one, other)] == [
+    assert [change.to_json() for change in diff(one, other)] == [
         {"path": "/flags/f/variants/a", "before": 1, "after": True}
     ]
 
@@ -40,7 +40,7 @@ def test_diff__number__does_not_count() -> None:
 
 def test_change__told__leaves_out_what_is_absent() -> None:
     (change,) = diff(empty(), empty(switches={"a/b": True}))
-    assert change.facts() == {"path": "/switches/a~1b", "after": True}
+    assert change.to_json() == {"path": "/switches/a~1b", "after": True}
     assert isinstance(change, Difference)
 
 

@@ -85,12 +85,12 @@ class Command(base.ActionCommand):
 
     def _print(self, overrides: list[AccountOverride], *, as_json: bool) -> None:
         if as_json:
-            self.print_json([_facts(each) for each in overrides])
+            self.print_json([_json(each) for each in overrides])
         elif not overrides:
             self.stdout.write("There are no such overrides.")
         else:
-            rows = [[str(value or "") for value in _facts(each).values()] for each in overrides]
-            self.print_table([*_facts(overrides[0])], rows)
+            rows = [[str(value or "") for value in _json(each).values()] for each in overrides]
+            self.print_table([*_json(overrides[0])], rows)
 
 
 def _variant(flag: Flag, answer: str) -> str:
@@ -108,7 +108,7 @@ def _variant(flag: Flag, answer: str) -> str:
     )
 
 
-def _facts(override: AccountOverride) -> dict[str, Any]:
+def _json(override: AccountOverride) -> dict[str, Any]:
     return {
         "account": override.account.key,
         "flag": override.flag.name,

@@ -34,6 +34,6 @@ class Command(base.Command):
             mark_changed()  # raw SQL has told nobody
             revision = publishing.publish(author=base.user(), comment=options["comment"])
         if options["json"]:
-            self.print_json(base.revision_facts(revision))
+            self.print_json(base.revision_json(revision))
         else:
             self.stdout.write(f"Revision {revision.number} is what the tables say.")

@@ -52,7 +52,7 @@ class Command(base.ActionCommand):
     def do_list(self, **options: Any) -> None:
         rows = list(Revision.objects.defer("text")[: options["limit"]])
         if options["json"]:
-            self.print_json([base.revision_facts(row) for row in rows])
+            self.print_json([base.revision_json(row) for row in rows])
         elif not rows:
             self.stdout.write("Nothing was published yet.")
         else:
@@ -66,7 +66,7 @@ class Command(base.ActionCommand):
         row = publishing.revision(options["number"])
         if options["json"]:
             self.print_json(
-                {**base.revision_facts(row), "document": content(row)},
+                {**base.revision_json(row), "document": content(row)},
             )
             return
         content(row)
@@ -86,7 +86,7 @@ class Command(base.ActionCommand):
             content(publishing.revision(options[side])) for side in ("before", "after")
         )
         if options["json"]:
-            self.print_json([change.facts() for change in diff.diff(before, after)])
+            self.print_json([change.to_json() for change in diff.diff(before, after)])
             return
         told = sentences(before, after)
         for sentence in told or ["Nothing differs."]:
@@ -98,7 +98,7 @@ class Command(base.ActionCommand):
             options["number"], author=base.user(), comment=options["comment"]
         )
         if options["json"]:
-            self.print_json({**base.revision_facts(done), "is_new": done != last})
+            self.print_json({**base.revision_json(done), "is_new": done != last})
         else:
             self._print(done, last)
 
@@ -131,7 +131,7 @@ class Command(base.ActionCommand):
             self.stdout.write("Nothing is changed yet. It would be:")
         if options["json"]:
             told = {"is_new": done != last, "is_dry_run": options["dry_run"]}
-            self.print_json({**base.revision_facts(done), **told})
+            self.print_json({**base.revision_json(done), **told})
         else:
             self._print(done, last)
 

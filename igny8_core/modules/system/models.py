@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from igny8_core.modules.system.ai_models import AIModel
-from igny8_core.modules.system.prices import ModelPrice, RateLine
+from igny8_core.modules.system.prices import ModelPrice
 from igny8_core.modules.system.prompts import AIPrompt, GlobalAIPrompt
+from igny8_core.modules.system.rate_lines import RateLine
 from igny8_core.modules.system.settings import GlobalIntegrationSettings, IntegrationSettings
 
 __all__ = [

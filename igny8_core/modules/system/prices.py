@@ -1,4 +1,4 @@
-"""Dated prices as rows: what a model costs from a moment on, made of lines."""
+"""Dated prices as rows: what a model costs from a moment on."""
 
 from __future__ import annotations
 
@@ -17,13 +17,9 @@ from flags.host import Published
 from igny8_core.errors import AIError
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.errors import PriceHasBegun, PriceInThePast
-from igny8_core.modules.system.money import UsdField
+from igny8_core.modules.system.rate_lines import RateLine
 from igny8_core.modules.system.saved_rows import SavedRowsQuerySet
 from igny8_core.pricing import prices
-from igny8_core.pricing.conditions import parse_condition
-from igny8_core.pricing.errors import InvalidAmount, InvalidCondition
-from igny8_core.pricing.meters import Meter
-from igny8_core.pricing.prices import PER_MILLION
 
 # What was now when it was asked for may be a moment ago when it is written.
 GRACE: Final = timedelta(minutes=1)
@@ -84,8 +80,14 @@ class ModelPrice(Published):
             self._refuse_to_change_the_past()
             self._is_new = True
         elif not self._is_new:
-            refuse_begun(self.pk)
+            self.refuse_if_begun()
         super().save(**options)
+
+    def refuse_if_begun(self) -> None:
+        """Raises PriceHasBegun where the stored price has begun. One query."""
+        stored = ModelPrice.objects.filter(pk=self.pk).select_related("model").first()
+        if stored is not None and stored.has_begun:
+            raise PriceHasBegun(str(stored))
 
     def clean(self) -> None:
         super().clean()
@@ -149,74 +151,10 @@ class ModelPrice(Published):
         return price
 
 
-class RateLine(Published):
-    """An amount per so many of a meter, where the condition holds."""
-
-    price = models.ForeignKey(ModelPrice, on_delete=models.CASCADE, related_name="lines")
-    meter = models.CharField(max_length=40, choices=[(each.value, each.value) for each in Meter])
-    amount = UsdField(help_text="USD.")
-    per = models.PositiveIntegerField(
-        default=PER_MILLION, help_text="For how many of the meter the amount is."
-    )
-    condition = models.JSONField(
-        default=dict,
-        blank=True,
-        help_text=(
-            'Empty: always. Else e.g. {"context": "> 200000", "processing": "batch", "size": '
-            '"1024x1024", "quality": "hd", "region": "eu", "hours": "22:00-06:00", "weekdays": '
-            '["sat"]}. The most specific line wins.'
-        ),
-    )
-
-    objects = SavedRowsQuerySet.as_manager()
-
-    class Meta:
-        ordering: ClassVar = ["pk"]
-
-    def __str__(self) -> str:
-        return str(self.value())
-
-    def value(self) -> prices.RateLine:
-        """Raises InvalidCondition."""
-        condition = parse_condition(self.condition or {})
-        amount = UsdField().to_python(self.amount)
-        if amount is None:
-            raise InvalidAmount(self.meter, self.amount, self.per)
-        return prices.RateLine(Meter(self.meter), amount, self.per, condition, self.condition)
-
-    def clean(self) -> None:
-        super().clean()
-        if self.condition is None:
-            self.condition = {}
-        try:
-            self.check_rate()
-        except AIError as error:
-            field = "condition" if isinstance(error, InvalidCondition) else "amount"
-            raise ValidationError({field: ValidationError(str(error), code=error.code)}) from None
-
-    def check_rate(self) -> int:
-        """Pico-dollars for one; raises InvalidAmount, InvalidCondition."""
-        return self.value().pico
-
-    def save(self, **options: Any) -> None:
-        """Raises InvalidAmount, InvalidCondition, and PriceHasBegun."""
-        self.check_rate()
-        if not self.price._is_new:
-            refuse_begun(self.price_id)
-        super().save(**options)
-
-
-def refuse_begun(pk: int) -> None:
-    """Raises PriceHasBegun where the stored price has begun. One query."""
-    stored = ModelPrice.objects.filter(pk=pk).select_related("model").first()
-    if stored is not None and stored.has_begun:
-        raise PriceHasBegun(str(stored))
-
-
 @receiver(pre_delete, sender=ModelPrice)
 @receiver(pre_delete, sender=RateLine)
 def _refuse_deletion(instance: ModelPrice | RateLine, origin: object, **_signal: object) -> None:
     """A price that has begun goes only together with its model."""
     goes_with = origin.model if isinstance(origin, models.QuerySet) else type(origin)
     if goes_with is not AIModel:
-        refuse_begun(instance.pk if isinstance(instance, ModelPrice) else instance.price_id)
+        (instance if isinstance(instance, ModelPrice) else instance.price).refuse_if_begun()

@@ -17,7 +17,8 @@ from igny8_core.catalogue.section import COLUMNS, line_of, moment_of, moment_tex
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.errors import ModelInUse
 from igny8_core.modules.system.headline import RATES
-from igny8_core.modules.system.prices import ModelPrice, RateLine
+from igny8_core.modules.system.prices import ModelPrice
+from igny8_core.modules.system.rate_lines import RateLine
 from igny8_core.pricing.money import money_text
 
 _PATH: Final = ("sections", SECTION, "models")

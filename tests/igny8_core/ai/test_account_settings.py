@@ -16,7 +16,6 @@ from pytest_django import Settings
 from pytest_httpserver import HTTPServer
 
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.errors import EmptyPrompt, PromptTooLong
 from igny8_core.ai.providers.base import Image
 from igny8_core.ai.providers.errors import ProviderAnswerInvalid, ProviderError
 from igny8_core.ai.resolution import Reason, Refusal, TrailEntry
@@ -32,7 +31,7 @@ from igny8_core.modules.system.models import (
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.pricing.errors import InvalidQuantity
 from igny8_core.pricing.meters import Meter
-from igny8_core.tasks.errors import MissingPlaceholder
+from igny8_core.tasks.errors import EmptyPrompt, MissingPlaceholder, PromptTooLong
 from tests.igny8_core.ai.test_ai_core import PATH, completion
 
 PLATFORM_KEY = "sk-platform-planted-1111"

@@ -22,13 +22,7 @@ from werkzeug import Request, Response
 from igny8_core.ai import ledger
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.attempts import Attempt
-from igny8_core.ai.errors import (
-    AccountNotActive,
-    EmptyPrompt,
-    ModelNotAvailable,
-    OpenTransaction,
-    WrongTaskType,
-)
+from igny8_core.ai.errors import AccountNotActive, ModelNotAvailable, OpenTransaction, WrongTaskType
 from igny8_core.ai.providers.base import Connection, ProviderAnswer
 from igny8_core.ai.providers.errors import (
     ProviderAnswerInvalid,
@@ -52,7 +46,7 @@ from igny8_core.modules.usage.models import Receipt
 from igny8_core.pricing.conditions import parse_condition
 from igny8_core.pricing.meters import Meter
 from igny8_core.pricing.prices import RateLine
-from igny8_core.tasks.errors import InvalidCharacter
+from igny8_core.tasks.errors import EmptyPrompt, InvalidCharacter
 from igny8_core.tasks.needs import Needs
 from igny8_core.tasks.prompts import ActivePrompt, PromptOrigin
 from tests.conftest import Manage

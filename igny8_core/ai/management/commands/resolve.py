@@ -38,8 +38,8 @@ class Command(base.PipelineCommand):
         parser.add_argument("--revision", type=int, help="by what this revision says")
         parser.add_argument("--explain", action="store_true", help="every candidate looked at")
 
-    def error_facts(self, error: Exception) -> dict[str, Any]:
-        told = super().error_facts(error)
+    def error_json(self, error: Exception) -> dict[str, Any]:
+        told = super().error_json(error)
         if isinstance(error, ModelNotAvailable | NoUsableModel):
             trail = words.trail_json(error.trail, explain.to_json)
             told |= {"available": error.available, "trail": trail}

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_POST
 
-from flags import publishing
-from flags.admin.refusing import PageRequest, PlacedProblem, PublishingAdmin, author_of, problems_of
-from flags.engine import DocumentError
+from flags.admin.problems import PlacedProblem
+from flags.admin.refusing import PageRequest
 from igny8_core.catalogue.names import SECTION
 from igny8_core.errors import AIError
-from igny8_core.modules.system.admin.calculator import DEFAULT_QUANTITIES, PriceForm
+from igny8_core.modules.system.admin.calculator import calculator, price_preview
+from igny8_core.modules.system.admin.one_click import OneClick
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.headline import RATES
-from igny8_core.pricing.money import money_text
 from igny8_core.pricing.words import rate_text
 
 AVAILABILITY = ("Availability", {"fields": ("available_to", "retires_at", "replaced_by")})
 
 
 @admin.register(AIModel)
-class AIModelAdmin(PublishingAdmin):
+class AIModelAdmin(OneClick):
     refusals: ClassVar = (AIError,)
     list_display: ClassVar = [
         "model_id",
@@ -52,7 +47,6 @@ class AIModelAdmin(PublishingAdmin):
         ("Capabilities", {"fields": ("max_tokens", "supports_json_mode", "supports_vision")}),
         ("Status", {"fields": ("is_active", "is_default", "sort_order")}),
     )
-    actions: ClassVar = ["activate", "deactivate", "make_default"]
     readonly_fields: ClassVar = ["price_calculator", "all_prices"]
 
     def save_model(self, request: HttpRequest, obj: AIModel, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
@@ -97,16 +91,13 @@ class AIModelAdmin(PublishingAdmin):
         ]
 
     def get_urls(self) -> list[URLPattern]:
-        own: list[tuple[str, Callable[..., HttpResponse], str]] = [
-            ("price-preview/", self.price_preview, "price_preview"),
-            ("<int:pk>/toggle-active/", require_POST(self.toggle_active), "toggle_active"),
-            ("<int:pk>/set-default/", require_POST(self.set_default), "set_default"),
-        ]
+        preview = path(
+            "price-preview/",
+            self.admin_site.admin_view(price_preview),
+            name="system_aimodel_price_preview",
+        )
         urls: list[URLPattern] = super().get_urls()
-        return [
-            path(route, self.admin_site.admin_view(view), name=f"system_aimodel_{name}")
-            for route, view, name in own
-        ] + urls
+        return [preview, *self.click_urls(), *urls]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AIModel]:
         models: QuerySet[AIModel] = super().get_queryset(request)
@@ -136,17 +127,6 @@ class AIModelAdmin(PublishingAdmin):
     def output_price(self, model: AIModel) -> str:
         return model.headline_texts(timezone.now())["output_rate"]
 
-    @admin.display(description="Active", ordering="is_active")
-    def active(self, model: AIModel) -> SafeString:
-        return _toggle("toggle_active", model, is_on=model.is_active, words=("Active", "Inactive"))
-
-    @admin.display(description="Default", ordering="is_default")
-    def default(self, model: AIModel) -> SafeString:
-        words = ("Default", "Make default")
-        return _toggle(
-            "set_default", model, is_on=model.is_default, words=words, is_fixed=model.is_default
-        )
-
     def get_readonly_fields(self, request: HttpRequest, obj: AIModel | None = None) -> list[str]:
         """A rate that four decimals cannot hold is changed by a new price alone."""
         fields = list(super().get_readonly_fields(request, obj))
@@ -172,111 +152,4 @@ class AIModelAdmin(PublishingAdmin):
 
     @admin.display(description="Price calculator")
     def price_calculator(self, _model: AIModel) -> SafeString:
-        quantities = [
-            (meter, _label(meter), quantity) for meter, quantity in DEFAULT_QUANTITIES.items()
-        ]
-        context = {"quantities": quantities, "url": reverse("admin:system_aimodel_price_preview")}
-        return render_to_string("system/price_calculator.html", context)
-
-    def price_preview(self, request: HttpRequest) -> HttpResponse:
-        """What a call costs with the rates in the form, by the code that prices a call."""
-        form = PriceForm(request.GET)
-        faults = [f"{_label(name)}: {fault[0]}" for name, fault in form.errors.items()]
-        context: dict[str, Any] = {"faults": faults}
-        if not faults:
-            try:
-                quote = form.quote()
-            except AIError as error:
-                context = {"faults": [f"{error} Such a model is not usable."]}
-            else:
-                context = {
-                    "lines": [
-                        {
-                            "text": f"{line.quantity:,} at {rate_text(line.line)}",
-                            "amount": money_text(line.amount),
-                        }
-                        for line in quote.lines
-                    ],
-                    "cost": money_text(quote.cost),
-                    "currency": quote.currency,
-                }
-        return render(request, "system/price_preview.html", context)
-
-    def toggle_active(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._switch(request, pk, AIModel.toggle_active)
-
-    def set_default(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._switch(request, pk, AIModel.make_default)
-
-    def _switch(
-        self, request: HttpRequest, pk: int, switch: Callable[[AIModel], None]
-    ) -> HttpResponse:
-        """One click in the list: change one row, note it in its history, go back to the list."""
-        if not self.has_change_permission(request):
-            return HttpResponse(status=403)
-        model = get_object_or_404(AIModel, pk=pk)
-        try:
-            with publishing.change(author=author_of(request)):
-                switch(model)
-        except DocumentError as error:
-            for problem in problems_of(error):
-                messages.error(request, problem.message)
-            return self._back(request)
-        states = [
-            "active" if model.is_active else "inactive",
-            *(["the default"] if model.is_default else []),
-        ]
-        sentence = f"{model.model_id} is now {' and '.join(states)}."
-        self.log_change(request, model, sentence)
-        if model.is_default and not model.is_active:
-            messages.warning(request, f"{sentence} Accounts without another choice get no model.")
-        else:
-            messages.success(request, sentence)
-        return self._back(request)
-
-    @staticmethod
-    def _back(request: HttpRequest) -> HttpResponse:
-        back = request.headers.get("Referer", "")
-        if url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):
-            return redirect(back)
-        return redirect("admin:system_aimodel_changelist")
-
-    @admin.action(description="Activate the selected models", permissions=["change"])
-    def activate(self, request: HttpRequest, chosen: QuerySet[AIModel]) -> None:
-        messages.success(request, f"{chosen.update(is_active=True)} models are now active.")
-
-    @admin.action(description="Deactivate the selected models", permissions=["change"])
-    def deactivate(self, request: HttpRequest, chosen: QuerySet[AIModel]) -> None:
-        messages.success(request, f"{chosen.update(is_active=False)} models are now inactive.")
-
-    @admin.action(
-        description="Make the selected models their type's default", permissions=["change"]
-    )
-    def make_default(self, request: HttpRequest, chosen: QuerySet[AIModel]) -> None:
-        types = [model.model_type for model in chosen]
-        if len(set(types)) < len(types):
-            messages.error(request, "A type has one default: select at most one model of each.")
-            return
-        for model in chosen:
-            model.make_default()
-            messages.success(
-                request, f"{model.model_id} is now the default for {model.model_type}."
-            )
-
-
-def _label(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
-def _toggle(
-    view: str, model: AIModel, *, is_on: bool, words: tuple[str, str], is_fixed: bool = False
-) -> SafeString:
-    """A button in a row of the list: the form around the list posts to the button's address."""
-    context = {
-        "url": reverse(f"admin:system_aimodel_{view}", args=[model.pk]),
-        "title": f"{model.model_id}: {words[0]}" if is_fixed else f"Switch {model.model_id}",
-        "is_on": is_on,
-        "is_fixed": is_fixed,
-        "on_off": ",".join(words),
-    }
-    return render_to_string("system/toggle.html", context)
+        return calculator(reverse("admin:system_aimodel_price_preview"))

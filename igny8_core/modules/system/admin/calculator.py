@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
+from igny8_core.errors import AIError
 from igny8_core.pricing import quotes
 from igny8_core.pricing.meters import HEADLINE, MAX_QUANTITY, Meter, ModelType
+from igny8_core.pricing.money import money_text
 from igny8_core.pricing.prices import Price, headline_lines
 from igny8_core.pricing.quotes import Quote
+from igny8_core.pricing.words import rate_text
 
 
 class PriceForm(forms.Form):
@@ -43,3 +50,41 @@ class PriceForm(forms.Form):
 
 
 DEFAULT_QUANTITIES = {Meter.INPUT_TOKENS: 1000, Meter.OUTPUT_TOKENS: 500, Meter.IMAGES: 1}
+
+
+def calculator(preview_url: str) -> SafeString:
+    """The calculator beside a form's rates; it asks `price_preview` as they are typed."""
+    quantities = [
+        (meter, _label(meter), quantity) for meter, quantity in DEFAULT_QUANTITIES.items()
+    ]
+    context = {"quantities": quantities, "url": preview_url}
+    return render_to_string("system/price_calculator.html", context)
+
+
+def price_preview(request: HttpRequest) -> HttpResponse:
+    """What a call costs with the rates in the form, by the code that prices a call."""
+    form = PriceForm(request.GET)
+    faults = [f"{_label(name)}: {fault[0]}" for name, fault in form.errors.items()]
+    context: dict[str, Any] = {"faults": faults}
+    if not faults:
+        try:
+            quote = form.quote()
+        except AIError as error:
+            context = {"faults": [f"{error} Such a model is not usable."]}
+        else:
+            context = {
+                "lines": [
+                    {
+                        "text": f"{line.quantity:,} at {rate_text(line.line)}",
+                        "amount": money_text(line.amount),
+                    }
+                    for line in quote.lines
+                ],
+                "cost": money_text(quote.cost),
+                "currency": quote.currency,
+            }
+    return render(request, "system/price_preview.html", context)
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ").capitalize()

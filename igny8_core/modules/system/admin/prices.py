@@ -15,7 +15,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from flags.admin.refusing import PublishingAdmin
 from igny8_core.errors import AIError
-from igny8_core.modules.system.prices import ModelPrice, RateLine
+from igny8_core.modules.system.prices import ModelPrice
+from igny8_core.modules.system.rate_lines import RateLine
 from igny8_core.pricing.prices import Price
 from igny8_core.pricing.words import rate_text
 

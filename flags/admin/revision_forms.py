@@ -1,0 +1,21 @@
+"""What operators type to compare revisions, and to say why they roll back."""
+
+from __future__ import annotations
+
+from django import forms
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
+
+
+class CompareForm(forms.Form):
+    before = forms.IntegerField(min_value=1, widget=UnfoldAdminIntegerFieldWidget)
+    after = forms.IntegerField(min_value=1, widget=UnfoldAdminIntegerFieldWidget)
+
+
+class CommentForm(forms.Form):
+    comment = forms.CharField(
+        max_length=500,
+        required=False,
+        label="Why",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="For those who ask later.",
+    )

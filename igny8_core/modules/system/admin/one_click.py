@@ -1,0 +1,128 @@
+"""One click on a model in the list: active, default; of one row or of those selected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from flags import publishing
+from flags.admin.problems import problems_of
+from flags.admin.refusing import PublishingAdmin, author_of
+from flags.engine import DocumentError
+from igny8_core.modules.system.ai_models import AIModel
+
+
+class OneClick(PublishingAdmin):
+    """Buttons in the list's rows, each a POST of its own, and the same as actions."""
+
+    actions: ClassVar = ["activate", "deactivate", "make_default"]
+
+    def click_urls(self) -> list[URLPattern]:
+        own: list[tuple[str, Callable[..., HttpResponse]]] = [
+            ("toggle-active", self.toggle_active),
+            ("set-default", self.set_default),
+        ]
+        return [
+            path(
+                f"<int:pk>/{name}/",
+                self.admin_site.admin_view(require_POST(view)),
+                name=f"system_aimodel_{name.replace('-', '_')}",
+            )
+            for name, view in own
+        ]
+
+    @admin.display(description="Active", ordering="is_active")
+    def active(self, model: AIModel) -> SafeString:
+        return _toggle("toggle_active", model, is_on=model.is_active, words=("Active", "Inactive"))
+
+    @admin.display(description="Default", ordering="is_default")
+    def default(self, model: AIModel) -> SafeString:
+        words = ("Default", "Make default")
+        return _toggle(
+            "set_default", model, is_on=model.is_default, words=words, is_fixed=model.is_default
+        )
+
+    def toggle_active(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._switch(request, pk, AIModel.toggle_active)
+
+    def set_default(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._switch(request, pk, AIModel.make_default)
+
+    def _switch(
+        self, request: HttpRequest, pk: int, switch: Callable[[AIModel], None]
+    ) -> HttpResponse:
+        """One click in the list: change one row, note it in its history, go back to the list."""
+        if not self.has_change_permission(request):
+            return HttpResponse(status=403)
+        model = get_object_or_404(AIModel, pk=pk)
+        try:
+            with publishing.change(author=author_of(request)):
+                switch(model)
+        except DocumentError as error:
+            for problem in problems_of(error):
+                messages.error(request, problem.message)
+            return self._back(request)
+        states = [
+            "active" if model.is_active else "inactive",
+            *(["the default"] if model.is_default else []),
+        ]
+        sentence = f"{model.model_id} is now {' and '.join(states)}."
+        self.log_change(request, model, sentence)
+        if model.is_default and not model.is_active:
+            messages.warning(request, f"{sentence} Accounts without another choice get no model.")
+        else:
+            messages.success(request, sentence)
+        return self._back(request)
+
+    @staticmethod
+    def _back(request: HttpRequest) -> HttpResponse:
+        back = request.headers.get("Referer", "")
+        if url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):
+            return redirect(back)
+        return redirect("admin:system_aimodel_changelist")
+
+    @admin.action(description="Activate the selected models", permissions=["change"])
+    def activate(self, request: HttpRequest, chosen: QuerySet[AIModel]) -> None:
+        messages.success(request, f"{chosen.update(is_active=True)} models are now active.")
+
+    @admin.action(description="Deactivate the selected models", permissions=["change"])
+    def deactivate(self, request: HttpRequest, chosen: QuerySet[AIModel]) -> None:
+        messages.success(request, f"{chosen.update(is_active=False)} models are now inactive.")
+
+    @admin.action(
+        description="Make the selected models their type's default", permissions=["change"]
+    )
+    def make_default(self, request: HttpRequest, chosen: QuerySet[AIModel]) -> None:
+        types = [model.model_type for model in chosen]
+        if len(set(types)) < len(types):
+            messages.error(request, "A type has one default: select at most one model of each.")
+            return
+        for model in chosen:
+            model.make_default()
+            messages.success(
+                request, f"{model.model_id} is now the default for {model.model_type}."
+            )
+
+
+def _toggle(
+    view: str, model: AIModel, *, is_on: bool, words: tuple[str, str], is_fixed: bool = False
+) -> SafeString:
+    """A button in a row of the list: the form around the list posts to the button's address."""
+    context = {
+        "url": reverse(f"admin:system_aimodel_{view}", args=[model.pk]),
+        "title": f"{model.model_id}: {words[0]}" if is_fixed else f"Switch {model.model_id}",
+        "is_on": is_on,
+        "is_fixed": is_fixed,
+        "on_off": ",".join(words),
+    }
+    return render_to_string("system/toggle.html", context)
