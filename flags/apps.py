@@ -10,7 +10,10 @@ class FlagsConfig(AppConfig):
     verbose_name = "Flags"
 
     def ready(self) -> None:
-        from flags import signals, waffle
+        from django.core.checks import register
+
+        from flags import checks, signals, waffle
 
         waffle.connect()
         signals.connect()
+        register(checks.check_settings)

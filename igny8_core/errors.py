@@ -1,4 +1,4 @@
-"""The root of what the product refuses or fails at; each room owns its own errors."""
+"""The root of what the product refuses or fails at; every room owns its own errors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ class AIError(Exception):
     """Anything that the pipeline refuses or fails at; `str()` is the sentence."""
 
     code: ClassVar[str]
+    # Whether the same call would fail again: of what is not final, a retry may succeed.
+    is_final: ClassVar[bool] = True
 
 
 class UnknownName(AIError):

@@ -205,6 +205,10 @@ CONSTANCE_CONFIG_FIELDSETS = {
 # Provider keys in the database are encrypted with the first, and read with any of them.
 ENCRYPTION_KEYS = env.names("ENCRYPTION_KEYS", [])
 
+# An AI request inside an open transaction is refused, because a rollback would lose its receipt. A
+# test suite whose cases are transactions of their own turns this on.
+AI_REQUESTS_IN_TRANSACTIONS = env.boolean("AI_REQUESTS_IN_TRANSACTIONS", default=False)
+
 REST_FRAMEWORK = {
     # Basic first: it is what an answer of 401 asks for.
     "DEFAULT_AUTHENTICATION_CLASSES": [

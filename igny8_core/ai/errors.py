@@ -99,6 +99,7 @@ class ReceiptNotWritten(AIError):
     """The ledger's database failed; the log has the whole receipt."""
 
     code = "receipt_not_written"
+    is_final = False
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id

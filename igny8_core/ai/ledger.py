@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import IntegrityError, connection, transaction
 
@@ -33,11 +34,8 @@ logger = logging.getLogger(__name__)
 
 
 def refuse_open_transaction() -> None:
-    """Raises OpenTransaction where the caller's rollback would take the receipt with it.
-
-    (A test case's own transaction is no caller's.)
-    """
-    if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+    """Raises OpenTransaction where the caller's rollback would take the receipt with it."""
+    if connection.in_atomic_block and not settings.AI_REQUESTS_IN_TRANSACTIONS:
         raise OpenTransaction
 
 

@@ -31,6 +31,7 @@ class ProviderNotImplemented(AIError):
 
 class ProviderUnreachable(ProviderError):
     code = "provider_unreachable"
+    is_final = False
 
     def __init__(self, provider: str) -> None:
         super().__init__(provider, "cannot be reached.")
@@ -38,6 +39,7 @@ class ProviderUnreachable(ProviderError):
 
 class ProviderTimeout(ProviderError):
     code = "provider_timeout"
+    is_final = False
 
     def __init__(self, provider: str, timeout_s: float) -> None:
         self.timeout_s = timeout_s
@@ -56,6 +58,7 @@ class ProviderRateLimited(ProviderError):
     """`retry_after_s` is None where the provider did not say."""
 
     code = "provider_rate_limited"
+    is_final = False
 
     def __init__(self, provider: str, retry_after_s: float | None) -> None:
         self.retry_after_s = retry_after_s
@@ -74,6 +77,7 @@ class ProviderRequestRefused(ProviderError):
 
 class ProviderFailed(ProviderError):
     code = "provider_failed"
+    is_final = False
 
     def __init__(self, provider: str, http_status: int) -> None:
         self.http_status = http_status

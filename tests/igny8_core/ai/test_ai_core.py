@@ -440,8 +440,9 @@ def test_run__cut_off__the_receipt_says_interrupted(acme: Account, httpserver: H
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_run__inside_a_transaction__is_refused_and_nothing_is_sent(
-    acme: Account, httpserver: HTTPServer
+    acme: Account, httpserver: HTTPServer, settings: Settings
 ) -> None:
+    settings.AI_REQUESTS_IN_TRANSACTIONS = False
     with transaction.atomic(), pytest.raises(OpenTransaction):
         core(acme, httpserver).run_ai_request("generate_content", "x")
     assert not httpserver.log
