@@ -24,22 +24,22 @@ def decide(
 
     Raises TypeError for an `at` without a zone.
     """
-    now = _milliseconds() if at is None else milliseconds(at)
+    now_ms = _now_ms() if at is None else milliseconds(at)
     ruleset = ruleset or live.current().ruleset
     facts = facts_of(account)
-    override = facts.override_at(now)
-    return ruleset.evaluate(flag, facts.subject, now=now, override=override, trail=trail)
+    override = facts.override_at(now_ms)
+    return ruleset.evaluate(flag, facts.subject, now=now_ms, override=override, trail=trail)
 
 
 def decide_for_user(flag: str, user_id: object) -> Decision:
     """For a user without an account: shares and splits deal users as they deal accounts."""
     # No account's key has a colon.
     subject = Subject(f"user:{user_id}")
-    return live.current().ruleset.evaluate(flag, subject, now=_milliseconds())
+    return live.current().ruleset.evaluate(flag, subject, now=_now_ms())
 
 
-def _milliseconds() -> int:
-    """Now, since 1970; Django's now() reads a setting."""
+def _now_ms() -> int:
+    """In epoch milliseconds; Django's now() reads a setting."""
     return time_ns() // 1_000_000
 
 

@@ -1,10 +1,9 @@
-"""What differs between two documents: differences that can be applied."""
+"""What differs between two documents."""
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from flags.engine.problems import pointer
@@ -43,20 +42,6 @@ def diff(before: Json, after: Json) -> list[Difference]:
     """What leads from one document to the other; their numbers do not count."""
     sides = [{key: each[key] for key in each if key != "number"} for each in (before, after)]
     return list(differences(sides[0], sides[1], ()))
-
-
-def apply(document: Json, changes: Iterable[Difference]) -> dict[str, Any]:
-    """The document with the changes made; raises KeyError, IndexError for another's changes."""
-    changed: dict[str, Any] = copy.deepcopy(dict(document))
-    for change in changes:
-        where: Any = changed
-        for part in change.path[:-1]:
-            where = where[part]
-        if change.after is ABSENT:
-            del where[change.path[-1]]
-        else:
-            where[change.path[-1]] = copy.deepcopy(change.after)
-    return changed
 
 
 def differences(before: Any, after: Any, path: Path) -> Iterator[Difference]:

@@ -10,7 +10,7 @@ from flags.engine.document import Document, walk
 from flags.engine.times import moment_ms
 
 
-def boundaries(document: Document, now: int) -> Iterator[int]:
+def boundaries(document: Document, now_ms: int) -> Iterator[int]:
     """When windows begin and end, and when each ramp takes its next step."""
     groups = [group for segment in document["segments"].values() for group in segment["rules"]]
     for flag in document["flags"].values():
@@ -23,6 +23,6 @@ def boundaries(document: Document, now: int) -> Iterator[int]:
             )
     for clause in walk(groups):
         if clause["op"] == "share" and "ramp" in clause:
-            step = next_ramp_step(ramp_points(clause["ramp"]), now)
+            step = next_ramp_step(ramp_points(clause["ramp"]), now_ms)
             if step is not None:
                 yield step

@@ -69,26 +69,26 @@ _LEAST = tuple(_ln(byte << 56) * (1 + 1e-12) for byte in range(256))
 _MOST = tuple(_ln((byte << 56) + (1 << 56) - 1) * (1 - 1e-12) for byte in range(256))
 
 
-def ramped(points: Sequence[tuple[int, int]], now: int) -> int:
+def ramped(points: Sequence[tuple[int, int]], now_ms: int) -> int:
     """The ppm of a ramp: linear between its points, 0 before the first, constant after the last."""
     reached = 0
     before = points[0]
     for point in points:
-        if now < point[0]:
+        if now_ms < point[0]:
             if point is before:
                 return 0
             (start, low), (end, high) = before, point
-            return low + (high - low) * (now - start) // (end - start)
+            return low + (high - low) * (now_ms - start) // (end - start)
         before, reached = point, point[1]
     return reached
 
 
-def next_ramp_step(points: Sequence[tuple[int, int]], now: int) -> int | None:
-    """The first moment after `now` with another ppm; None where the ramp is at its end."""
-    current = ramped(points, now)
+def next_ramp_step(points: Sequence[tuple[int, int]], now_ms: int) -> int | None:
+    """The first moment after `now_ms` with another ppm; None where the ramp is at its end."""
+    current = ramped(points, now_ms)
     before = points[0]
     for point in points:
-        if now < point[0] and point[1] > current:
+        if now_ms < point[0] and point[1] > current:
             if point is before:
                 return point[0]
             (start, low), (end, high) = before, point

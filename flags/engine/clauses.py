@@ -156,9 +156,9 @@ def compile_segment(
     groups = compile_groups(segment["rules"], types, segments)
     matches = any_of(groups)
 
-    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+    def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
         verdict = listed.get(key)
-        return matches(key, traits, now, ask) if verdict is None else verdict
+        return matches(key, traits, now_ms, ask) if verdict is None else verdict
 
     nested = [segments[key] for key in named("segment", segment["rules"])]
     asks = bool(named("flag", segment["rules"])) or any(each.asks for each in nested)
@@ -182,10 +182,10 @@ def all_of(clauses: Sequence[CompiledClause]) -> Predicate:
         texts = [each.on_text for each in clauses if each.on_text]
         return _both_texts(*texts) if len(texts) == len(predicates) else _both(*predicates)
 
-    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+    def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
         result: bool | None = True
         for predicate in predicates:
-            answer = predicate(key, traits, now, ask)
+            answer = predicate(key, traits, now_ms, ask)
             if answer is False:
                 return False
             if answer is None:
@@ -196,11 +196,11 @@ def all_of(clauses: Sequence[CompiledClause]) -> Predicate:
 
 
 def _both(one: Predicate, other: Predicate) -> Predicate:
-    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
-        first = one(key, traits, now, ask)
+    def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
+        first = one(key, traits, now_ms, ask)
         if first is False:
             return False
-        second = other(key, traits, now, ask)
+        second = other(key, traits, now_ms, ask)
         return None if first is None and second is not False else second
 
     return holds
@@ -210,7 +210,7 @@ def _both_texts(one: tuple[str, Test], other: tuple[str, Test]) -> Predicate:
     """The same in one call instead of three."""
     (trait, test), (other_trait, other_test) = one, other
 
-    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+    def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
         value = traits.get(trait)
         is_text = isinstance(value, str)
         if is_text and not test(value):
@@ -233,10 +233,10 @@ def _any_holds(predicates: Sequence[Predicate]) -> Predicate:
         return predicates[0]
     each = tuple(predicates)
 
-    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+    def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
         result: bool | None = False
         for predicate in each:
-            answer = predicate(key, traits, now, ask)
+            answer = predicate(key, traits, now_ms, ask)
             if answer:
                 return True
             if answer is None:
@@ -250,8 +250,8 @@ def _negated(clause: Clause, holds: Predicate) -> Predicate:
     if not clause.get("not", False):
         return holds
 
-    def negated(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
-        answer = holds(key, traits, now, ask)
+    def negated(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
+        answer = holds(key, traits, now_ms, ask)
         return None if answer is None else not answer
 
     return negated
@@ -262,7 +262,7 @@ def _in_value(clause: CompareClause, kind: Type) -> CompiledClause:
     parse, test = _parser_and_test(clause, kind)
     is_key = trait == KEY
 
-    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+    def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
         value = key if is_key else traits.get(trait)
         if value is None:
             return missing
@@ -270,7 +270,7 @@ def _in_value(clause: CompareClause, kind: Type) -> CompiledClause:
         return None if parsed is None else test(parsed) is not is_negated
 
     def holds_for_text(
-        key: str | None, traits: Mapping[str, Any], now: int, ask: Ask
+        key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask
     ) -> bool | None:
         value = key if is_key else traits.get(trait)
         if isinstance(value, str):
@@ -288,7 +288,7 @@ def _in_list(clause: CompareClause, kind: Type) -> Predicate:
     trait, missing, is_negated = clause["trait"], clause.get("absent"), clause.get("not", False)
     parse, test = _parser_and_test(clause, kind)
 
-    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+    def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
         value = traits.get(trait)
         if value is None:
             return missing
@@ -314,7 +314,7 @@ def _exists(clause: ExistsClause, kind: Type) -> Predicate:
     trait, is_negated = clause["trait"], clause.get("not", False)
     parse = PARSERS[ELEMENTS[kind]]
 
-    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+    def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
         value = key if trait == KEY else traits.get(trait)
         if value is None:
             return is_negated
@@ -331,17 +331,17 @@ def _asked(value: str) -> Predicate:
     """Whether the flag was decided, and with this variant where one is named."""
     flag, _, variant = value.partition("=")
 
-    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool:
+    def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool:
         decision = ask(flag)
         return decision.is_decided and (not variant or decision.variant == variant)
 
     return holds
 
 
-def share_range(clause: ShareClause, now: int) -> tuple[int, int]:
+def share_range(clause: ShareClause, now_ms: int) -> tuple[int, int]:
     """The share's buckets at this moment, in ppm: from the first up to, not with, the second."""
     ramp = clause.get("ramp")
-    return clause.get("from", 0), ramped(ramp_points(ramp), now) if ramp else clause["to"]
+    return clause.get("from", 0), ramped(ramp_points(ramp), now_ms) if ramp else clause["to"]
 
 
 def ramp_points(ramp: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
@@ -353,11 +353,11 @@ def _share(clause: ShareClause) -> Predicate:
     start, end = clause.get("from", 0), clause["to"]
     points = ramp_points(clause["ramp"]) if "ramp" in clause else None
 
-    def holds(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
+    def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
         value = key if by == KEY else traits.get(by)
         if not isinstance(value, str):
             return None
-        upper = end if points is None else ramped(points, now)
+        upper = end if points is None else ramped(points, now_ms)
         return (start <= bucket(seed, value) < upper) is not is_negated
 
     return holds

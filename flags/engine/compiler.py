@@ -63,16 +63,15 @@ class Ruleset:
         key, traits = subject
         if type(key) is not str and not isinstance(key, str):
             key = None
-        if type(now) is not int:
-            now = milliseconds(now)
-        decision = self._deciders[flag](key, traits, now, override, usable, None)
+        now_ms = now if type(now) is int else milliseconds(now)
+        decision = self._deciders[flag](key, traits, now_ms, override, usable, None)
         if not trail:
             return decision
         question = Question(
             key,
             traits,
-            now,
-            asking(self._deciders, key, traits, now, override),
+            now_ms,
+            asking(self._deciders, key, traits, now_ms, override),
             on_copies(usable) if self._plans[flag].flag["kind"] == "json" else usable,
             self._segments,
         )
@@ -93,8 +92,8 @@ class Ruleset:
 
         Reads the whole document.
         """
-        at = now if type(now) is int else milliseconds(now)
-        later = (moment for moment in boundaries(self.document, at) if moment > at)
+        now_ms = now if type(now) is int else milliseconds(now)
+        later = (moment for moment in boundaries(self.document, now_ms) if moment > now_ms)
         return min(later, default=None)
 
 
@@ -190,9 +189,9 @@ def _matches(
         return all_of(clauses) if clauses else None
     holds = all_of(clauses)
 
-    def matches(key: str | None, traits: Mapping[str, Any], now: int, ask: Ask) -> bool | None:
-        if (start is not None and now < start) or (end is not None and now >= end):
+    def matches(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
+        if (start is not None and now_ms < start) or (end is not None and now_ms >= end):
             return False
-        return holds(key, traits, now, ask)
+        return holds(key, traits, now_ms, ask)
 
     return matches

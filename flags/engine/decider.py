@@ -68,7 +68,7 @@ def decider(
 
 
 def _always(decision: Decision) -> Decide:
-    return lambda key, traits, now, override, usable, ask: taken(decision, usable)
+    return lambda key, traits, now_ms, override, usable, ask: taken(decision, usable)
 
 
 def on_copies(usable: Usable | None) -> Usable | None:
@@ -83,12 +83,12 @@ def _with_fresh_values(decide: Decide, variants: Mapping[str, Any]) -> Decide:
     def decide_fresh(  # noqa: PLR0913
         key: str | None,
         traits: Mapping[str, Any],
-        now: int,
+        now_ms: int,
         override: Override | None,
         usable: Usable | None,
         ask: Ask | None,
     ) -> Decision:
-        answer = decide(key, traits, now, override, on_copies(usable), ask)
+        answer = decide(key, traits, now_ms, override, on_copies(usable), ask)
         variant = answer.variant
         return answer if variant is None else answer._replace(value=json.loads(texts[variant]))
 
@@ -115,13 +115,13 @@ def _in_order(  # noqa: C901  (the order is one piece, and calls cost)
     def decide(  # noqa: C901, PLR0912, PLR0913
         key: str | None,
         traits: Mapping[str, Any],
-        now: int,
+        now_ms: int,
         override: Override | None,
         usable: Usable | None,
         ask: Ask | None,
     ) -> Decision:
         if ask is None:
-            ask = asking(deciders, key, traits, now, override) if asks else _unasked
+            ask = asking(deciders, key, traits, now_ms, override) if asks else _unasked
         if requires and not all(is_met(each, ask(each["flag"])) for each in requires):
             return taken(unmet, usable)
         if override is not None:
@@ -135,18 +135,18 @@ def _in_order(  # noqa: C901  (the order is one piece, and calls cost)
                 positions = sorted({*positions, *more})
         for position in positions:
             holds = matches[position]
-            if holds is None or holds(key, traits, now, ask):
+            if holds is None or holds(key, traits, now_ms, ask):
                 serve = serves[position]
                 if type(serve) is Decision:
                     if usable is None or usable(serve.value) is None:
                         return serve
                 elif serve is not None:
-                    drawn = serve(key, traits, now, ask, usable)  # type: ignore[operator]
+                    drawn = serve(key, traits, now_ms, ask, usable)  # type: ignore[operator]
                     if drawn is not None:
                         return drawn
         if type(default) is Decision:
             return taken(default, usable)
-        return default(key, traits, now, ask, usable) or no_default  # type: ignore[operator]
+        return default(key, traits, now_ms, ask, usable) or no_default  # type: ignore[operator]
 
     return decide
 
@@ -155,7 +155,7 @@ def asking(
     deciders: Mapping[str, Decide],
     key: str | None,
     traits: Mapping[str, Any],
-    now: int,
+    now_ms: int,
     override: Override | None,
 ) -> Ask:
     """Each flag is decided once a question, however many clauses and flags ask it."""
@@ -164,7 +164,7 @@ def asking(
     def ask(flag: str) -> Decision:
         answer = answers.get(flag)
         if answer is None:
-            answer = answers[flag] = deciders[flag](key, traits, now, override, None, ask)
+            answer = answers[flag] = deciders[flag](key, traits, now_ms, override, None, ask)
         return answer
 
     return ask
@@ -236,13 +236,13 @@ def _rule_serve(
     members = [(plan.segments[each].holds, serve) for each, serve in serves if each is not None]
 
     def draw_by_segment(
-        key: str | None, traits: Mapping[str, Any], now: int, ask: Ask, usable: Usable | None
+        key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask, usable: Usable | None
     ) -> Decision | None:
-        serve = next((serve for holds, serve in members if holds(key, traits, now, ask)), None)
+        serve = next((serve for holds, serve in members if holds(key, traits, now_ms, ask)), None)
         if serve is None:  # the traits have changed their answer meanwhile
             return None
         if not isinstance(serve, Decision):
-            return serve(key, traits, now, ask, usable)
+            return serve(key, traits, now_ms, ask, usable)
         return serve if usable is None or usable(serve.value) is None else None
 
     return draw_by_segment
@@ -277,7 +277,7 @@ def _serve(  # noqa: PLR0913
 
 def _split(choices: Sequence[tuple[int, float, Decision]], by: str) -> Draw:
     def draw_split(
-        key: str | None, traits: Mapping[str, Any], now: int, ask: Ask, usable: Usable | None
+        key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask, usable: Usable | None
     ) -> Decision | None:
         bucketed = key if by == KEY else traits.get(by)
         if not isinstance(bucketed, str):

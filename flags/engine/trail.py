@@ -18,7 +18,7 @@ class Question(NamedTuple):
 
     key: str | None
     traits: Mapping[str, Any]
-    now: int
+    now_ms: int
     ask: Ask
     usable: Usable | None
     segments: Mapping[str, Members]
@@ -70,9 +70,9 @@ def _fixed(plan: Plan, question: Question, reason: Reason, variant: str | None) 
 
 def _rule(plan: Plan, question: Question, compiled: CompiledRule) -> Step:
     rule_id = compiled.rule["id"]
-    if compiled.start is not None and question.now < compiled.start:
+    if compiled.start is not None and question.now_ms < compiled.start:
         return Step(Reason.RULE, Verdict.NOT_YET, rule_id)
-    if compiled.end is not None and question.now >= compiled.end:
+    if compiled.end is not None and question.now_ms >= compiled.end:
         return Step(Reason.RULE, Verdict.OVER, rule_id)
     looks = []
     for index, each in enumerate(compiled.clauses):
@@ -103,8 +103,8 @@ def _served(plan: Plan, question: Question, serve: Serve, reason: Reason) -> Ste
 
 def _look(question: Question, compiled: CompiledClause, path: str) -> Look:
     clause = compiled.clause
-    key, traits, now, ask = question.key, question.traits, question.now, question.ask
-    holds = compiled.holds(key, traits, now, ask)
+    key, traits, now_ms, ask = question.key, question.traits, question.now_ms, question.ask
+    holds = compiled.holds(key, traits, now_ms, ask)
     look = Look(path, clause["op"], None, None, holds)
     if clause["op"] == "any":
         return look._replace(inside=_groups(question, compiled.groups, f"{path}/values"))
@@ -121,7 +121,7 @@ def _look(question: Question, compiled: CompiledClause, path: str) -> Look:
         by = clause.get("by", KEY)
         value = question.value(by)
         at = bucket(seed_of(clause["salt"]), value) if isinstance(value, str) else None
-        return look._replace(trait=by, seen=value, bucket=at, range=share_range(clause, now))
+        return look._replace(trait=by, seen=value, bucket=at, range=share_range(clause, now_ms))
     return look._replace(trait=clause["trait"], seen=question.value(clause["trait"]))
 
 
@@ -129,7 +129,7 @@ def _segment(question: Question, name: str, path: str) -> Look:
     members = question.segments[name]
     listed = None if question.key is None else members.listed.get(question.key)
     seen = {True: "included", False: "excluded", None: None}[listed]
-    holds = members.holds(question.key, question.traits, question.now, question.ask)
+    holds = members.holds(question.key, question.traits, question.now_ms, question.ask)
     inside = () if seen else _groups(question, members.groups, f"/segments/{name}/rules")
     return Look(path, "segment", name, seen, holds, inside=inside)
 

@@ -28,6 +28,7 @@ from flags.models import AccountOverride, Flag, Revision, Rule, Segment
 from igny8_core.modules.accounts.models import Account
 from tests.benchmarks import tables
 from tests.conftest import ROOT, Manage, environment, examples
+from tests.flags.document.differences import applied
 from tests.flags.engine.documents import documents
 
 pytestmark = pytest.mark.django_db
@@ -88,8 +89,8 @@ def test_roll_back__to_any_revision__the_tables_say_what_it_says(
     assert same(content(newest), content(chosen))
     rows = {row.number: content(row) for row in Revision.objects.all()}
     for before, after in zip(sorted(rows), sorted(rows)[1:], strict=False):
-        applied = diff.apply(rows[before], diff.diff(rows[before], rows[after]))
-        assert same(applied, rows[after])
+        made = applied(rows[before], diff.diff(rows[before], rows[after]))
+        assert same(made, rows[after])
 
 
 def test_roll_back__flag_that_stays__keeps_its_overrides(acme: Account) -> None:

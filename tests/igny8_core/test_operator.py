@@ -19,7 +19,7 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
 import pytest
 
 from tests.conftest import ROOT, environment
-from tests.flags.test_liveness import Process, eventually
+from tests.flags.live.test_liveness import Process, eventually
 
 
 class Browser:

@@ -18,7 +18,7 @@ import pytest
 from django.conf import settings
 
 from tests.conftest import ROOT, environment, run_manage, service
-from tests.flags.proxy import Proxy
+from tests.flags.live.proxy import Proxy
 
 POLL_S = 0.2
 # A fact is waited for this long at most, however slow the machine is.
@@ -30,7 +30,7 @@ class Process:
 
     def __init__(self, env: dict[str, str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.flags.worker"],
+            [sys.executable, "-m", "tests.flags.live.worker"],
             cwd=ROOT,
             env={**env, "DJANGO_SETTINGS_MODULE": "igny8_core.settings", "PATH": ""},
             stdin=subprocess.PIPE,

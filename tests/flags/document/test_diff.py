@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from flags.document.diff import Difference, apply, diff
+from flags.document.diff import Difference, diff
 from flags.document.sentences import sentences
+from tests.flags.document.differences import applied
 from tests.flags.engine.documents import documents, empty, flag, rule
 
 
@@ -21,7 +22,7 @@ def text(document: Any) -> str:
 @given(documents(), documents())
 def test_diff__of_any_two__applied_to_the_first_gives_the_second(one: Any, other: Any) -> None:
     kept = copy.deepcopy(one)
-    assert text(apply(one, diff(one, other))) == text(other)
+    assert text(applied(one, diff(one, other))) == text(other)
     assert one == kept
     assert diff(one, one) == []
     assert bool(sentences(one, other)) is (text(one) != text(other))

@@ -25,7 +25,7 @@ from tests.flags.engine.documents import empty, flag, rule
 
 pytestmark = pytest.mark.django_db
 
-CASES = sorted((Path(__file__).parents[1] / "cases" / "engine").glob("*.json"))
+CASES = sorted((Path(__file__).parents[2] / "cases" / "engine").glob("*.json"))
 ASKED = [
     Subject(key, {"plan": plan, "seats": 3, "tags": ["pro"]})
     for key in ("acme", "bolt", "cobalt", None)

@@ -19,8 +19,8 @@ from flags.document.check import checked
 from flags.document.restore import restore
 from flags.engine import DocumentError
 from flags.models import Flag, Revision, Rule, Segment, Trait
+from tests.flags.admin.test_admin import errors_of
 from tests.flags.engine.test_refusals import CASES, DOCUMENT, changed
-from tests.flags.test_admin import errors_of
 
 pytestmark = pytest.mark.django_db
 

@@ -33,6 +33,7 @@ from igny8_core.modules.usage.models import Receipt
 from igny8_core.pricing.meters import Meter
 from igny8_core.pricing.prices import Price, RateLine
 from tests.conftest import examples
+from tests.flags.document.differences import applied
 
 pytestmark = pytest.mark.django_db
 
@@ -261,7 +262,7 @@ def test_roll_back__after_random_edits__says_the_same_but_for_appended_prices(
         scheduled = {key: each for key, each in entry["prices"].items() if key > text(now)}
         assert {key: each for key, each in restored.items() if key > text(now)} == scheduled
     for before, after in zip(rows, [*rows[1:], done], strict=True):
-        assert not diff.diff(diff.apply(before, diff.diff(before, after)), after)
+        assert not diff.diff(applied(before, diff.diff(before, after)), after)
 
 
 def text(at: datetime) -> str:
