@@ -11,7 +11,7 @@ help:
 	@echo "make serve  the admin on http://127.0.0.1:8000/admin/, login demo / demo"
 	@echo "make lint   every check of form, types and structure"
 	@echo "make bench  the benchmarks"
-	@echo "make soak   four processes decide for a minute while 300 changes are published"
+	@echo "make soak   four processes decide for a minute while 300 changes are published; more examples"
 
 demo: .venv/runtime .env
 	@$(BIN)/python manage.py migrate --verbosity 0 || { echo "make demo: the database could not be migrated (above: why)" >&2; exit 1; }
@@ -43,6 +43,7 @@ bench: .venv/bench .env
 
 soak: .venv/development .env
 	@$(BIN)/python -m tests.benchmarks.soak
+	@EXAMPLES=10 $(BIN)/python -m pytest --numprocesses=2 -m hypothesis
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "igny8 needs Python 3.11 or newer; $(PYTHON) is older or missing. Name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
