@@ -19,8 +19,6 @@ _WHY: Final = {
     Reason.ABSTAINED: "no rule matches, and it has no default",
     Reason.ERROR: "there is no such flag",
 }
-
-
 _VERDICTS: Final = {
     Verdict.TAKEN: "taken",
     Verdict.MET: "met",

@@ -11,8 +11,6 @@ from django.db.models import Q
 from flags.engine.problems import Problem
 
 Json = dict[str, Any]
-
-
 Sections = Mapping[str, Mapping[str, Any]]
 
 
@@ -34,8 +32,6 @@ class Section(NamedTuple):
 
 # Why a text cannot be served from a moment until another, or for ever; None where it can.
 WhyNot = Callable[[datetime, datetime | None], str | None]
-
-
 # The texts that are known by a document's sections.
 Vocabulary = Callable[[Sections], Mapping[str, WhyNot]]
 
@@ -62,14 +58,8 @@ class Retention(NamedTuple):
 
 
 _sections: dict[str, Section] = {}
-
-
 _vocabularies: dict[str, Vocabulary] = {}
-
-
 _account_facts: dict[str, AccountFacts] = {}
-
-
 _retentions: dict[str, Retention] = {}
 
 

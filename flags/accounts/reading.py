@@ -60,8 +60,6 @@ def _read_many(traits: Mapping[str, Mapping[str, Any]]) -> Iterator[Facts]:
 
 # Texts that many accounts have alike, kept once; sys.intern() may keep them for ever.
 _ONES: Final[dict[str, str]] = {}
-
-
 _MOST_ONES: Final = 10_000
 
 

@@ -9,8 +9,6 @@ from typing import Any, Final, NamedTuple
 from flags.engine.problems import pointer
 
 Json = Mapping[str, Any]
-
-
 Path = tuple[str | int, ...]
 
 

@@ -16,11 +16,7 @@ from flags.models.keys import EXCLUDED, INCLUDED
 from flags.registry import sections
 
 PERCENT: Final = "percent"  # the id of the rule that waffle's percentage becomes
-
-
 _PPM_OF_PERCENT: Final = 10_000
-
-
 Json = dict[str, Any]
 
 

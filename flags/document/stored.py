@@ -90,8 +90,6 @@ def _parsed(number: int, text: str) -> Any:
 
 
 _flags: Final = lru_cache(maxsize=1)(orjson.loads)
-
-
 _rest: Final = lru_cache(maxsize=1)(orjson.loads)
 
 

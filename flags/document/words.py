@@ -18,11 +18,7 @@ _OPERATORS: Final = {
     "glob": "looks like",
     "cidr": "is in the network",
 }
-
-
 _SHOWN: Final = 5
-
-
 Json = Mapping[str, Any]
 
 

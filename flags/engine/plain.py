@@ -16,8 +16,6 @@ MAX_ITEMS: Final = 10_000
 MAX_ENTRIES: Final = 100_000
 MAX_CONTAINERS: Final = 300_000
 MAX_DEPTH: Final = 100
-
-
 # A string that is not closed is one too, up to the end: so every text is read once.
 _STRING: Final = re.compile(rb'(?s)"(?:[^"\\]|\\.)*+"?')
 

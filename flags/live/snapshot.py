@@ -74,8 +74,6 @@ EMPTY: Final = Snapshot(
     {},
     {},
 )
-
-
 _NO_ROWS: Final[Mapping[str, Any]] = {"flags": {}, "users": {}, "groups": {}}
 
 

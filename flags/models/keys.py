@@ -10,18 +10,10 @@ from django.core.exceptions import ValidationError
 from flags.engine.traits import KEY
 
 KEY_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9._-]*")
-
-
 TRAIT_PATTERN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
 # The traits that say which segments' long lists have the account; the export declares them.
 INCLUDED: Final = "in_segments"
-
-
 EXCLUDED: Final = "out_of_segments"
-
-
 # Traits that are never said from outside.
 RESERVED: Final = frozenset({KEY, INCLUDED, EXCLUDED})
 

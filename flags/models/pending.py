@@ -28,11 +28,7 @@ class Head(models.Model):
 
 # Sent when a transaction that changed something has committed, and when one that published has.
 committed = Signal()
-
-
 published = Signal()
-
-
 # Sent before facts about accounts change by what sends no signal: their `keys`; None: of all.
 told_of_accounts = Signal()
 

@@ -54,8 +54,6 @@ MODEL_RATES: Mapping[str, dict[str, float]] = CatalogueRates(
     ModelType.TEXT,
     lambda rates: {"input": float(rates[0]), "output": float(rates[1])},
 )
-
-
 # USD per image.
 IMAGE_MODEL_RATES: Mapping[str, float] = CatalogueRates(
     ModelType.IMAGE,

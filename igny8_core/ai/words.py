@@ -25,8 +25,6 @@ WHY = {
     Reason.TYPE_DEFAULT: "it is the default for {model.model_type}",
     Reason.CONSTANTS: "the catalogue is empty or out of reach, so the plan's figures serve",
 }
-
-
 WHY_NOT = {
     Refusal.NO_PREFERENCE: "the account prefers none",
     Refusal.PREFERENCE_UNREADABLE: "the account's preference cannot be read",

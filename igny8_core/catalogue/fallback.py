@@ -57,6 +57,4 @@ FALLBACK_MODELS = MappingProxyType(
         )
     },
 )
-
-
 CONSTANTS: Final = Catalogue(FALLBACK_MODELS, is_constants=True)

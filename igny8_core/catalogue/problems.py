@@ -20,8 +20,6 @@ from igny8_core.pricing.money import DECIMALS
 from igny8_core.pricing.quotes import MAX_MARKUP, MIN_MARKUP
 
 _SHAPE: Final = TypeAdapter(CatalogueSection)
-
-
 WhyNot = Callable[[datetime, datetime | None], str | None]
 
 

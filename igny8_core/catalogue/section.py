@@ -18,18 +18,10 @@ from igny8_core.pricing.meters import Meter, ModelType
 from igny8_core.pricing.prices import Price, RateLine
 
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
-
-
 _MOST: Final = 2**31 - 1
-
-
 # On one line, without blanks around it.
 Text = Annotated[str, Field(pattern=r"^\S(.*\S)?$", max_length=200)]
-
-
 Amount = Annotated[str, Field(pattern=r"^[0-9]{1,7}(\.[0-9]{1,12})?$")]
-
-
 Count = Annotated[int, Field(ge=1, le=_MOST)]
 
 
@@ -82,8 +74,6 @@ class CatalogueSection(TypedDict):
 # What a model has beside its prices.
 COLUMNS: Final = [name for name in ModelEntry.__annotations__ if name != "prices"]
 _MOMENT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
-
-
 Json = Mapping[str, Any]
 
 

@@ -11,20 +11,10 @@ from typing import Any, Final, NamedTuple
 from igny8_core.pricing.errors import InvalidCondition
 
 _CONTEXT: Final = re.compile(r"(>=?) ?([0-9]{1,15})")
-
-
 _HOURS: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
-
-
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
 _DAY: Final = 24 * 60
-
-
 _WEEK: Final = 7 * _DAY
-
-
 ALWAYS: Final = (1 << _WEEK) - 1
 
 

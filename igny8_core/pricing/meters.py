@@ -39,8 +39,6 @@ class Meter(StrEnum):
 
 
 MAX_QUANTITY: Final = 10**15
-
-
 PARENTS: Final[Mapping[Meter, Meter]] = MappingProxyType(
     {
         # Children before their parents.
@@ -56,8 +54,6 @@ PARENTS: Final[Mapping[Meter, Meter]] = MappingProxyType(
         Meter.IMAGE_OUTPUT_TOKENS: Meter.OUTPUT_TOKENS,
     }
 )
-
-
 # Without a rate of their own these are charged as the parent is: that is what providers do who
 # give no discount. The others cost something else than the parent, so they need their own.
 CHARGED_AS_PARENT: Final = frozenset(
@@ -68,8 +64,6 @@ CHARGED_AS_PARENT: Final = frozenset(
         Meter.REASONING_TOKENS,
     }
 )
-
-
 # What a model of each type must have a price for: one of these groups, whole.
 REQUIRED: Final[Mapping[ModelType, tuple[frozenset[Meter], ...]]] = MappingProxyType(
     {
@@ -78,8 +72,6 @@ REQUIRED: Final[Mapping[ModelType, tuple[frozenset[Meter], ...]]] = MappingProxy
         ModelType.IMAGE: (frozenset({Meter.IMAGES}), frozenset({Meter.IMAGE_OUTPUT_TOKENS})),
     }
 )
-
-
 # What the headline rates are for: the input rate's meter, then the output rate's.
 HEADLINE: Final[Mapping[ModelType, tuple[Meter, ...]]] = MappingProxyType(
     {
@@ -88,8 +80,6 @@ HEADLINE: Final[Mapping[ModelType, tuple[Meter, ...]]] = MappingProxyType(
         ModelType.IMAGE: (Meter.IMAGES,),
     }
 )
-
-
 # A quantity of each meter, by its name. (Mapping's key is invariant, so Meter has its own.)
 Meters = Mapping[str, int] | Mapping[Meter, int]
 

@@ -6,11 +6,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Final
 
 DECIMALS: Final = 12
-
-
 PICO: Final = Decimal(1).scaleb(-DECIMALS)
-
-
 # Rounding anywhere in here would be a fault, so it raises.
 EXACT: Final = Context(prec=80, traps=[Inexact, InvalidOperation])
 

@@ -15,8 +15,6 @@ from igny8_core.pricing.meters import HEADLINE, PARENTS, REQUIRED, Meter, Meters
 from igny8_core.pricing.money import DECIMALS, EXACT, money_text
 
 PER_MILLION: Final = 1_000_000
-
-
 ALWAYS_SINCE: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 

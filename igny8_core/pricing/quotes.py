@@ -26,11 +26,7 @@ from igny8_core.pricing.money import EXACT, PICO, money_text
 from igny8_core.pricing.prices import Price, RateLine
 
 MIN_MARKUP, MAX_MARKUP = -100, 10_000
-
-
 _NO_MARKUP: Final = Decimal(0)
-
-
 # What a NamedTuple's own constructor does, in half the time.
 _new: Final = tuple.__new__
 

@@ -14,17 +14,9 @@ from igny8_core.pricing.meters import ModelType
 from igny8_core.tasks.errors import InvalidParameter, UnknownParameter
 
 Value = float | int | str
-
-
 MAX_TEMPERATURE = 2.0
-
-
 MAX_OUTPUT_TOKENS = 1_000_000
-
-
 _SIDE = range(64, 4097)
-
-
 _SIZE = re.compile(r"(\d{2,4})x(\d{2,4})")
 
 

@@ -38,12 +38,8 @@ class ActivePrompt(NamedTuple):
 
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
-
-
 _CHARACTERS_PER_TOKEN = 4
 _JSON = " Answer with a JSON object."
-
-
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

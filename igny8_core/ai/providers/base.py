@@ -52,8 +52,6 @@ class Image(NamedTuple):
 
 
 Vector = tuple[float, ...]
-
-
 Content = TypeVar("Content")
 
 

@@ -9,8 +9,6 @@ from igny8_core.pricing.errors import InvalidQuantity
 from igny8_core.pricing.meters import MAX_QUANTITY, Meter
 
 Usage = Mapping[str, Any]
-
-
 Counts = dict[Meter, int]
 
 

@@ -14,12 +14,8 @@ from django.db.models.query_utils import DeferredAttribute
 from igny8_core.modules.system.errors import EncryptionNotConfigured, InvalidKey, UnreadableKey
 
 _SHOWN = 4
-
-
 # A key so short that its last four characters would give it away is not shown at all.
 _LEAST_TO_SHOW = 12
-
-
 # Marks a text in a fixture as encrypted already.
 _DUMPED = re.compile(r"fernet:(gAAAA[A-Za-z0-9_-]+={0,2})")
 

@@ -22,11 +22,7 @@ from igny8_core.modules.system.rate_lines import RateLine
 from igny8_core.pricing.money import money_text
 
 _PATH: Final = ("sections", SECTION, "models")
-
-
 _NOTES: Final = ("source", "source_url", "note")
-
-
 Json = dict[str, Any]
 
 

@@ -13,14 +13,8 @@ from igny8_core.modules.system.money import UsdField
 
 # A receipt's status, where it is not the code of a ProviderError.
 OK = "ok"
-
-
 UNMETERED = "unmetered"  # an answer without token counts
-
-
 UNPRICED = "unpriced"  # what it took has no price, or cannot be
-
-
 INTERRUPTED = "interrupted"  # the call was cut off
 
 

@@ -37,8 +37,6 @@ EMBEDDING_DEFAULT = {
     "is_default": True,
     "sort_order": 12,
 }
-
-
 EU_PRO = [
     {"trait": "plan", "op": "in", "values": ["pro"]},
     {"trait": "country", "op": "in", "values": ["DE", "AT"]},

@@ -21,17 +21,9 @@ from igny8_core.pricing.meters import Meter
 from igny8_core.tasks.prompts import estimated_tokens
 
 NAME = "offline"
-
-
 LABEL = "[offline answer: no provider was called]"
-
-
 DIMENSIONS = 32
-
-
 _TOKENS_PER_MESSAGE = 4
-
-
 _SENTENCES = (
     "This sentence stands where the model's own words would be.",
     "It has about the length that a reader expects of such an answer.",

@@ -42,14 +42,8 @@ from igny8_core.pricing.conditions import PriceContext
 from igny8_core.pricing.meters import Meter
 
 NAME = "openai"
-
-
 ADDRESS = "https://api.openai.com/v1"
-
-
 _DETAIL_LENGTH = 300
-
-
 _Body = TypeVar("_Body", bound=BaseModel)
 
 

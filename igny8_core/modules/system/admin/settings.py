@@ -16,8 +16,6 @@ from igny8_core.modules.system.secrets import SecretField
 from igny8_core.modules.system.settings import GlobalIntegrationSettings, IntegrationSettings
 
 PARAMETER_FIELDS = ("Parameters", {"fields": ("temperature", "max_tokens", "image_size")})
-
-
 KEY_WIDGETS = {SecretField: {"form_class": KeyField, "widget": KeyWidget}}
 
 
