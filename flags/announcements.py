@@ -25,19 +25,19 @@ _FAULTS: Final = (redis.RedisError, OSError, ValueError)
 
 class _Sender:
     client: Any = None
-    retry_at = 0.0
+    retry_at_s = 0.0
 
 
 def send(channel: str, text: str) -> None:
     """Never fails: who misses an announcement polls. A server that is down costs 0.2 s a second."""
-    if not settings.FLAGS_REDIS_URL or time.monotonic() < _Sender.retry_at:
+    if not settings.FLAGS_REDIS_URL or time.monotonic() < _Sender.retry_at_s:
         return
     try:
         if _Sender.client is None:
             _Sender.client = _client()
         _Sender.client.publish(channel, text)
     except _FAULTS as error:
-        _Sender.retry_at = time.monotonic() + 1
+        _Sender.retry_at_s = time.monotonic() + 1
         logger.warning("Not announced, others will poll: %s", error)
 
 
@@ -62,11 +62,11 @@ class Listener:
 
     def wait(self, timeout_s: float) -> list[tuple[str, str]]:
         """What was announced, as channel and text, as soon as something is; else empty."""
-        deadline = time.monotonic() + timeout_s
+        deadline_s = time.monotonic() + timeout_s
         try:
             if self._pubsub is None:
                 self._connect()
-            return self._received(deadline)
+            return self._received(deadline_s)
         except _FAULTS as error:
             self.close()
             self.error = f"Redis: {error}"
@@ -79,14 +79,14 @@ class Listener:
         self.reconnects += self._was_connected
         self._was_connected = True
 
-    def _received(self, deadline: float) -> list[tuple[str, str]]:
+    def _received(self, deadline_s: float) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
         while len(found) < _AT_ONCE:
-            left = 0.0 if found else max(deadline - time.monotonic(), 0.0)
-            message = self._pubsub.get_message(timeout=left)
+            left_s = 0.0 if found else max(deadline_s - time.monotonic(), 0.0)
+            message = self._pubsub.get_message(timeout=left_s)
             if message is not None:
                 found.append((message["channel"], message["data"]))
-            elif found or time.monotonic() >= deadline:
+            elif found or time.monotonic() >= deadline_s:
                 break
         return found
 

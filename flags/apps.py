@@ -1,8 +1,12 @@
-"""The app's name for Django, and its signals."""
+"""The app's name for Django, its defaults, signals and checks."""
 
 from __future__ import annotations
 
 from django.apps import AppConfig
+
+from flags import conf
+
+conf.set_defaults()
 
 
 class FlagsConfig(AppConfig):

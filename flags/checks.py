@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 from django.apps import apps
@@ -10,12 +11,13 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import DEFAULT_DB_ALIAS, router
 
-from flags.models import Flag, Head
+from flags.conf import NO_ACCOUNT_MODEL, account_model_name
+from flags.models import Flag
 
 _NUMBERS: Final = {
-    "FLAGS_POLL_S": (0.05, 60, "E003", "FLAGS_POLL_S = 0.5"),
-    "FLAGS_FACTS_TTL_S": (0.1, float("inf"), "E004", "FLAGS_FACTS_TTL_S = 60"),
-    "FLAGS_FACTS_KEPT": (2, float("inf"), "E005", "FLAGS_FACTS_KEPT = 100_000"),
+    "FLAGS_POLL_S": (0.05, 60, "E004", "FLAGS_POLL_S = 0.5"),
+    "FLAGS_FACTS_TTL_S": (0.1, float("inf"), "E005", "FLAGS_FACTS_TTL_S = 60"),
+    "FLAGS_FACTS_KEPT": (2, float("inf"), "E006", "FLAGS_FACTS_KEPT = 100_000"),
 }
 _MIDDLEWARE: Final = "waffle.middleware.WaffleMiddleware"
 
@@ -26,20 +28,22 @@ def check_settings(**_options: object) -> list[CheckMessage]:
 
 
 def _account_model() -> Iterator[CheckMessage]:
-    named = getattr(settings, "FLAGS_ACCOUNT_MODEL", None)
-    hint = 'Set FLAGS_ACCOUNT_MODEL = "app_label.Model" to the model of your accounts.'
+    named = account_model_name()
     try:
-        model: Any = apps.get_model(named or "")
-    except (LookupError, ValueError, AttributeError):
-        yield Error(f"FLAGS_ACCOUNT_MODEL is {named!r}: no such model.", hint, id="flags.E001")
+        model: Any = apps.get_model(named)
+    except (LookupError, ValueError):
+        shown = "not set" if named == NO_ACCOUNT_MODEL else f"{named!r}, which is no model"
+        hint = 'Set FLAGS_ACCOUNT_MODEL = "app_label.Model" to the model of your accounts.'
+        yield Error(f"FLAGS_ACCOUNT_MODEL is {shown}.", hint, id="flags.E001")
         return
     label = model._meta.label
-    if not any(field.name == "key" for field in model._meta.fields):
+    key = next((field for field in model._meta.fields if field.name == "key"), None)
+    if key is None or not key.unique:
         hint = "Add: key = models.CharField(max_length=100, unique=True)"
-        yield Error(f"{label} has no field `key`, a stable text.", hint, id="flags.E001")
+        yield Error(f"{label} has no unique field `key`, a stable text.", hint, id="flags.E002")
     if not callable(getattr(model, "flag_traits", None)):
         hint = 'Add: def flag_traits(self): return {"plan": self.plan}'
-        yield Error(f"{label} has no method `flag_traits()`.", hint, id="flags.E002")
+        yield Error(f"{label} has no method `flag_traits()`.", hint, id="flags.E003")
 
 
 def _numbers() -> Iterator[CheckMessage]:
@@ -56,25 +60,31 @@ def _flag_model() -> Iterator[CheckMessage]:
     named = getattr(settings, "WAFFLE_FLAG_MODEL", None)
     if named != Flag._meta.label:
         message = f"WAFFLE_FLAG_MODEL is {named!r}, so waffle's calls do not ask the engine."
-        yield Error(message, f'Set WAFFLE_FLAG_MODEL = "{Flag._meta.label}"', id="flags.E006")
+        yield Error(message, f'Set WAFFLE_FLAG_MODEL = "{Flag._meta.label}"', id="flags.E007")
 
 
 def _router() -> Iterator[CheckMessage]:
     """A replica lags: what was just published would seem to be gone, or pending for ever."""
-    for model in (Head, Flag):
+    hint = (
+        f'Have DATABASE_ROUTERS answer "{DEFAULT_DB_ALIAS}" for the app `flags` and for the '
+        "account model, both for reading and for writing."
+    )
+    for model in _models():
         read, write = router.db_for_read(model), router.db_for_write(model)
         if not read == write == DEFAULT_DB_ALIAS:
-            label = model._meta.label
-            yield Error(
-                f"{label} is read from {read!r} and written to {write!r}.",
-                f'Have your DATABASE_ROUTERS answer "{DEFAULT_DB_ALIAS}" for the app `flags`, '
-                "for reading and writing.",
-                id="flags.E007",
-            )
+            message = f"{model._meta.label} is read from {read!r} and written to {write!r}."
+            yield Error(message, hint, id="flags.E008")
             return
+
+
+def _models() -> Iterator[Any]:
+    """The rows of the app, and those that facts about accounts are read from."""
+    yield from apps.get_app_config("flags").get_models()
+    with suppress(LookupError, ValueError):  # E001
+        yield apps.get_model(account_model_name())
 
 
 def _middleware() -> Iterator[CheckMessage]:
     if _MIDDLEWARE not in settings.MIDDLEWARE:
         message = "Without waffle's middleware a flag's testing mode keeps no cookie."
-        yield Error(message, f'Add "{_MIDDLEWARE}" to MIDDLEWARE, at its end.', id="flags.E008")
+        yield Error(message, f'Add "{_MIDDLEWARE}" to MIDDLEWARE, at its end.', id="flags.E009")

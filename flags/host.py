@@ -5,7 +5,7 @@ from __future__ import annotations
 from flags.accounts.reading import UnknownAccount
 from flags.document.naming import flags_naming
 from flags.document.rows import fit
-from flags.models.keys import check_key
+from flags.models.keys import KEY_PATTERN, check_key
 from flags.models.pending import lock_head, mark_changed
 from flags.models.published import FactsQuerySet, Published
 from flags.registry import (
@@ -21,6 +21,7 @@ from flags.registry import (
 from flags.signals import watch, watch_facts
 
 __all__ = [
+    "KEY_PATTERN",
     "AccountFacts",
     "FactsQuerySet",
     "Published",

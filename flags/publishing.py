@@ -17,13 +17,13 @@ from flags.document.sentences import sentences
 from flags.document.stored import UnknownRevision, UnusableRevision, canonical, checksum_of, content
 from flags.engine import Document, DocumentError
 from flags.models import Head, Revision
-from flags.models.pending import lock_head, mark_published, published
+from flags.models.pending import lock_head, mark_published, revision_published
 from flags.registry import retention
 
 logger = logging.getLogger(__name__)
 
 
-class Refused(DocumentError):
+class Unpublishable(DocumentError):
     """What the tables say does not check; `document` is what it would be."""
 
     def __init__(self, document: dict[str, Any], error: DocumentError) -> None:
@@ -31,29 +31,33 @@ class Refused(DocumentError):
         self.document = document
 
 
-class Made:
+class Change:
     """What a change has published, once its block is left."""
 
     revision: Revision
 
 
 @contextmanager
-def change(*, author: str = "", comment: str = "") -> Iterator[Made]:
+def change(
+    *, author: str = "", comment: str = "", unless: Callable[[], bool] = lambda: False
+) -> Iterator[Change]:
     """What is written in the block is one change: published in its transaction, or rolled back.
 
-    The head row is locked first, so that changes come one after the other. Raises Refused.
+    The head row is locked first, so that changes come one after the other. Nothing is published
+    where `unless()` is true at the end of the block. Raises Unpublishable.
     """
     with transaction.atomic():
         lock_head()
-        made = Made()
+        made = Change()
         yield made
-        made.revision = _publish(author, comment)
+        if not unless():
+            made.revision = _publish(author, comment)
 
 
 def publish(*, author: str = "", comment: str = "") -> Revision:
     """What the tables say, as a new revision; the last one where nothing has changed.
 
-    In the caller's transaction; raises Refused.
+    In the caller's transaction; raises Unpublishable.
     """
     with change(author=author, comment=comment) as made:
         pass
@@ -66,16 +70,16 @@ def _publish(author: str, comment: str) -> Revision:
         document = check(exported)
     except DocumentError as error:
         metrics.REFUSED.inc()
-        raise Refused(exported, error) from None
+        raise Unpublishable(exported, error) from None
     mark_published()
-    transaction.on_commit(lambda: published.send(sender=Revision))
+    transaction.on_commit(lambda: revision_published.send(sender=Revision))
     last = Revision.objects.first()
     before, summary = None, ["the first"]
     if last is not None:
         try:
             before = content(last)
-        except UnusableRevision as fault:
-            summary = [str(fault)]
+        except UnusableRevision as error:
+            summary = [str(error)]
     if last is not None and before is not None:
         if not diff.diff(before, document):
             return last

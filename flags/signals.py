@@ -29,7 +29,7 @@ from flags.accounts.heard import changed
 from flags.accounts.reading import account_model
 from flags.engine import DocumentError
 from flags.models import AccountOverride, Flag, Rule, Segment, SegmentMember, Trait, Variant
-from flags.models.pending import committed, mark_changed, published, told_of_accounts
+from flags.models.pending import accounts_changed, mark_changed, revision_published, tables_changed
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ logger = logging.getLogger(__name__)
 def connect() -> None:
     watch(Flag, Variant, Rule, Segment, Trait, get_waffle_switch_model())
     post_save.connect(_changed, sender=get_waffle_switch_model())
-    committed.connect(_publish_committed)
-    published.connect(live.published)
+    tables_changed.connect(_publish_committed)
+    revision_published.connect(live.published)
     _watch_accounts()
     post_migrate.connect(_publish_migrated, sender=apps.get_app_config("flags"))
     for relation in (Flag.users, Flag.groups):
@@ -47,19 +47,22 @@ def connect() -> None:
     pre_delete.connect(_group_deleted, sender=Group)
 
 
-def watch(*published: type[Model]) -> None:
+def watch(*models: type[Model]) -> None:
     """Have deleted rows and fixtures change what is published; saving is for `Published.save()`."""
-    for sender in published:
+    for sender in models:
         post_delete.connect(_changed, sender=sender)
         post_save.connect(_loaded, sender=sender)
 
 
 def _watch_accounts() -> None:
     """Have what is said of accounts forgotten where it is kept."""
-    watch_facts(account_model(), lambda account: account.key)
+    try:
+        watch_facts(account_model(), lambda account: account.key)
+    except LookupError:  # flags.E001 says what to set
+        return
     watch_facts(AccountOverride, lambda override: override.account.key)
     watch_facts(SegmentMember, lambda member: member.key)
-    told_of_accounts.connect(_accounts_changed)
+    accounts_changed.connect(_accounts_changed)
 
 
 def watch_facts(sender: type[Model], key: Callable[[Any], str]) -> None:
@@ -82,8 +85,8 @@ def _publish_committed(**_what: Any) -> None:
     """The change is committed: what stands in the way now is left to the next poll."""
     try:
         publishing.publish_pending()
-    except DatabaseError as fault:
-        logger.error("Not published yet: %s", fault)  # noqa: TRY400 - it says it
+    except DatabaseError as error:
+        logger.error("Not published yet: %s", error)  # noqa: TRY400 - it says it
 
 
 def _publish_migrated(using: str, **what: Any) -> None:

@@ -10,7 +10,7 @@ class AIError(Exception):
     """Anything that the pipeline refuses or fails at; `str()` is the sentence."""
 
     code: ClassVar[str]
-    # Whether the same call would fail again: of what is not final, a retry may succeed.
+    # Whether a retry is of no use: the same call would fail again, or would be paid twice.
     is_final: ClassVar[bool] = True
 
 

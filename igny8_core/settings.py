@@ -205,9 +205,9 @@ CONSTANCE_CONFIG_FIELDSETS = {
 # Provider keys in the database are encrypted with the first, and read with any of them.
 ENCRYPTION_KEYS = env.names("ENCRYPTION_KEYS", [])
 
-# An AI request inside an open transaction is refused, because a rollback would lose its receipt. A
-# test suite whose cases are transactions of their own turns this on.
-AI_REQUESTS_IN_TRANSACTIONS = env.boolean("AI_REQUESTS_IN_TRANSACTIONS", default=False)
+# An AI request inside an open transaction is refused, because a rollback would lose its receipt. So
+# many of the transactions around it are a test case's own: 2 in Django's TestCase, else none.
+AI_TEST_CASE_TRANSACTIONS = 0
 
 REST_FRAMEWORK = {
     # Basic first: it is what an answer of 401 asks for.

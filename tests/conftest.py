@@ -55,8 +55,8 @@ def examples(number: int) -> hypothesis.settings:
 def pytest_configure(config: pytest.Config) -> None:
     # A test has its database to itself, and starts the thread by `live.begin()`.
     django_settings.FLAGS_THREAD = False
-    # A test case is a transaction of its own.
-    django_settings.AI_REQUESTS_IN_TRANSACTIONS = True
+    # A test case is two transactions, one inside the other.
+    django_settings.AI_TEST_CASE_TRANSACTIONS = 2
     # A user's password is hashed for most tests of pages: not at the price of a real one.
     django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     if config.option.hypothesis_seed is None:

@@ -45,12 +45,11 @@ def facts_of(account: Any, now_us: int | None = None) -> Facts:
         return NOBODY
     if now_us is None:
         now_us = time.time_ns() // 1000
-    kept = cache
-    facts = kept.newer.get(account.key)
-    if facts is None or not 0 < facts.fresh_until_us - now_us <= kept.ttl_us or changing:
+    facts = cache.newer.get(account.key)
+    if facts is None or not 0 < facts.fresh_until_us - now_us <= cache.ttl_us or changing:
         facts = _facts(account.key, now_us)
     else:
-        kept.hits += 1
+        cache.hits += 1
     return facts if facts.is_stored else _with_traits_of(account, facts)
 
 
@@ -83,18 +82,18 @@ def _facts(key: str, now_us: int) -> Facts:
         return _read(key, None, now_us)
     facts = cache.find(key)
     if facts is None or not facts.is_known:
-        return facts if facts and cache.is_fresh(facts, now_us) else _met(key, facts, now_us)
+        return facts if facts and cache.is_fresh(facts, now_us) else _first_met(key, facts, now_us)
     if cache.is_fresh(facts, now_us):
         cache.hits += 1
     elif facts.fresh_until_us and cache.has_thread:
         cache.hits += 1
         cache.to_read[key] = None
     else:
-        return _met(key, facts, now_us)
+        return _first_met(key, facts, now_us)
     return facts
 
 
-def _met(key: str, known: Facts | None, now_us: int) -> Facts:
+def _first_met(key: str, known: Facts | None, now_us: int) -> Facts:
     """Of an account that is first met, or has changed; `known` serves if it cannot be read."""
     invalidations = cache.invalidations(key)
     facts = _read(key, known, now_us)

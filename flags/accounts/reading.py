@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.apps import apps
-from django.conf import settings
 from django.db.models import Case, CharField, DateTimeField, F, Model, QuerySet, Value, When
 from django.db.models.functions import Cast
 
 from flags.accounts.facts import NOTHING, Facts
+from flags.conf import account_model_name
 from flags.engine.times import milliseconds
 from flags.models import AccountOverride, SegmentMember
 from flags.models.keys import EXCLUDED, INCLUDED
@@ -59,14 +59,14 @@ def _read_many(traits: Mapping[str, Mapping[str, Any]]) -> Iterator[Facts]:
 
 
 # Texts that many accounts have alike, kept once; sys.intern() may keep them for ever.
-_ONES: Final[dict[str, str]] = {}
-_MOST_ONES: Final = 10_000
+_INTERNED: Final[dict[str, str]] = {}
+_MOST_INTERNED: Final = 10_000
 
 
-def _one(text: str) -> str:
-    if len(_ONES) >= _MOST_ONES:
-        _ONES.clear()
-    return _ONES.setdefault(text, text)
+def _interned(text: str) -> str:
+    if len(_INTERNED) >= _MOST_INTERNED:
+        _INTERNED.clear()
+    return _INTERNED.setdefault(text, text)
 
 
 def _facts_in(
@@ -78,12 +78,14 @@ def _facts_in(
     for _, what, name, said, expires in rows:
         if what != _OVERRIDE:
             listed = listed if listed is not _UNLISTED else {INCLUDED: [], EXCLUDED: []}
-            listed[said].append(_one(name))
+            listed[said].append(_interned(name))
             continue
-        overrides[_one(name)] = _one(said)
+        overrides[_interned(name)] = _interned(said)
         if expires is not None:
-            expiries[_one(name)] = milliseconds(expires)
-    own = {name: _one(value) if type(value) is str else value for name, value in traits.items()}
+            expiries[_interned(name)] = milliseconds(expires)
+    own = {
+        name: _interned(value) if type(value) is str else value for name, value in traits.items()
+    }
     return Facts(
         key,
         own | listed,
@@ -127,7 +129,7 @@ def account_by_key(key: str) -> Any:
 
 
 def account_model() -> type[Model]:
-    return apps.get_model(settings.FLAGS_ACCOUNT_MODEL)
+    return apps.get_model(account_model_name())
 
 
 def _accounts() -> Any:

@@ -27,8 +27,11 @@ def raw_differences(before: Any, after: Any) -> list[dict[str, str]]:
     if before is None or after is None:
         return []
     return [
-        {name: _json(fact) if name != "path" else fact for name, fact in change.to_json().items()}
-        for change in _first(diff.diff(before, after))
+        {
+            name: _json(value) if name != "path" else value
+            for name, value in difference.to_json().items()
+        }
+        for difference in _first(diff.diff(before, after))
     ]
 
 

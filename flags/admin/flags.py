@@ -176,7 +176,7 @@ class FlagAdmin(PublishingAdmin):
 def _row_of(error: Exception | None, flag: str, problem: PlacedProblem) -> str:
     """The key of the variant, or the id of the rule, that a flag's problem is about."""
     rows, row = problem.parts[:2]
-    if rows == "variants" or not isinstance(error, publishing.Refused):
+    if rows == "variants" or not isinstance(error, publishing.Unpublishable):
         return row
     rule_id: str = error.document["flags"][flag]["rules"][int(row)]["id"]
     return rule_id

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import Model, TextField
+from django.db.models import Model, QuerySet, TextField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -43,7 +43,8 @@ class PageRequest(HttpRequest):
     formsets: Any
     # The forms' rows as they were before: with their keys, and whether they are new.
     rows: list[tuple[Model, Any, bool]]
-    # Why it was refused, once it was.
+    # Whether rows were written, and why that was refused, once it was.
+    has_written: bool
     refusal: Exception | None
 
 
@@ -56,23 +57,24 @@ class RefusingAdmin(ModelAdmin):
     refusals: ClassVar[tuple[type[Exception], ...]] = ()
 
     @property
-    def _refusals(self) -> tuple[type[Exception], ...]:
+    def shown(self) -> tuple[type[Exception], ...]:
+        """The errors that are told on the page."""
         return (*self.refusals, DocumentError)
 
-    def change(self, _request: HttpRequest) -> AbstractContextManager[Any]:
+    def transaction_of(self, _request: PageRequest) -> AbstractContextManager[Any]:
         """The transaction of a POST."""
         return transaction.atomic()
 
     def changeform_view(self, request: PageRequest, *args: Any, **options: Any) -> HttpResponse:
         request.form, request.formsets, request.rows = None, ([], []), []
-        request.refusal = None
+        request.has_written, request.refusal = False, None
         view: Callable[..., HttpResponse] = super().changeform_view
         if request.method != "POST":
             return view(request, *args, **options)
         try:
-            with self.change(request):
+            with self.transaction_of(request):
                 return view(request, *args, **options)
-        except self._refusals as error:
+        except self.shown as error:
             if request.form is None:
                 return _told(request, error)
             _forget_messages(request)
@@ -113,15 +115,15 @@ class RefusingAdmin(ModelAdmin):
         return self.or_messages(super().delete_view, request, *args, **options)
 
     def or_messages(
-        self, view: Callable[..., HttpResponse], request: HttpRequest, *args: Any, **options: Any
+        self, view: Callable[..., HttpResponse], request: Any, *args: Any, **options: Any
     ) -> HttpResponse:
         """For pages without a form: a refusal is a message, and the only one."""
         if request.method != "POST":
             return view(request, *args, **options)
         try:
-            with self.change(request):
+            with self.transaction_of(request):
                 return view(request, *args, **options)
-        except self._refusals as error:
+        except self.shown as error:
             _forget_messages(request)
             return _told(request, error)
 
@@ -146,8 +148,21 @@ class RefusingAdmin(ModelAdmin):
 class PublishingAdmin(RefusingAdmin):
     """What is saved or deleted here is published with it: a document that checks, or nothing."""
 
-    def change(self, request: HttpRequest) -> AbstractContextManager[Any]:
-        return publishing.change(author=author_of(request))
+    def transaction_of(self, request: PageRequest) -> AbstractContextManager[Any]:
+        request.has_written = False
+        return publishing.change(author=author_of(request), unless=lambda: not request.has_written)
+
+    def save_related(self, request: Any, form: Any, *args: Any) -> None:
+        super().save_related(request, form, *args)
+        request.has_written = True
+
+    def delete_model(self, request: Any, obj: Model) -> None:
+        super().delete_model(request, obj)
+        request.has_written = True
+
+    def response_action(self, request: Any, queryset: QuerySet[Any]) -> Any:
+        request.has_written = True
+        return super().response_action(request, queryset)
 
 
 def _rows(forms: Iterable[Any]) -> list[tuple[Model, Any, bool]]:

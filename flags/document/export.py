@@ -16,7 +16,7 @@ from flags.models.keys import EXCLUDED, INCLUDED
 from flags.registry import sections
 
 PERCENT: Final = "percent"  # the id of the rule that waffle's percentage becomes
-_PPM_OF_PERCENT: Final = 10_000
+PPM_OF_PERCENT: Final = 10_000
 Json = dict[str, Any]
 
 
@@ -104,7 +104,7 @@ def inactive(row: Flag, values: Mapping[str, Any]) -> str:
 
 
 def _percent_rule(row: Flag, values: Mapping[str, Any]) -> Json:
-    to = int(Decimal(str(row.percent)) * _PPM_OF_PERCENT)
+    to = int(Decimal(str(row.percent)) * PPM_OF_PERCENT)
     return percent_rule_of(row.salt or row.name, to, _active(row, values))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, cast
 
-from flags.document.export import _PPM_OF_PERCENT, PERCENT, Json, inactive, percent_rule_of
+from flags.document.export import PERCENT, PPM_OF_PERCENT, Json, inactive, percent_rule_of
 from flags.document.problems import row_problem
 from flags.document.rows import fit, save_changed
 from flags.engine import Document, DocumentError
@@ -84,7 +84,7 @@ def _restore_percent(row: Flag, flag: Json) -> list[Json]:
     to = when[0].get("to", 0) if when else 0
     is_percent = (
         last == percent_rule_of(row.salt, to, variant)
-        and 0 < to < 100 * _PPM_OF_PERCENT
+        and 0 < to < 100 * PPM_OF_PERCENT
         and to % _PPM_OF_TENTH == 0
         and not (row.everyone and row.active_variant != variant)
         and (row.kind != Kind.BOOL or flag["variants"][variant] is True)
@@ -92,7 +92,7 @@ def _restore_percent(row: Flag, flag: Json) -> list[Json]:
     if not is_percent:
         return rules
     row.active_variant = variant
-    row.percent = Decimal(to) / _PPM_OF_PERCENT
+    row.percent = Decimal(to) / PPM_OF_PERCENT
     return rules[:-1]
 
 

@@ -79,11 +79,15 @@ def document_in(number: int, text: str) -> Document:
 
 def _parsed(number: int, text: str) -> Any:
     """Canonical text has flags before the number, sections, segments and traits after it."""
-    facts = f'"number":{number},"schema":{SCHEMA}'
-    flags, found, rest = text.partition(f",{facts},")
+    middle = f'"number":{number},"schema":{SCHEMA}'
+    flags, found, rest = text.partition(f",{middle},")
     if found:
         try:
-            return {**_flags(flags + "}"), **orjson.loads("{" + facts + "}"), **_rest("{" + rest)}
+            return {
+                **_flags(flags + "}"),
+                **orjson.loads("{" + middle + "}"),
+                **_rest("{" + rest),
+            }
         except ValueError:  # the same words, deep within a flag
             pass
     return orjson.loads(text)

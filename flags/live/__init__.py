@@ -21,7 +21,7 @@ from flags.live import snapshot
 from flags.live.health import Status
 from flags.live.process import Listener, Process
 from flags.live.snapshot import Snapshot, Source
-from flags.live.thread import FIRST_S, Follower
+from flags.live.thread import FIRST_S, SnapshotThread
 from flags.models import Revision
 from flags.models.pending import changing, uncommitted
 
@@ -44,8 +44,8 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _process: Final = Process()
-_follower: Final = Follower(_process)
-os.register_at_fork(after_in_child=_follower.reset_after_fork)
+_thread: Final = SnapshotThread(_process)
+os.register_at_fork(after_in_child=_thread.reset_after_fork)
 
 
 class _Own(local):
@@ -65,12 +65,12 @@ def current() -> Snapshot:
         if mark is not None:
             return _of_transaction(mark)
         _own.mark = _own.snapshot = None
-    return _process.ready or _follower.begin()
+    return _process.ready or _thread.begin()
 
 
 def _of_transaction(mark: object) -> Snapshot:
     if _own.mark is not mark or _own.snapshot is None:
-        before = _process.ready or _follower.begin()
+        before = _process.ready or _thread.begin()
         try:
             _own.snapshot = snapshot.of_tables(before)
         except DocumentError as error:
@@ -87,9 +87,9 @@ def at_revision(number: int) -> Snapshot:
     """
     if type(number) is not int:
         raise UnknownRevision(number)
-    now = current()
-    if now.number == number:
-        return now
+    in_force = current()
+    if in_force.number == number:
+        return in_force
     kept = _older.get(number)
     try:
         checksum = Revision.objects.values_list("checksum", flat=True).filter(pk=number).first()
@@ -99,7 +99,7 @@ def at_revision(number: int) -> Snapshot:
         return kept
     if kept is not None and kept.checksum == checksum:
         return kept
-    found = snapshot.of_revision(publishing.revision(number), now)
+    found = snapshot.of_revision(publishing.revision(number), in_force)
     for old in [*_older][: 1 - _OLDER_KEPT]:
         _older.pop(old, None)
     _older[number] = found
@@ -141,13 +141,13 @@ def stop_listening(listener: Listener) -> None:
 
 def begin() -> None:
     """Start the thread where FLAGS_THREAD is off, and wait for its first snapshot: for tests."""
-    _follower.start()
+    _thread.start()
     _process.first.wait(FIRST_S)
     _process.be_ready()
 
 
 def forget() -> None:
     """Be as a process that has not begun: for tests."""
-    _follower.stop()
+    _thread.stop()
     _process.clear()
     _own.mark = _own.snapshot = None

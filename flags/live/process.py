@@ -54,7 +54,7 @@ class Process:
         self.snapshot: Snapshot | None = None
         self._token: str | None = None
         # The version of the tables that cannot be published, the revisions that cannot be used.
-        self._refused: str | None = None
+        self._unpublishable: str | None = None
         self._unusable: dict[tuple[int, str], tuple[float, UnusableRevision]] = {}
         self._uncopied: tuple[int, str] | None = None
         self._newest: int | None = None
@@ -131,11 +131,11 @@ class Process:
         is_pending = head.version != head.published or not head.published
         if not is_pending:
             self.health.note("publishing", None)
-        elif head.version != self._refused and uncommitted() is None:
+        elif head.version != self._unpublishable and uncommitted() is None:
             if self.snapshot is not None:
                 self.first.set()
             fault = publishing.publish_pending()
-            self._refused = head.version if fault else None
+            self._unpublishable = head.version if fault else None
             self.health.note("publishing", fault and f"Unpublished changes: {fault}")
             self._take(_head())
 
@@ -160,8 +160,9 @@ class Process:
                 break
             if before is not None and (before.number, before.checksum) == (number, checksum):
                 if before.source is not Source.DATABASE or fault is None:
-                    now = {"source": Source.DATABASE, **snapshot.waffle_rows()}
-                    self._put(after := before._replace(**now))
+                    waffles = snapshot.waffle_rows()
+                    after = before._replace(source=Source.DATABASE, **waffles)
+                    self._put(after)
                     self._tell(before, after)
                 break
             tried_at_s, error = self._unusable.get((number, checksum), (0.0, None))

@@ -82,15 +82,15 @@ def of_revision(row: Revision, before: Snapshot, rows: Mapping[str, Any] | None 
 
     Raises UnusableRevision.
     """
-    began = time.perf_counter()
+    began_s = time.perf_counter()
     document = content(row)
-    metrics.LOAD_S.observe(time.perf_counter() - began)
-    began = time.perf_counter()
+    metrics.LOAD_S.observe(time.perf_counter() - began_s)
+    began_s = time.perf_counter()
     try:
         found = _compiled(document, before, rows or _NO_ROWS)
     except Exception as error:
         raise UncompilableRevision(row.number, error) from error
-    metrics.COMPILE_S.observe(time.perf_counter() - began)
+    metrics.COMPILE_S.observe(time.perf_counter() - began_s)
     return found._replace(number=row.number, checksum=row.checksum, source=Source.DATABASE)
 
 

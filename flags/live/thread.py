@@ -28,7 +28,7 @@ _FIRST_WITH_COPY_S: Final = 2.0
 _FORKED_S: Final = 1.0
 
 
-class Follower:
+class SnapshotThread:
     """Starts the thread with the first question, after a fork too, and runs it."""
 
     def __init__(self, process: Process) -> None:

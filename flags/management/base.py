@@ -25,11 +25,11 @@ from flags.engine.times import UnreadableMoment, parse_moment
 from flags.models import Revision, UnknownFlag
 
 
-class Refused(Exception):
+class CommandRefused(Exception):
     """What was asked for cannot be done; the sentence says why."""
 
 
-class BadUsage(Exception):
+class BadArguments(Exception):
     """Arguments that do not go together."""
 
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
     # Raised with a sentence for people.
     refusals: ClassVar[tuple[type[Exception], ...]] = (
-        Refused,
+        CommandRefused,
         UnknownAccount,
         UnknownFlag,
         UnknownRevision,
@@ -50,15 +50,15 @@ class Command(BaseCommand):
         add_json(parser)
 
     def run_from_argv(self, argv: list[str]) -> None:
-        told: tuple[type[Exception], ...] = (BadUsage, ValidationError, DatabaseError)
+        shown: tuple[type[Exception], ...] = (BadArguments, ValidationError, DatabaseError)
         try:
             super().run_from_argv(argv)
             self.stdout.flush()
-        except self.refusals + told as error:
-            facts = self.error_json(error)
+        except self.refusals + shown as error:
+            told = self.error_json(error)
             if "--json" in argv:
-                self.print_json(facts)
-            self._fail(facts["message"], status=2 if isinstance(error, BadUsage) else 1)
+                self.print_json(told)
+            self._fail(told["message"], status=2 if isinstance(error, BadArguments) else 1)
 
     def error_json(self, error: Exception) -> dict[str, Any]:
         """A refusal for `--json`."""

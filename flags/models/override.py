@@ -6,11 +6,11 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
 
+from flags.conf import account_model_name
 from flags.models.published import FactsQuerySet
 
 
@@ -28,7 +28,7 @@ class AccountOverride(models.Model):
     """An operator's answer for one account on one flag."""
 
     account = models.ForeignKey(
-        settings.FLAGS_ACCOUNT_MODEL, on_delete=models.CASCADE, related_name="flag_overrides"
+        account_model_name(), on_delete=models.CASCADE, related_name="flag_overrides"
     )
     flag = models.ForeignKey("flags.Flag", on_delete=models.CASCADE, related_name="overrides")
     variant = models.CharField(max_length=200, help_text="The flag's variant that it gets.")

@@ -27,10 +27,10 @@ class Head(models.Model):
 
 
 # Sent when a transaction that changed something has committed, and when one that published has.
-committed = Signal()
-published = Signal()
+tables_changed = Signal()
+revision_published = Signal()
 # Sent before facts about accounts change by what sends no signal: their `keys`; None: of all.
-told_of_accounts = Signal()
+accounts_changed = Signal()
 
 
 class OpenChange:
@@ -86,7 +86,7 @@ class _Mark(OpenChange):
     def has_committed(self) -> None:
         """The first of a transaction tells of all."""
         if not self.follows:
-            committed.send(sender=Head)
+            tables_changed.send(sender=Head)
 
 
 class _Published(_Mark):

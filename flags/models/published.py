@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 from django.db import models, transaction
 
-from flags.models.pending import mark_changed, told_of_accounts
+from flags.models.pending import accounts_changed, mark_changed
 
 
 class PublishedQuerySet(models.QuerySet[Any]):
@@ -17,7 +17,7 @@ class PublishedQuerySet(models.QuerySet[Any]):
         with transaction.atomic(using=self.db):
             mark_changed()
             if self.model.NAME in values:
-                told_of_accounts.send(sender=self.model, keys=None)
+                accounts_changed.send(sender=self.model, keys=None)
             return super().update(**values)
 
     update.alters_data = True  # type: ignore[attr-defined]
@@ -44,7 +44,7 @@ class Published(models.Model):
             if self.NAME and not self._state.adding and (written is None or self.NAME in written):
                 same = {"pk": self.pk, self.NAME: getattr(self, self.NAME)}
                 if not type(self)._base_manager.filter(**same).exists():
-                    told_of_accounts.send(sender=type(self), keys=None)
+                    accounts_changed.send(sender=type(self), keys=None)
             super().save(*args, **options)
 
 
@@ -62,12 +62,12 @@ class FactsQuerySet(models.QuerySet[Any]):
         with transaction.atomic(using=self.db):
             keys = [*self.order_by().values_list(self.ACCOUNT, flat=True)[: _TOLD + 1]]
             if keys:
-                told_of_accounts.send(sender=self.model, keys=keys if len(keys) <= _TOLD else None)
+                accounts_changed.send(sender=self.model, keys=keys if len(keys) <= _TOLD else None)
             return super().update(**values)
 
     update.alters_data = True  # type: ignore[attr-defined]
 
     def bulk_create(self, *args: Any, **options: Any) -> list[Any]:
         with transaction.atomic(using=self.db):
-            told_of_accounts.send(sender=self.model, keys=None)
+            accounts_changed.send(sender=self.model, keys=None)
             return super().bulk_create(*args, **options)

@@ -12,7 +12,7 @@ from django.db import models, transaction
 from flags.engine.plain import MAX_ITEMS
 from flags.models.fields import JsonField
 from flags.models.keys import check_key
-from flags.models.pending import told_of_accounts
+from flags.models.pending import accounts_changed
 from flags.models.published import Published, PublishedQuerySet
 
 
@@ -76,7 +76,7 @@ class Segment(Published):
         self.is_long = max(len(include), len(exclude)) > MAX_ITEMS
         self.include, self.exclude = ([], []) if self.is_long else (list(include), list(exclude))
         self.save()
-        told_of_accounts.send(sender=SegmentMember, keys=None)
+        accounts_changed.send(sender=SegmentMember, keys=None)
         members = self.members.all()
         members._raw_delete(members.db)
         if self.is_long:

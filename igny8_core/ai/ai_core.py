@@ -202,16 +202,16 @@ class AICore:
 
     def _run(self, call: _Call, ask: Callable[[], ProviderAnswer[Content]]) -> Answer[Content]:
         """Ask the provider once, price what it took, and record the receipt either way."""
-        started = time.perf_counter()
+        started_s = time.perf_counter()
         try:
             answer = ask()
         except BaseException as error:
-            latency_ms = milliseconds_since(started)
+            latency_ms = milliseconds_since(started_s)
             self._record(call, Attempt(call.provider.name, latency_ms, None, error))
             raise
-        attempt = Attempt(call.provider.name, milliseconds_since(started), answer)
+        attempt = Attempt(call.provider.name, milliseconds_since(started_s), answer)
         receipt = self._record(call, attempt)
         return Answer.of(answer, call.resolution, receipt)
 
     def _record(self, call: _Call, attempt: Attempt[Content]) -> Receipt:
-        return ledger.record(ledger.receipt_of(self.account, call.resolution, call.prompt, attempt))
+        return ledger.settle(self.account, call.resolution, call.prompt, attempt)

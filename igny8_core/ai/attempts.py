@@ -56,6 +56,6 @@ class Answer(NamedTuple, Generic[Content]):
         )
 
 
-def milliseconds_since(started: float) -> int:
+def milliseconds_since(started_s: float) -> int:
     """Since a moment of `time.perf_counter()`."""
-    return round((time.perf_counter() - started) * 1000)
+    return round((time.perf_counter() - started_s) * 1000)

@@ -47,19 +47,19 @@ class SnapshotCandidates:
         # From when until when it is known until when time alone changes no flag's answer.
         self._steady_us = (0, 0, 0)
 
-    def steady_until(self, now_us: int) -> int:
+    def steady_until_us(self, now_us: int) -> int:
         """Until when time alone changes no flag's answer; 0: too soon to hold any."""
-        begins, ends, until = self._steady_us
-        if not begins <= now_us < ends:
+        begins_us, ends_us, until_us = self._steady_us
+        if not begins_us <= now_us < ends_us:
             boundary_ms = self.snapshot.ruleset.next_boundary(now_us // 1000)
-            until = _FOREVER_US if boundary_ms is None else boundary_ms * 1000
+            until_us = _FOREVER_US if boundary_ms is None else boundary_ms * 1000
             # A ramp changes the answers all the time, and looking for the boundary is slow.
-            if until - now_us < _STEADY_US:
-                ends, until = now_us + _STEADY_US, 0
+            if until_us - now_us < _STEADY_US:
+                ends_us, until_us = now_us + _STEADY_US, 0
             else:
-                ends = until
-            self._steady_us = (now_us, ends, until)
-        return until
+                ends_us = until_us
+            self._steady_us = (now_us, ends_us, until_us)
+        return until_us
 
     def keep(self, question: object, candidates: TaskCandidates) -> None:
         if len(self.by_question) >= _KEPT:
@@ -82,15 +82,20 @@ class TaskCandidates:
     """One task on one snapshot, from `begins_us` until `ends_us`, microseconds since 1970."""
 
     def __init__(
-        self, every: SnapshotCandidates, task: Task, begins_us: int, ends_us: int, at: datetime
+        self,
+        whole: SnapshotCandidates,
+        task: Task,
+        begins_us: int,
+        ends_us: int,
+        at: datetime,
     ) -> None:
         self.task, self.begins_us, self.ends_us = task, begins_us, ends_us
         # Stands for these candidates where they must not be kept alive.
         self.token = object()
-        self.every = every
-        self.catalogue = every.catalogue
-        self.number = every.snapshot.number
-        self.ruleset = every.snapshot.ruleset
+        self.whole = whole
+        self.catalogue = whole.catalogue
+        self.number = whole.snapshot.number
+        self.ruleset = whole.snapshot.ruleset
         self._model_type = task.model_type.value
         self._switches = self.ruleset.document["switches"]
         self._at = at
@@ -225,12 +230,12 @@ class TaskCandidates:
 
     def hold(self, facts: Facts, now_us: int, chosen: Chosen) -> None:
         """Keep the answer with the facts, as long as facts, candidates and time allow no other."""
-        until = self.every.steady_until(now_us)
+        until_us = self.whole.steady_until_us(now_us)
         for expires_ms in facts.expiries.values():
-            if now_us < expires_ms * 1000 < until:
-                until = expires_ms * 1000
-        if now_us < until:
-            facts.held = (self.token, now_us, until, chosen)
+            if now_us < expires_ms * 1000 < until_us:
+                until_us = expires_ms * 1000
+        if now_us < until_us:
+            facts.held = (self.token, now_us, until_us, chosen)
 
     def constants(self) -> list[str]:
         """The plan's figures where they stand in, their default first."""

@@ -65,9 +65,9 @@ class NoUsableModel(AIError):
         self.available = list(available)
         self.trail = tuple(trail)
         looked_at = "; ".join(
-            f"{step.candidate}{f' of the flag {step.flag}' if step.flag else ''}"
-            f"{f' {step.model_id}' if step.model_id else ''}: {step.why}"
-            for step in self.trail
+            f"{entry.candidate}{f' of the flag {entry.flag}' if entry.flag else ''}"
+            f"{f' {entry.model_id}' if entry.model_id else ''}: {entry.why}"
+            for entry in self.trail
         )
         usable = f" Usable if chosen: {', '.join(self.available)}." if self.available else ""
         super().__init__(
@@ -99,7 +99,6 @@ class ReceiptNotWritten(AIError):
     """The ledger's database failed; the log has the whole receipt."""
 
     code = "receipt_not_written"
-    is_final = False
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id

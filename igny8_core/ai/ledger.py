@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -26,7 +26,7 @@ from igny8_core.pricing import quotes
 from igny8_core.pricing.conditions import STANDARD
 from igny8_core.pricing.meters import Meter
 from igny8_core.pricing.money import DECIMALS
-from igny8_core.pricing.prices import billable
+from igny8_core.pricing.prices import Price, billable
 from igny8_core.pricing.quotes import Quote, charge_of
 from igny8_core.tasks.prompts import ActivePrompt
 
@@ -35,23 +35,22 @@ logger = logging.getLogger(__name__)
 
 def refuse_open_transaction() -> None:
     """Raises OpenTransaction where the caller's rollback would take the receipt with it."""
-    if connection.in_atomic_block and not settings.AI_REQUESTS_IN_TRANSACTIONS:
+    if len(connection.atomic_blocks) > settings.AI_TEST_CASE_TRANSACTIONS:
         raise OpenTransaction
 
 
-def receipt_of(
+def settle(
     account: Account, resolution: Resolution, prompt: ActivePrompt, attempt: Attempt[Content]
 ) -> Receipt:
-    """The receipt of a request with one attempt, not written yet. One query for the price's key."""
-    request_id = uuid4()
-    answer = attempt.answer
-    failed = error.code if isinstance(error := attempt.error, ProviderError) else INTERRUPTED
-    bill = Bill(failed) if answer is None else bill_of(request_id, answer, resolution)
+    """Price what the attempt took, and record the receipt of the request. Raises as record()."""
+    answer, request_id = attempt.answer, uuid4()
+    failure = attempt.error.code if isinstance(attempt.error, ProviderError) else INTERRUPTED
+    status, quote = (failure, None) if answer is None else _priced(request_id, answer, resolution)
     meters = {} if answer is None or answer.meters is None else dict(answer.meters)
-    quote, markup = bill.quote, None if answer is None else resolution.markup
+    markup = None if answer is None else resolution.markup
     reported = None if answer is None else answer.cost_reported
     cost = quote.cost if quote is not None and reported is None else reported
-    return Receipt(
+    receipt = Receipt(
         request_id=request_id,
         account=account,
         task=resolution.task,
@@ -74,35 +73,30 @@ def receipt_of(
         markup_percent=None if markup is None else markup.percent,
         markup_by="" if markup is None else f"{markup.reason} {markup.rule or ''}".strip(),
         model_priced="" if quote is None else quote.model_id,
-        price_id=None if quote is None else ModelPrice.key_of(quote.price),
         lines=[] if quote is None else [line.to_json() for line in quote.lines],
         cost=cost,
         cost_computed=None if quote is None else quote.cost,
         cost_reported=reported,
         charge=None if markup is None else _charge(cost, markup.percent),
         latency_ms=attempt.latency_ms,
-        status=bill.status,
+        status=status,
     )
+    return record(receipt, price=None if quote is None else quote.price)
 
 
-class Bill(NamedTuple):
-    """A receipt's status, and the quote where what was used has a price."""
-
-    status: str
-    quote: Quote | None = None
-
-
-def bill_of(request_id: UUID, answer: ProviderAnswer[Content], resolution: Resolution) -> Bill:
-    """What the answer took, at the price of the model that gave it."""
+def _priced(
+    request_id: UUID, answer: ProviderAnswer[Content], resolution: Resolution
+) -> tuple[str, Quote | None]:
+    """The receipt's status, and what the answer took at the price of the model that gave it."""
     if answer.meters is None:
-        return Bill(UNMETERED)
+        return UNMETERED, None
     price = resolution.price_of_served(answer.model_served)
     context, meters = answer.context or STANDARD, billable(price, answer.meters)
     try:
-        return Bill(OK, quotes.quote(price, meters, at=resolution.at, context=context))
+        return OK, quotes.quote(price, meters, at=resolution.at, context=context)
     except AIError as error:
         logger.error("%s has no cost: %s", request_id, error)  # noqa: TRY400 - it says it
-        return Bill(UNPRICED)
+        return UNPRICED, None
 
 
 def _charge(cost: Decimal | None, markup_percent: Decimal) -> Decimal | None:
@@ -110,13 +104,15 @@ def _charge(cost: Decimal | None, markup_percent: Decimal) -> Decimal | None:
     return None if cost is None else round(charge_of(cost, markup_percent), DECIMALS)
 
 
-def record(receipt: Receipt) -> Receipt:
-    """Write the receipt, or give back the one that was written before.
+def record(receipt: Receipt, *, price: Price | None = None) -> Receipt:
+    """Write the receipt, with the row of its price, or give back the one that was written before.
 
     Raises ReceiptConflict where its request id has a receipt with other content, and
     ReceiptNotWritten, with the whole receipt in the log, where it cannot be written.
     """
     try:
+        if price is not None:
+            receipt.price_id = ModelPrice.key_of(price)
         return _write(receipt)
     except ReceiptConflict:
         raise

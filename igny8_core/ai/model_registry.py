@@ -87,10 +87,10 @@ _COLUMNS = [name for name in CatalogueModel._fields if name != "prices"]
 
 
 def _configuration(model: CatalogueModel) -> dict[str, Any]:
-    """The model's facts, with the headline rates in force."""
-    facts = {name: getattr(model, name) for name in _COLUMNS}
+    """The model's configuration, with the headline rates in force."""
+    configuration = {name: getattr(model, name) for name in _COLUMNS}
     rates = price_of(model, datetime.now(UTC)).headline(model.model_type)
-    return {**facts, "input_rate": rates[0], "output_rate": rates[1]}
+    return {**configuration, "input_rate": rates[0], "output_rate": rates[1]}
 
 
 def _model_type(name: str) -> ModelType:

@@ -54,36 +54,41 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, most of them b
     """
     snapshot = live.current() if revision is None else live.at_revision(revision)
     now_us = time_ns() // 1000 if at is None else _microseconds(at)
-    every = _latest.candidates
-    if every is None or every.snapshot is not snapshot:
-        every = _candidates(snapshot, is_kept=revision is None)
+    of_snapshot = _latest.candidates
+    if of_snapshot is None or of_snapshot.snapshot is not snapshot:
+        of_snapshot = _candidates(snapshot, is_kept=revision is None)
     question = task if needs is None else (task, needs)
-    offered = every.by_question.get(question)
-    if offered is None or not offered.begins_us <= now_us < offered.ends_us:
-        offered = every.of_task(task, needs, now_us)
+    candidates = of_snapshot.by_question.get(question)
+    if candidates is None or not candidates.begins_us <= now_us < candidates.ends_us:
+        candidates = of_snapshot.of_task(task, needs, now_us)
         if at is None:
-            every.keep(question, offered)
+            of_snapshot.keep(question, candidates)
     facts = facts_of(account, now_us if at is None else None)
     held = facts.held
     is_plain = model is None is keep and at is None
-    if is_plain and held is not None and held[0] is offered.token and held[1] <= now_us < held[2]:
+    if (
+        is_plain
+        and held is not None
+        and held[0] is candidates.token
+        and held[1] <= now_us < held[2]
+    ):
         chosen = held[3]
     else:
-        chosen = offered.choose(facts, now_us // 1000, model, keep)
+        chosen = candidates.choose(facts, now_us // 1000, model, keep)
         if chosen is None:
-            raise _nothing(facts, offered, now_us // 1000, model, keep)
-        if is_plain and every is _latest.candidates:
-            offered.hold(facts, now_us, chosen)
-    steps = trail(offered, facts, now_us // 1000, pinned=model, kept=keep) if explain else None
-    return _new(Resolution, (offered, facts, chosen, now_us, steps))
+            raise _nothing(facts, candidates, now_us // 1000, model, keep)
+        if is_plain and of_snapshot is _latest.candidates:
+            candidates.hold(facts, now_us, chosen)
+    entries = trail(candidates, facts, now_us // 1000, pinned=model, kept=keep) if explain else None
+    return _new(Resolution, (candidates, facts, chosen, now_us, entries))
 
 
 def _candidates(snapshot: Snapshot, *, is_kept: bool) -> SnapshotCandidates:
     """An open transaction's are its own."""
-    every = SnapshotCandidates(snapshot)
+    of_snapshot = SnapshotCandidates(snapshot)
     if is_kept and snapshot.source is not Source.TRANSACTION:
-        _latest.candidates = every
-    return every
+        _latest.candidates = of_snapshot
+    return of_snapshot
 
 
 def resolve_many(
@@ -95,30 +100,30 @@ def resolve_many(
     UnknownTask.
     """
     now_us = time_ns() // 1000
-    offered = SnapshotCandidates(live.current()).of_task(task, needs, now_us)
-    return _each(accounts, offered, now_us)
+    candidates = SnapshotCandidates(live.current()).of_task(task, needs, now_us)
+    return _each(accounts, candidates, now_us)
 
 
 def _each(
-    accounts: Iterable[Account], offered: TaskCandidates, now_us: int
+    accounts: Iterable[Account], candidates: TaskCandidates, now_us: int
 ) -> Iterator[tuple[Account, Resolution | NoUsableModel]]:
     for account, facts in facts_of_many(accounts):
-        chosen = offered.choose(facts, now_us // 1000)
+        chosen = candidates.choose(facts, now_us // 1000)
         if chosen is None:
-            nothing = _nothing(facts, offered, now_us // 1000, None, None)
+            nothing = _nothing(facts, candidates, now_us // 1000, None, None)
             yield account, cast(NoUsableModel, nothing)
         else:
-            yield account, _new(Resolution, (offered, facts, chosen, now_us, None))
+            yield account, _new(Resolution, (candidates, facts, chosen, now_us, None))
 
 
 def _nothing(
-    facts: Facts, offered: TaskCandidates, now_ms: int, model: str | None, keep: str | None
+    facts: Facts, candidates: TaskCandidates, now_ms: int, model: str | None, keep: str | None
 ) -> ModelNotAvailable | NoUsableModel:
-    steps = trail(offered, facts, now_ms, pinned=model, kept=keep)
-    available = offered.usable_ids(facts, now_ms)
+    entries = trail(candidates, facts, now_ms, pinned=model, kept=keep)
+    available = candidates.usable_ids(facts, now_ms)
     if model is not None:
-        return ModelNotAvailable(model, available, steps)
-    return NoUsableModel(str(facts.key), offered.task.key, steps, available)
+        return ModelNotAvailable(model, available, entries)
+    return NoUsableModel(str(facts.key), candidates.task.key, entries, available)
 
 
 def _microseconds(at: datetime) -> int:

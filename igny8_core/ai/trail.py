@@ -22,7 +22,7 @@ _WHY_NOTHING: Final = {
 
 
 def trail(
-    offered: TaskCandidates,
+    among: TaskCandidates,
     facts: Facts,
     now_ms: int,
     *,
@@ -31,19 +31,17 @@ def trail(
 ) -> tuple[TrailEntry, ...]:
     """What `TaskCandidates.choose` looks at, up to what it takes."""
     override = facts.override_at(now_ms)
-    question = _Question(
-        offered, facts, now_ms, override, offered.usable_by(facts, now_ms, override)
-    )
-    steps: list[TrailEntry] = []
-    for step in question.pinned(pinned) if pinned is not None else question.candidates(kept):
-        steps.append(step)
-        if step.refusal is None:
+    question = _Question(among, facts, now_ms, override, among.usable_by(facts, now_ms, override))
+    entries: list[TrailEntry] = []
+    for entry in question.pinned(pinned) if pinned is not None else question.candidates(kept):
+        entries.append(entry)
+        if entry.refusal is None:
             break
-    return tuple(steps)
+    return tuple(entries)
 
 
 class _Question(NamedTuple):
-    offered: TaskCandidates
+    among: TaskCandidates
     facts: Facts
     now_ms: int
     override: Override | None
@@ -51,7 +49,7 @@ class _Question(NamedTuple):
 
     def pinned(self, model_id: str) -> Iterator[TrailEntry]:
         """Never another in its place, so a retired one is not usable."""
-        is_swapped = self.offered.choice(model_id).successor is not None
+        is_swapped = self.among.choice(model_id).successor is not None
         yield (
             self._over(Reason.PINNED, model_id, Refusal.RETIRED)
             if is_swapped
@@ -61,26 +59,26 @@ class _Question(NamedTuple):
     def candidates(self, kept: str | None) -> Iterator[TrailEntry]:
         if kept is not None:
             yield self._look(Reason.KEPT, kept)
-        for flag, refusal in self.offered.named.items():
+        for flag, refusal in self.among.named.items():
             if refusal is None and flag in self.facts.overrides:
                 yield self._overridden(flag)
         yield self._preference()
-        for flag, refusal in self.offered.named.items():
+        for flag, refusal in self.among.named.items():
             if refusal is None:
                 yield self._flag(flag)
             else:
                 yield self._over(Reason.DEFAULT, None, refusal, flag)
-        if self.offered.default is not None:
-            yield self._look(Reason.TYPE_DEFAULT, self.offered.default.asked)
-        elif self.offered.catalogue.is_constants:
+        if self.among.default is not None:
+            yield self._look(Reason.TYPE_DEFAULT, self.among.default.asked)
+        elif self.among.catalogue.is_constants:
             yield self._over(Reason.TYPE_DEFAULT, None, Refusal.CATALOGUE_EMPTY)
-            for model_id in self.offered.constants():
+            for model_id in self.among.constants():
                 yield self._look(Reason.CONSTANTS, model_id)
         else:
             yield self._over(Reason.TYPE_DEFAULT, None, Refusal.NO_DEFAULT)
 
     def _preference(self) -> TrailEntry:
-        preferred = self.facts.host.get(PREFERENCES, {}).get(self.offered.task.model_type.value)
+        preferred = self.facts.host.get(PREFERENCES, {}).get(self.among.task.model_type.value)
         if preferred is not None:
             return self._look(Reason.PREFERENCE, preferred)
         is_read = self.facts.is_known
@@ -90,7 +88,7 @@ class _Question(NamedTuple):
     def _overridden(self, flag: str) -> TrailEntry:
         """An override is expired, not asked by its flag, not usable, or taken."""
         variant, expires = self.facts.overrides[flag], self.facts.expiries.get(flag)
-        model_id: Any = self.offered.ruleset.document["flags"][flag]["variants"].get(variant)
+        model_id: Any = self.among.ruleset.document["flags"][flag]["variants"].get(variant)
         if expires is not None and self.now_ms >= expires:
             step = self._over(Reason.OVERRIDE, model_id, Refusal.OVERRIDE_EXPIRED, flag)
             return step._replace(why=f"the override to {variant} expired at {_text(expires)}")
@@ -121,7 +119,7 @@ class _Question(NamedTuple):
 
     def _decided(self, flag: str) -> Decision:
         """The flag's, with its own trail, in which a model that cannot serve is told in words."""
-        return self.offered.ruleset.evaluate(
+        return self.among.ruleset.evaluate(
             flag,
             self.facts.subject,
             now=self.now_ms,
@@ -132,7 +130,7 @@ class _Question(NamedTuple):
 
     def _available(self, flag: str) -> Decision:
         """Of the flag that lets accounts in."""
-        return self.offered.ruleset.evaluate(
+        return self.among.ruleset.evaluate(
             flag, self.facts.subject, now=self.now_ms, override=self.override, trail=True
         )
 
@@ -148,11 +146,11 @@ class _Question(NamedTuple):
         if refusal is not None:
             return self._over(candidate, model_id, refusal, flag)
         return TrailEntry(
-            candidate, model_id, None, None, flag, self.offered.choice(model_id).successor
+            candidate, model_id, None, None, flag, self.among.choice(model_id).successor
         )
 
     def _taken(self, candidate: Reason, model_id: Any, decision: Decision) -> TrailEntry:
-        successor = self.offered.choice(model_id).successor
+        successor = self.among.choice(model_id).successor
         return TrailEntry(candidate, model_id, None, None, decision.flag, successor, decision)
 
     def _over(
@@ -164,13 +162,13 @@ class _Question(NamedTuple):
         decision: Decision | None = None,
     ) -> TrailEntry:
         """Passed over, with what was seen of the model that would serve."""
-        choice: Choice | None = None if model_id is None else self.offered.choice(model_id)
+        choice: Choice | None = None if model_id is None else self.among.choice(model_id)
         model = choice and choice.model
         if refusal is Refusal.RETIRED and model_id is not None:
-            model = self.offered.catalogue.models[model_id]
+            model = self.among.catalogue.models[model_id]
         if refusal is Refusal.NOT_AVAILABLE and model is not None:
             decision = self._available(model.available_to)
-        why = words.why_not(refusal, model, self.offered.task)
+        why = words.why_not(refusal, model, self.among.task)
         successor = choice and choice.successor
         return TrailEntry(candidate, model_id, refusal, why, flag, successor, decision)
 

@@ -77,14 +77,14 @@ def trail_lines(
     trail: Sequence[TrailEntry], of_flag: Callable[[Any], Iterable[str]] = lambda _decision: ()
 ) -> Iterator[str]:
     """The trail in plain words, a line a step; below it what `of_flag` says of its decision."""
-    for step in trail:
-        verdict = "passed over" if step.refusal else "taken"
-        verdict += f": {step.why}" if step.why else ""
-        flag = f" of the flag {step.flag}" if step.flag else ""
-        replaced = f", {step.successor} in its place" if step.successor else ""
-        yield f"{step.candidate}{flag} {step.model_id or '(none)'}{replaced}: {verdict}"
-        if step.decision is not None:
-            yield from (f"  {line}" for line in of_flag(step.decision))
+    for entry in trail:
+        verdict = "passed over" if entry.refusal else "taken"
+        verdict += f": {entry.why}" if entry.why else ""
+        flag = f" of the flag {entry.flag}" if entry.flag else ""
+        replaced = f", {entry.successor} in its place" if entry.successor else ""
+        yield f"{entry.candidate}{flag} {entry.model_id or '(none)'}{replaced}: {verdict}"
+        if entry.decision is not None:
+            yield from (f"  {line}" for line in of_flag(entry.decision))
 
 
 def trail_json(
@@ -92,7 +92,8 @@ def trail_json(
 ) -> list[dict[str, Any]]:
     """The trail for `--json`; a decision is what `of_flag` says of it."""
     return [
-        {**step._asdict(), "decision": step.decision and of_flag(step.decision)} for step in trail
+        {**entry._asdict(), "decision": entry.decision and of_flag(entry.decision)}
+        for entry in trail
     ]
 
 

@@ -23,9 +23,9 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     live.current()
     status = live.snapshot_status()
     word = "ok" if status.error is None else "degraded"
-    facts = {"status": word if status.is_serving else "down", **status._asdict()}
+    body = {"status": word if status.is_serving else "down", **status._asdict()}
     answer = HTTPStatus.OK if status.is_serving else HTTPStatus.SERVICE_UNAVAILABLE
-    return JsonResponse(facts, status=answer)
+    return JsonResponse(body, status=answer)
 
 
 def metrics(_request: HttpRequest) -> HttpResponse:

@@ -113,9 +113,13 @@ def price_of_entry(model_id: str, moment: str, entry: Json) -> Price:
 
 def line_of(entry: Json) -> RateLine:
     """Raises InvalidCondition."""
-    facts = entry.get("condition") or {}
+    written = entry.get("condition") or {}
     return RateLine(
-        Meter(entry["meter"]), Decimal(entry["amount"]), entry["per"], parse_condition(facts), facts
+        Meter(entry["meter"]),
+        Decimal(entry["amount"]),
+        entry["per"],
+        parse_condition(written),
+        written,
     )
 
 

@@ -89,26 +89,26 @@ def minute_of_week(at: datetime) -> int:
     return utc.weekday() * _DAY + utc.hour * 60 + utc.minute
 
 
-def parse_condition(facts: object) -> Condition:
+def parse_condition(written: object) -> Condition:
     """The condition that a JSON object says; raises InvalidCondition.
 
     Its keys: `context` ("> 200000", ">= 200000"), `processing`, `size`, `quality`, `region`,
     `hours` ("22:00-06:00", UTC; they may end on the next day) and `weekdays` (["mon", …], on which
     the hours begin).
     """
-    if not isinstance(facts, Mapping):
-        raise InvalidCondition("condition", facts, "a JSON object")
+    if not isinstance(written, Mapping):
+        raise InvalidCondition("condition", written, "a JSON object")
     known = {"context", *PriceContext._fields, "hours", "weekdays"}
-    for name in facts:
+    for name in written:
         if name not in known:
             raise InvalidCondition("condition", name, f"one of {', '.join(sorted(known))}")
-    values: dict[str, Any] = {name: _text(name, facts[name]) for name in _TEXTS & {*facts}}
-    if "processing" in facts:
-        values["processing"] = _processing(facts["processing"])
-    if "context" in facts:
-        values["context"] = _context(facts["context"])
-    if "hours" in facts or "weekdays" in facts:
-        values["minutes"] = _minutes(facts.get("hours", "00:00-00:00"), facts.get("weekdays"))
+    values: dict[str, Any] = {name: _text(name, written[name]) for name in _TEXTS & {*written}}
+    if "processing" in written:
+        values["processing"] = _processing(written["processing"])
+    if "context" in written:
+        values["context"] = _context(written["context"])
+    if "hours" in written or "weekdays" in written:
+        values["minutes"] = _minutes(written.get("hours", "00:00-00:00"), written.get("weekdays"))
     return Condition(**values)
 
 

@@ -22,7 +22,7 @@ class InvalidQuantity(AIError):
         super().__init__(f"{meter} is {value!r}; it must be a whole number from {least} to {most}.")
 
 
-class ImpossibleUsage(AIError):
+class ImpossibleMeters(AIError):
     """A meter's parts are more than the whole."""
 
     code = "impossible_usage"

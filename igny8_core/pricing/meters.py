@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from igny8_core.pricing.errors import ImpossibleUsage, InvalidQuantity, UnknownMeter
+from igny8_core.pricing.errors import ImpossibleMeters, InvalidQuantity, UnknownMeter
 
 
 class ModelType(StrEnum):
@@ -103,7 +103,7 @@ def quantity_of(meter: Meter, meters: Meters) -> int:
 def exclusive(meters: Meters) -> dict[Meter, int]:
     """Each meter without what its children have of it; those of zero are left out.
 
-    Raises UnknownMeter, InvalidQuantity, and ImpossibleUsage for children that have more than
+    Raises UnknownMeter, InvalidQuantity, and ImpossibleMeters for children that have more than
     their parent.
     """
     left = {check_quantity(name, quantity): quantity for name, quantity in meters.items()}
@@ -115,5 +115,5 @@ def exclusive(meters: Meters) -> dict[Meter, int]:
             parts = [child for child, parent in PARENTS.items() if parent == meter]
             inside = {child: quantity_of(child, meters) for child in parts}
             named = {child.value: quantity for child, quantity in inside.items() if quantity}
-            raise ImpossibleUsage(meter, quantity_of(meter, meters), named)
+            raise ImpossibleMeters(meter, quantity_of(meter, meters), named)
     return {meter: quantity for meter, quantity in left.items() if quantity}

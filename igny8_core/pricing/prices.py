@@ -52,15 +52,15 @@ class Price:
     """
 
     __slots__ = (
-        "_plain",
-        "_rated",
         "currency",
         "effective_from",
         "is_free",
         "key",
         "lines",
         "model_id",
+        "plain",
         "processings",
+        "rated",
     )
 
     def __init__(  # noqa: PLR0913 - a price's facts
@@ -84,7 +84,7 @@ class Price:
             by_meter.setdefault(line.meter, []).append(line)
         for each in by_meter.values():
             _check_lines(each)
-        self._rated = {
+        self.rated = {
             meter: tuple(
                 (line, line.pico)
                 for line in sorted(each, key=lambda line: line.condition.specificity)
@@ -92,9 +92,9 @@ class Price:
             for meter, each in by_meter.items()
         }
         # Meters that cost the same whatever the call was like.
-        self._plain: dict[str, tuple[RateLine, int, str | None]] = {
+        self.plain: dict[str, tuple[RateLine, int, str | None]] = {
             meter.value: (*each[0], PARENTS[meter].value if meter in PARENTS else None)
-            for meter, each in self._rated.items()
+            for meter, each in self.rated.items()
             if len(each) == 1 and each[0][0].condition == ANY
         }
         self.processings = frozenset(
@@ -104,7 +104,7 @@ class Price:
     def is_complete(self, model_type: str) -> bool:
         """Whether a model of this type can be used with it."""
         return self.is_free or any(
-            meters <= self._rated.keys() for meters in REQUIRED[ModelType(model_type)]
+            meters <= self.rated.keys() for meters in REQUIRED[ModelType(model_type)]
         )
 
     def headline(self, model_type: str) -> tuple[Decimal, Decimal]:
@@ -117,7 +117,7 @@ class Price:
         self, meter: Meter, context_tokens: int, context: PriceContext, at: datetime
     ) -> tuple[RateLine, int] | None:
         """The most specific line that holds, and its pico-dollars for one."""
-        for rated in self._rated.get(meter, ()):
+        for rated in self.rated.get(meter, ()):
             if rated[0].condition.holds(context_tokens, context, at):
                 return rated
         return None
@@ -159,7 +159,7 @@ def billable(price: Price, meters: Meters) -> Meters:
     """Of pictures that are counted in number and in tokens, the count that the price is made of."""
     if Meter.IMAGES not in meters or Meter.IMAGE_OUTPUT_TOKENS not in meters:
         return meters
-    by_number = Meter.IMAGES in price._rated
+    by_number = Meter.IMAGES in price.rated
     return {
         Meter(name): quantity
         for name, quantity in meters.items()

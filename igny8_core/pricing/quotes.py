@@ -111,7 +111,7 @@ def quote(
     """Price the meters exactly; a child that has no rate is charged as its parent where it may be.
 
     `at` is the call's moment, for rates that depend on the hour. Raises UnknownMeter,
-    InvalidQuantity, ImpossibleUsage, InvalidMoment, InvalidMarkup, ProcessingNotPriced, and
+    InvalidQuantity, ImpossibleMeters, InvalidMoment, InvalidMarkup, ProcessingNotPriced, and
     MeterNotPriced where a meter that was used has no line. Zero of a meter needs none.
     """
     if at.tzinfo is None:
@@ -119,7 +119,7 @@ def quote(
     markup = _NO_MARKUP if markup_percent is None else _markup(markup_percent)
     if context is not STANDARD and context.processing not in price.processings:
         raise ProcessingNotPriced(price.model_id, context.processing)
-    rated = price._plain
+    rated = price.plain
     left: Any = meters
     for meter, quantity in meters.items():
         if meter not in rated or type(quantity) is not int or not 0 <= quantity <= MAX_QUANTITY:

@@ -17,10 +17,10 @@ def rate_text(line: RateLine) -> str:
     return f"{money_text(line.amount)} per {per}" + (f" ({where})" if where else "")
 
 
-def condition_text(facts: Mapping[str, Any] | None) -> str:
+def condition_text(written: Mapping[str, Any] | None) -> str:
     """Where a rate holds; empty: always."""
-    return ", ".join(f"{name} {_value_text(fact)}" for name, fact in (facts or {}).items())
+    return ", ".join(f"{name} {_value_text(value)}" for name, value in (written or {}).items())
 
 
-def _value_text(fact: Any) -> str:
-    return " ".join(fact) if isinstance(fact, list) else str(fact)
+def _value_text(value: Any) -> str:
+    return " ".join(value) if isinstance(value, list) else str(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -9,25 +11,31 @@ from django.core.checks import run_checks
 from django.db import router
 from pytest_django import Settings
 
+from tests.conftest import ROOT
+
 
 class Replica:
-    """Reads from another database than it writes to."""
+    """Reads some models from another database than it writes to."""
 
-    def db_for_read(self, _model: object, **_hints: object) -> str:
-        return "replica"
+    def __init__(self, *models: str) -> None:
+        self._models = models
+
+    def db_for_read(self, model: Any, **_hints: object) -> str | None:
+        return "replica" if model._meta.label in self._models else None
 
 
 WRONG: list[tuple[str, str, Any, str]] = [
     ("E001", "FLAGS_ACCOUNT_MODEL", "accounts.Nobody", "app_label.Model"),
-    ("E001", "FLAGS_ACCOUNT_MODEL", "auth.Group", "key = models.CharField"),
-    ("E002", "FLAGS_ACCOUNT_MODEL", "auth.Group", "def flag_traits(self)"),
-    ("E003", "FLAGS_POLL_S", 0.01, "FLAGS_POLL_S = 0.5"),
-    ("E003", "FLAGS_POLL_S", 61, "FLAGS_POLL_S = 0.5"),
-    ("E003", "FLAGS_POLL_S", "0.5", "FLAGS_POLL_S = 0.5"),
-    ("E004", "FLAGS_FACTS_TTL_S", 0, "FLAGS_FACTS_TTL_S = 60"),
-    ("E005", "FLAGS_FACTS_KEPT", float("inf"), "FLAGS_FACTS_KEPT = 100_000"),
-    ("E006", "WAFFLE_FLAG_MODEL", "waffle.Flag", 'WAFFLE_FLAG_MODEL = "flags.Flag"'),
-    ("E008", "MIDDLEWARE", [], "waffle.middleware.WaffleMiddleware"),
+    ("E002", "FLAGS_ACCOUNT_MODEL", "auth.Group", "key = models.CharField"),
+    ("E002", "FLAGS_ACCOUNT_MODEL", "flags.Variant", "unique=True"),
+    ("E003", "FLAGS_ACCOUNT_MODEL", "auth.Group", "def flag_traits(self)"),
+    ("E004", "FLAGS_POLL_S", 0.01, "FLAGS_POLL_S = 0.5"),
+    ("E004", "FLAGS_POLL_S", 61, "FLAGS_POLL_S = 0.5"),
+    ("E004", "FLAGS_POLL_S", "0.5", "FLAGS_POLL_S = 0.5"),
+    ("E005", "FLAGS_FACTS_TTL_S", 0, "FLAGS_FACTS_TTL_S = 60"),
+    ("E006", "FLAGS_FACTS_KEPT", float("inf"), "FLAGS_FACTS_KEPT = 100_000"),
+    ("E007", "WAFFLE_FLAG_MODEL", "waffle.Flag", 'WAFFLE_FLAG_MODEL = "flags.Flag"'),
+    ("E009", "MIDDLEWARE", [], "waffle.middleware.WaffleMiddleware"),
 ]
 
 
@@ -57,9 +65,47 @@ def test_poll__at_its_bounds__is_taken_or_refused(
     settings: Settings, value: float, is_wrong: bool
 ) -> None:
     settings.FLAGS_POLL_S = value
-    assert ("flags.E003" in found()) is is_wrong
+    assert ("flags.E004" in found()) is is_wrong
 
 
-def test_router__that_reads_a_replica__is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(router.__dict__, "routers", [Replica()])  # Django keeps them here
-    assert "DATABASE_ROUTERS" in found()["flags.E007"][0]
+@pytest.mark.parametrize("model", ["flags.Head", "flags.AccountChange", "accounts.Account"])
+def test_router__that_reads_a_replica__is_an_error(
+    monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    monkeypatch.setitem(router.__dict__, "routers", [Replica(model)])  # Django keeps them here
+    assert "DATABASE_ROUTERS" in found()["flags.E008"][0]
+
+
+HOST = """
+import sys
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "waffle", "flags"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    MIDDLEWARE=["waffle.middleware.WaffleMiddleware"],
+    WAFFLE_FLAG_MODEL="flags.Flag",
+    **%r,
+)
+from django.core.management import execute_from_command_line
+execute_from_command_line(["manage.py", "check"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("named", "sentence"),
+    [({}, "is not set"), ({"FLAGS_ACCOUNT_MODEL": "shop.Tenant"}, "'shop.Tenant', which is no")],
+)
+def test_host__without_an_account_model__is_told_at_its_start(
+    named: dict[str, str], sentence: str
+) -> None:
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", HOST % named],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert "(flags.E001)" in done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr

@@ -44,7 +44,7 @@ class Command(base.ActionCommand):
         lock_head()
         flag, account = flag_by_name(options["flag"]), account_by_key(options["account"])
         if options["expires"] is not None and options["expires"] <= timezone.now():
-            raise base.BadUsage(f"{options['expires'].isoformat()} is not after now.")
+            raise base.BadArguments(f"{options['expires'].isoformat()} is not after now.")
         variant = _variant(flag, options["answer"])
         AccountOverride.objects.filter(account=account.pk, flag=flag, paused=False).update(
             paused=True
@@ -77,7 +77,7 @@ class Command(base.ActionCommand):
             account=account.pk, flag=flag
         )
         if not live.update(paused=True):
-            raise base.Refused(f"{account.key} has no live override of the flag “{flag}”.")
+            raise base.CommandRefused(f"{account.key} has no live override of the flag “{flag}”.")
         if options["json"]:
             self.print_json({"account": account.key, "flag": flag.name, "state": "paused"})
         else:

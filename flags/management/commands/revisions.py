@@ -105,15 +105,15 @@ class Command(base.ActionCommand):
     def do_export(self, **options: Any) -> None:
         number = options["number"]
         if number is None and options["file"].name.isdecimal():
-            raise base.BadUsage(f"Into which file shall revision {options['file']} go?")
+            raise base.BadArguments(f"Into which file shall revision {options['file']} go?")
         row = Revision.objects.first() if number is None else publishing.revision(number)
         if row is None:
-            raise base.Refused("Nothing was published yet.")
+            raise base.CommandRefused("Nothing was published yet.")
         content(row)
         try:
             options["file"].write_text(row.text, encoding="utf-8")
         except OSError as error:
-            raise base.Refused(f"{options['file']}: {error.strerror}.") from None
+            raise base.CommandRefused(f"{options['file']}: {error.strerror}.") from None
         if options["json"]:
             self.print_json({"number": row.number, "file": str(options["file"])})
         else:
@@ -123,7 +123,7 @@ class Command(base.ActionCommand):
         try:
             source = options["file"].read_bytes()
         except OSError as error:
-            raise base.Refused(f"{options['file']}: {error.strerror}.") from None
+            raise base.CommandRefused(f"{options['file']}: {error.strerror}.") from None
         last = Revision.objects.first()
         apply = partial(publishing.apply, source, author=base.user(), comment=options["comment"])
         done = publishing.preview(apply) if options["dry_run"] else apply()

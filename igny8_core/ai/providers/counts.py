@@ -8,7 +8,7 @@ from typing import Any
 from igny8_core.pricing.errors import InvalidQuantity
 from igny8_core.pricing.meters import MAX_QUANTITY, Meter
 
-Usage = Mapping[str, Any]
+UsageBlock = Mapping[str, Any]
 Counts = dict[Meter, int]
 
 
@@ -18,7 +18,7 @@ def used(counts: Counts) -> Counts:
     return {meter: count for meter, count in counts.items() if count or meter in always}
 
 
-def count(usage: Usage, *path: str) -> int:
+def count(usage: UsageBlock, *path: str) -> int:
     """The whole number at the path; 0 where it is not said."""
     found: Any = usage
     for name in path:
@@ -30,7 +30,7 @@ def count(usage: Usage, *path: str) -> int:
     return found
 
 
-def modality(usage: Usage, name: str, modality: str) -> int:
+def modality(usage: UsageBlock, name: str, modality: str) -> int:
     details = usage.get(name)
     rows: Iterable[Any] = details if isinstance(details, list) else ()
     return sum(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -11,10 +10,9 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
-from flags.host import FactsQuerySet, UnknownAccount
+from flags.host import KEY_PATTERN, FactsQuerySet, UnknownAccount, check_key
 from igny8_core.modules.accounts.errors import AccountKeyIsFixed
 
-KEY = re.compile(r"[a-z0-9][a-z0-9._-]*")
 # The columns that rules may ask for, by the trait's name.
 COLUMN_TRAITS = ("plan", "country", "status", "is_internal", "created_at")
 
@@ -23,12 +21,6 @@ class AccountStatus(models.TextChoices):
     ACTIVE = "active", "Active"
     SUSPENDED = "suspended", "Suspended"
     CLOSED = "closed", "Closed"
-
-
-def check_key(key: str) -> None:
-    if not KEY.fullmatch(key):
-        message = f"“{key}” is not a key: use a-z, 0-9, dot, dash and underscore."
-        raise ValidationError(message)
 
 
 def check_traits(traits: object) -> None:
@@ -47,7 +39,7 @@ class AccountManager(models.Manager["Account"]):
 
     def by_key(self, key: str) -> Account:
         """The account with this key. One query; raises UnknownAccount."""
-        account = self.filter(key=key).first() if KEY.fullmatch(key) else None
+        account = self.filter(key=key).first() if KEY_PATTERN.fullmatch(key) else None
         if account is None:
             raise UnknownAccount(key)
         return account

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
+from django.dispatch import Signal
 
 from flags.host import check_key, mark_changed
 from igny8_core.catalogue.names import PROVIDERS
@@ -20,6 +21,10 @@ _INTEGER = 2**31 - 1  # what every database holds
 _VALIDATED = ("model_type", "input_rate", "output_rate", "max_tokens")
 # The fields that say which model is the default of which type.
 _DEFAULT = frozenset({"is_default", "model_type"})
+
+
+# Sent before a model is saved whose id may differ from what is stored; a receiver may refuse.
+renaming = Signal()
 
 
 class AIModel(HeadlineRates):
@@ -136,8 +141,14 @@ class AIModel(HeadlineRates):
         super().validate_constraints({*(exclude or ()), "is_default", *_VALIDATED})
 
     def save(self, **options: Any) -> None:
-        """Save; a default clears the type's old one first, by its own `save()`."""
+        """Save; a default clears the type's old one first, by its own `save()`.
+
+        A refusal comes before the first write. As in Django's own `save()`, a fault of the database
+        breaks the transaction around it.
+        """
         written = options.get("update_fields")
+        if not self._state.adding and (written is None or "model_id" in written):
+            renaming.send(sender=AIModel, instance=self)
         with transaction.atomic(using=options.get("using"), savepoint=False):
             mark_changed()
             if self.is_default and (written is None or not _DEFAULT.isdisjoint(written)):

@@ -6,7 +6,7 @@ publishes a price from now on; what is shown and charged is always the price in 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Self
@@ -57,16 +57,16 @@ class HeadlineRates(Published):
     @classmethod
     def from_db(cls, *columns: Any, **options: Any) -> Self:
         row = super().from_db(*columns, **options)
-        row._mark_rates_as_read()
+        row._mark_as_read(RATES)
         return row
 
     def refresh_from_db(self, *args: Any, **options: Any) -> None:
         super().refresh_from_db(*args, **options)
-        self._mark_rates_as_read()
+        self._mark_as_read(RATES)
 
-    def _mark_rates_as_read(self) -> None:
-        read = {name: self.__dict__.get(name) for name in RATES}
-        self._read_rates = {name: rate for name, rate in read.items() if rate is not None}
+    def _mark_as_read(self, names: Iterable[str]) -> None:
+        read = {name: self.__dict__[name] for name in names if name in self.__dict__}
+        self._read_rates = {**(self._read_rates or {}), **read}
 
     def save(self, **options: Any) -> None:
         """Save; a rate that differs from the one that was read is published as a price from now.
@@ -85,15 +85,15 @@ class HeadlineRates(Published):
             super().save(**options)
             if changed:
                 self._publish_headline(changed)
-        self._mark_rates_as_read()
+        self._mark_as_read(name for name in RATES if written is None or name in written)
 
     def _changed_rates(self, written: Collection[str] | None) -> dict[str, Decimal]:
-        before = self._read_rates or {}
+        before = self._read_rates or (dict.fromkeys(RATES, _NO_RATE) if self._state.adding else {})
         rates = {name: Decimal(str(self.__dict__[name])) for name in RATES if name in self.__dict__}
         return {
             name: rate
             for name, rate in rates.items()
-            if (written is None or name in written) and rate != before.get(name, _NO_RATE)
+            if (written is None or name in written) and rate != before.get(name)
         }
 
     def _keep_stored_rates(self, changed: Collection[str]) -> None:
@@ -134,7 +134,7 @@ class HeadlineRates(Published):
         if self.price_at(at) is not None:
             for name, text in self.headline_texts(at).items():
                 setattr(self, name, Decimal(text))
-            self._mark_rates_as_read()
+            self._mark_as_read(RATES)
 
     def fits_the_columns(self) -> bool:
         """Whether four decimals hold the rates."""

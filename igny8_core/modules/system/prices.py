@@ -55,7 +55,7 @@ class ModelPrice(Published):
     objects = SavedRowsQuerySet.as_manager()
 
     # Whether this instance was made, not read: its lines may still be added.
-    _is_new = False
+    is_new = False
 
     class Meta:
         ordering: ClassVar = ["model", "-effective_from"]
@@ -70,7 +70,7 @@ class ModelPrice(Published):
 
     @property
     def has_begun(self) -> bool:
-        return not self._is_new and self.effective_from <= timezone.now()
+        return not self.is_new and self.effective_from <= timezone.now()
 
     def save(self, **options: Any) -> None:
         """Raises PriceHasBegun where what is stored has begun, and PriceInThePast."""
@@ -78,8 +78,8 @@ class ModelPrice(Published):
         self.effective_from = timezone.now() if given is None else given
         if self._state.adding:
             self._refuse_to_change_the_past()
-            self._is_new = True
-        elif not self._is_new:
+            self.is_new = True
+        elif not self.is_new:
             self.refuse_if_begun()
         super().save(**options)
 

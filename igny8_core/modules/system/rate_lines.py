@@ -70,6 +70,6 @@ class RateLine(Published):
     def save(self, **options: Any) -> None:
         """Raises InvalidAmount, InvalidCondition, and PriceHasBegun."""
         self.check_rate()
-        if not self.price._is_new:
+        if not self.price.is_new:
             self.price.refuse_if_begun()
         super().save(**options)

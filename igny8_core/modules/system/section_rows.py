@@ -29,27 +29,27 @@ Json = dict[str, Any]
 def dump() -> Json:
     """The section of the rows as they are now. Three queries."""
     lines: dict[int, list[Json]] = {}
-    for price, *facts in RateLine.objects.values_list(
+    for price, *columns in RateLine.objects.values_list(
         "price", "meter", "amount", "per", "condition"
     ):
-        lines.setdefault(price, []).append(_line(*facts))
+        lines.setdefault(price, []).append(_line(*columns))
     prices: dict[int, Json] = {}
-    for model, key, begins, *facts in ModelPrice.objects.values_list(
+    for model, key, begins, *columns in ModelPrice.objects.values_list(
         "model", "pk", "effective_from", "currency", "is_free", *_NOTES
     ):
-        entry = _price(*facts, lines=lines.get(key, []))
+        entry = _price(*columns, lines=lines.get(key, []))
         prices.setdefault(model, {})[moment_text(begins)] = entry
     models = {
-        model_id: {**_facts(facts), "prices": prices.get(key, {})}
-        for key, model_id, *facts in AIModel.objects.values_list("pk", "model_id", *COLUMNS)
+        model_id: {**_columns(columns), "prices": prices.get(key, {})}
+        for key, model_id, *columns in AIModel.objects.values_list("pk", "model_id", *COLUMNS)
     }
     return {"models": models}
 
 
-def _facts(columns: Iterable[Any]) -> Json:
-    facts = dict(zip(COLUMNS, columns, strict=True))
-    retires_at = facts["retires_at"]
-    return {**facts, "retires_at": retires_at and moment_text(retires_at)}
+def _columns(values: Iterable[Any]) -> Json:
+    columns = dict(zip(COLUMNS, values, strict=True))
+    retires_at = columns["retires_at"]
+    return {**columns, "retires_at": retires_at and moment_text(retires_at)}
 
 
 def _price(currency: str, is_free: bool, *notes: str, lines: list[Json]) -> Json:  # noqa: FBT001 - a column

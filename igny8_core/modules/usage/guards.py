@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-from django.db.models.signals import pre_delete, pre_save
+from django.db.models.signals import pre_delete
 
 from flags.host import flags_naming
 from igny8_core.catalogue.names import VOCABULARY
+from igny8_core.modules.system.ai_models import renaming
 from igny8_core.modules.system.errors import ModelInUse
 from igny8_core.modules.system.models import AIModel, AIPrompt, GlobalAIPrompt
 from igny8_core.modules.usage.errors import PromptInUse
@@ -18,7 +17,7 @@ from igny8_core.tasks.prompts import PromptOrigin
 def connect() -> None:
     """For `AppConfig.ready()`."""
     pre_delete.connect(_keep_what_is_named, sender=AIModel)
-    pre_save.connect(_keep_the_id_that_is_named, sender=AIModel)
+    renaming.connect(_keep_the_id_that_is_named)
     for prompts in (GlobalAIPrompt, AIPrompt):
         pre_delete.connect(_keep_the_versions_that_receipts_name, sender=prompts)
 
@@ -27,11 +26,7 @@ def _keep_what_is_named(instance: AIModel, **_signal: object) -> None:
     _refuse_if_named(instance.model_id, "deleted")
 
 
-def _keep_the_id_that_is_named(
-    instance: AIModel, *, update_fields: Collection[str] | None = None, **_signal: object
-) -> None:
-    if update_fields is not None and "model_id" not in update_fields:
-        return
+def _keep_the_id_that_is_named(instance: AIModel, **_signal: object) -> None:
     kept = AIModel.objects.filter(pk=instance.pk).values_list("model_id", flat=True).first()
     if kept is not None and kept != instance.model_id:
         _refuse_if_named(kept, "renamed")

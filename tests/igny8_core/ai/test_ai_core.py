@@ -424,7 +424,6 @@ def test_run__cut_off__the_receipt_says_interrupted(acme: Account, httpserver: H
         raise KeyboardInterrupt
 
     def answer(request: Request) -> Response:
-        time.sleep(0.2)  # by now the caller waits for us, and does nothing else
         os.kill(os.getpid(), signal.SIGALRM)
         return _slow(request)
 
@@ -442,7 +441,7 @@ def test_run__cut_off__the_receipt_says_interrupted(acme: Account, httpserver: H
 def test_run__inside_a_transaction__is_refused_and_nothing_is_sent(
     acme: Account, httpserver: HTTPServer, settings: Settings
 ) -> None:
-    settings.AI_REQUESTS_IN_TRANSACTIONS = False
+    settings.AI_TEST_CASE_TRANSACTIONS = 0
     with transaction.atomic(), pytest.raises(OpenTransaction):
         core(acme, httpserver).run_ai_request("generate_content", "x")
     assert not httpserver.log
@@ -632,7 +631,7 @@ def test_receipt__provider_reports_its_own_cost__it_wins_and_ours_is_kept(acme: 
     meters = {Meter.INPUT_TOKENS: 1_000_000, Meter.OUTPUT_TOKENS: 0}
     answer = ProviderAnswer("text", "gpt-4o-mini", meters, cost_reported=Decimal("0.1499"))
     prompt = ActivePrompt(PromptOrigin.BUILT_IN, None, "")
-    receipt = ledger.receipt_of(acme, resolution, prompt, Attempt("openai", 5, answer))
+    receipt = ledger.settle(acme, resolution, prompt, Attempt("openai", 5, answer))
     assert (receipt.cost, receipt.charge) == (Decimal("0.1499"), Decimal("0.1499"))
     assert receipt.cost_computed == Decimal("0.15")
     assert receipt.cost_reported == Decimal("0.1499")

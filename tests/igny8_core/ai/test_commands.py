@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 from django.core.management import call_command
 from pytest_django import Settings
 
-from flags.management.base import BadUsage
+from flags.management.base import BadArguments
 from flags.models import Flag, Rule, Variant
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel, ModelPrice
@@ -354,7 +354,7 @@ def test_demo__run_twice__loads_once_and_leaves_edits_alone(
 
 @pytest.mark.django_db
 def test_demo__debug_off__is_refused() -> None:
-    with pytest.raises(BadUsage, match="everybody knows"):
+    with pytest.raises(BadArguments, match="everybody knows"):
         call_command("demo")
     assert not Account.objects.exists()
 

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import json
 import logging
 from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from igny8_core.ai import ledger
+from igny8_core.ai.attempts import Attempt
 from igny8_core.ai.errors import ReceiptConflict, ReceiptNotWritten
+from igny8_core.ai.providers.base import ProviderAnswer
+from igny8_core.ai.resolver import resolve
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.modules.usage.receipts import OK
+from igny8_core.pricing.meters import Meter
+from igny8_core.tasks.prompts import ActivePrompt, PromptOrigin
 
 
 def receipt(account: Account, request_id: UUID, cost: str = "0.25") -> Receipt:
@@ -68,3 +74,24 @@ def test_record__database_refuses__the_log_has_all_of_it(
     (line,) = [record.getMessage() for record in caplog.records if "Receipt" in record.message]
     for fact in (str(request_id), "gpt-4o", '"0.25"', "generate_content"):
         assert fact in line
+
+
+def test_settle__database_away_after_the_answer__the_log_has_the_receipt(
+    acme: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(_execute: object, _sql: str, *_rest: object) -> object:
+        raise OperationalError("gone")
+
+    resolution = resolve(acme, "generate_content")
+    meters = {Meter.INPUT_TOKENS: 1_000, Meter.OUTPUT_TOKENS: 500}
+    answer = ProviderAnswer("text", "gpt-4o-mini", meters)
+    prompt = ActivePrompt(PromptOrigin.BUILT_IN, None, "")
+    with connection.execute_wrapper(away), pytest.raises(ReceiptNotWritten):
+        ledger.settle(acme, resolution, prompt, Attempt("openai", 5, answer))
+    (line,) = (each.message for each in caplog.records if "Receipt not written" in each.message)
+    told = json.loads(line[line.index("{") :])
+    assert (told["status"], told["cost"], told["meters"]["input_tokens"]) == (
+        "ok",
+        "0.000450000000",
+        1_000,
+    )

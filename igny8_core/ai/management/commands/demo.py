@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from flags.management.base import BadUsage
+from flags.management.base import BadArguments
 from flags.models import Flag, Rule, Segment
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.management.base import PipelineCommand
@@ -77,7 +77,7 @@ class Command(PipelineCommand):
 
     def handle(self, **options: Any) -> None:
         if not settings.DEBUG:
-            raise BadUsage(
+            raise BadArguments(
                 "The demo adds a login that everybody knows; it runs with DEBUG=true only."
             )
         if not _is_loaded():
@@ -88,9 +88,7 @@ class Command(PipelineCommand):
 
 
 def _is_loaded() -> bool:
-    return Account.objects.filter(key__in=[facts["key"] for facts in ACCOUNTS]).count() == len(
-        ACCOUNTS
-    )
+    return Account.objects.filter(key__in=[row["key"] for row in ACCOUNTS]).count() == len(ACCOUNTS)
 
 
 @transaction.atomic
@@ -101,8 +99,8 @@ def load() -> None:
     """
     users = get_user_model().objects
     user = users.filter(username=LOGIN).first() or users.create_superuser(LOGIN, password=LOGIN)
-    for facts in ACCOUNTS:
-        account, _ = Account.objects.get_or_create(key=facts["key"], defaults=facts)
+    for row in ACCOUNTS:
+        account, _ = Account.objects.get_or_create(key=row["key"], defaults=row)
         Membership.objects.get_or_create(account=account, user=user, defaults={"role": Role.OWNER})
     if not AIModel.objects.filter(model_type="image", is_default=True).exists():
         AIModel.objects.filter(model_id=IMAGE_DEFAULT).update(is_default=True)

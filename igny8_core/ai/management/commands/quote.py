@@ -12,7 +12,7 @@ from django.utils import timezone
 from flags import live
 from flags.accounts import facts_of
 from flags.engine.times import microseconds
-from flags.management.base import BadUsage, moment
+from flags.management.base import BadArguments, moment
 from igny8_core.ai import words
 from igny8_core.ai.candidates import markup_of
 from igny8_core.ai.management import base
@@ -58,7 +58,7 @@ class Command(base.PipelineCommand):
             raise UnknownModel(options["model"], ModelRegistry.catalogue().models)
         meters = dict(options["meter"])
         if len(meters) < len(options["meter"]):
-            raise BadUsage("A meter is given twice; add its quantities up.")
+            raise BadArguments("A meter is given twice; add its quantities up.")
         at = options["at"] or timezone.now()
         markup = options["markup"]
         account_markup = options["account"] and _markup_of(options["account"], at)

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from flags.management.base import BadUsage
+from flags.management.base import BadArguments
 from igny8_core.ai.management import base
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.keys import key_field
@@ -31,7 +31,7 @@ class Command(base.PipelineCommand):
         account = None if owner is None else Account.objects.by_key(owner)
         key = "" if options["remove"] else _read()
         if not key and not options["remove"]:
-            raise BadUsage("No key was given on standard input. (--remove removes one.)")
+            raise BadArguments("No key was given on standard input. (--remove removes one.)")
         with transaction.atomic():
             row = (
                 IntegrationSettings.locked(account=account)

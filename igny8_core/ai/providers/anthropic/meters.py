@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from igny8_core.ai.providers.counts import Counts, Usage, count, used
+from igny8_core.ai.providers.counts import Counts, UsageBlock, count, used
 from igny8_core.pricing.meters import Meter
 
 
-def anthropic_meters(usage: Usage) -> Counts:
+def anthropic_meters(usage: UsageBlock) -> Counts:
     """Of messages; what was cached stands beside the fresh input, and is added.
 
     Raises InvalidQuantity.

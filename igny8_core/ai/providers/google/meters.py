@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from igny8_core.ai.providers.counts import Counts, Usage, count, modality, used
+from igny8_core.ai.providers.counts import Counts, UsageBlock, count, modality, used
 from igny8_core.pricing.meters import Meter
 
 
-def google_meters(usage: Usage) -> Counts:
+def google_meters(usage: UsageBlock) -> Counts:
     """Of generateContent; thoughts stand beside the candidates, and are added.
 
     Raises InvalidQuantity.

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import openai
 from pydantic import BaseModel, ValidationError
 
 from igny8_core.ai.providers.base import (
@@ -40,6 +39,9 @@ from igny8_core.ai.providers.openai.answers import (
 from igny8_core.ai.providers.openai.meters import openai_meters
 from igny8_core.pricing.conditions import PriceContext
 from igny8_core.pricing.meters import Meter
+
+if TYPE_CHECKING:
+    import openai
 
 NAME = "openai"
 ADDRESS = "https://api.openai.com/v1"
@@ -129,13 +131,13 @@ class OpenAIProvider:
         import httpx2  # noqa: PLC0415 - the SDK takes half a second that others need not pay
         import openai  # noqa: PLC0415 - as above
 
-        deadline = time.monotonic() + timeout_s
+        deadline_s = time.monotonic() + timeout_s
         try:
             with endpoint(self._client)(timeout=timeout_s, **options) as response:
                 body = bytearray()
                 for chunk in response.iter_bytes():
                     body += chunk
-                    if time.monotonic() > deadline:
+                    if time.monotonic() > deadline_s:
                         raise ProviderTimeout(NAME, timeout_s)
         except (openai.APITimeoutError, httpx2.TimeoutException) as error:
             raise ProviderTimeout(NAME, timeout_s) from error

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from igny8_core.ai.providers.counts import Counts, Usage, count, used
+from igny8_core.ai.providers.counts import Counts, UsageBlock, count, used
 from igny8_core.pricing.meters import Meter
 
 
-def openai_meters(usage: Usage) -> Counts:
+def openai_meters(usage: UsageBlock) -> Counts:
     """Of chat completions, responses, embeddings and images; its parts are inside its totals.
 
     Raises InvalidQuantity.

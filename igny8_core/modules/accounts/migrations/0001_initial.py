@@ -6,7 +6,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import igny8_core.modules.accounts.models
+import flags.models.keys
 
 
 class Migration(migrations.Migration):
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                         help_text="Stable name; rules, splits and receipts refer to it, so it never changes.",
                         max_length=100,
                         unique=True,
-                        validators=[igny8_core.modules.accounts.models.check_key],
+                        validators=[flags.models.keys.check_key],
                     ),
                 ),
                 ("name", models.CharField(max_length=200)),

@@ -41,11 +41,11 @@ class PriceForm(forms.Form):
 
     def quote(self) -> Quote:
         """What the quantities of the type's meters cost; raises MeterNotPriced."""
-        facts = self.cleaned_data
-        model_type = ModelType(facts["model_type"])
-        rates = facts["input_rate"], facts["output_rate"]
+        cleaned = self.cleaned_data
+        model_type = ModelType(cleaned["model_type"])
+        rates = cleaned["input_rate"], cleaned["output_rate"]
         price = Price("this model", headline_lines(model_type, rates))
-        meters = {meter: facts[meter] for meter in HEADLINE[model_type]}
+        meters = {meter: cleaned[meter] for meter in HEADLINE[model_type]}
         return quotes.quote(price, meters, at=timezone.now())
 
 
@@ -64,13 +64,13 @@ def calculator(preview_url: str) -> SafeString:
 def price_preview(request: HttpRequest) -> HttpResponse:
     """What a call costs with the rates in the form, by the code that prices a call."""
     form = PriceForm(request.GET)
-    faults = [f"{_label(name)}: {fault[0]}" for name, fault in form.errors.items()]
-    context: dict[str, Any] = {"faults": faults}
-    if not faults:
+    problems = [f"{_label(name)}: {problem[0]}" for name, problem in form.errors.items()]
+    context: dict[str, Any] = {"problems": problems}
+    if not problems:
         try:
             quote = form.quote()
         except AIError as error:
-            context = {"faults": [f"{error} Such a model is not usable."]}
+            context = {"problems": [f"{error} Such a model is not usable."]}
         else:
             context = {
                 "lines": [

@@ -18,7 +18,6 @@ from django.views.decorators.http import require_POST
 from flags import publishing
 from flags.admin.problems import problems_of
 from flags.admin.refusing import PublishingAdmin, author_of
-from flags.engine import DocumentError
 from igny8_core.modules.system.ai_models import AIModel
 
 
@@ -68,7 +67,7 @@ class OneClick(PublishingAdmin):
         try:
             with publishing.change(author=author_of(request)):
                 switch(model)
-        except DocumentError as error:
+        except self.shown as error:
             for problem in problems_of(error):
                 messages.error(request, problem.message)
             return self._back(request)

@@ -385,3 +385,28 @@ def test_price_page__nonsense__is_said_on_the_page_and_saves_nothing(
     assert page.status_code == 200
     assert sentence in page.content.decode()
     assert mini.prices.count() == 1
+
+
+def test_rate__changed_and_saved_without_it_first__is_published_when_it_is_written(
+    mini: AIModel,
+) -> None:
+    mini.input_rate = Decimal("0.30")
+    mini.save(update_fields=["is_active"])
+    assert mini.prices.count() == 1
+    mini.save(update_fields=["input_rate"])
+    assert mini.prices.latest("effective_from").value().headline("text")[0] == Decimal("0.30")
+
+
+def test_rate__not_read_and_set_to_nothing__is_a_change(mini: AIModel) -> None:
+    part = AIModel.objects.defer("output_rate").get(pk=mini.pk)
+    part.output_rate = Decimal(0)
+    part.save(update_fields=["output_rate"])
+    assert mini.prices.latest("effective_from").value().headline("text")[1] == Decimal(0)
+
+
+def test_rename__refused_inside_a_transaction__leaves_it_usable(mini: AIModel) -> None:
+    receipt(Account.objects.create(key="acme", name="Acme"), model_asked="gpt-4o-mini").save()
+    mini.model_id = "other"
+    with pytest.raises(ModelInUse):
+        mini.save()
+    assert AIModel.objects.filter(model_id="gpt-4o-mini").exists()
