@@ -126,10 +126,14 @@ class RuleFormSet(RefusableFormSet):
     identity, first = "rule_id", "when"
 
     def clean(self) -> None:
-        """A rule without an id gets the next free one."""
+        """A rule without an id gets the next free one, and one without a position goes last."""
         kept = self.kept()
+        last = max((form.cleaned_data["position"] or 0 for form in kept), default=0)
         for form in kept:
             if not form.instance.rule_id:
                 free = next_rule_id(each.instance.rule_id for each in kept)
                 form.instance.rule_id = form.cleaned_data["rule_id"] = free
+            if form.instance.position is None:
+                last += 1
+                form.instance.position = form.cleaned_data["position"] = last
         super().clean()

@@ -120,8 +120,7 @@ def uncommitted() -> object | None:
 
 
 def lock_head() -> None:
-    """Have changes one after the other, until the transaction ends."""
-    locked = Head.objects.select_for_update().filter(pk=Head.PK)
-    if not locked:
-        Head.objects.get_or_create(pk=Head.PK)
-        list(locked.all())
+    """Have changes one after the other, until the transaction ends; the row has a version then."""
+    head = Head.objects.select_for_update().filter(pk=Head.PK).first()
+    if head is None or not head.version:
+        Head.objects.update_or_create(pk=Head.PK, defaults={"version": uuid4().hex})

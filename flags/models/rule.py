@@ -36,7 +36,8 @@ class Rule(Published):
     """When … serve …: a flag's rules are asked in order of their positions."""
 
     flag = models.ForeignKey("flags.Flag", on_delete=models.CASCADE, related_name="rules")
-    position = models.PositiveIntegerField(default=0, db_index=True)
+    # A new rule goes last.
+    position = models.PositiveIntegerField(default=None, blank=True, db_index=True)
     rule_id = models.CharField(
         "id",
         max_length=200,
@@ -74,6 +75,9 @@ class Rule(Published):
     def save(self, *args: Any, **options: Any) -> None:
         if not self.rule_id:
             self.rule_id = next_rule_id(self.flag.rules.values_list("rule_id", flat=True))
+        if self.position is None:
+            last = self.flag.rules.aggregate(last=models.Max("position"))["last"]
+            self.position = 0 if last is None else last + 1
         super().save(*args, **options)
 
 

@@ -84,12 +84,17 @@ HEADLINE: Final[Mapping[ModelType, tuple[Meter, ...]]] = MappingProxyType(
 Meters = Mapping[str, int] | Mapping[Meter, int]
 
 
-def check_quantity(name: str, quantity: object) -> Meter:
-    """Raises UnknownMeter, InvalidQuantity."""
+def meter_named(name: str) -> Meter:
+    """Raises UnknownMeter."""
     try:
-        meter = Meter(name)
+        return Meter(name)
     except ValueError:
         raise UnknownMeter(name, Meter) from None
+
+
+def check_quantity(name: str, quantity: object) -> Meter:
+    """Raises UnknownMeter, InvalidQuantity."""
+    meter = meter_named(name)
     if type(quantity) is not int or not 0 <= quantity <= MAX_QUANTITY:
         raise InvalidQuantity(name, quantity, least=0, most=MAX_QUANTITY)
     return meter

@@ -35,7 +35,10 @@ class RateLine(NamedTuple):
         """Pico-dollars for one; raises InvalidAmount where they would not be whole."""
         if not self.amount.is_finite() or self.amount <= 0 or self.per <= 0:
             raise InvalidAmount(self.meter, self.amount, self.per)
-        pico, rest = divmod(EXACT.scaleb(self.amount, DECIMALS), self.per)
+        try:
+            pico, rest = divmod(EXACT.scaleb(self.amount, DECIMALS), self.per)
+        except ArithmeticError:
+            raise InvalidAmount(self.meter, self.amount, self.per) from None
         if rest:
             raise InvalidAmount(self.meter, self.amount, self.per)
         return int(pico)

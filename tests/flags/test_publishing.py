@@ -24,7 +24,7 @@ from flags.document.restore import restore
 from flags.document.stored import canonical, content, document_in
 from flags.engine import DocumentError, Subject, compile, parse  # noqa: A004
 from flags.management import base
-from flags.models import AccountOverride, Flag, Revision, Rule, Segment
+from flags.models import AccountOverride, Flag, Head, Revision, Rule, Segment
 from igny8_core.modules.accounts.models import Account
 from tests.benchmarks import tables
 from tests.conftest import ROOT, Manage, environment, examples
@@ -54,6 +54,14 @@ def test_publish__nothing_changed__is_the_last_revision() -> None:
     first = publishing.publish()
     Flag.objects.create(name="f", note="a").delete()
     assert publishing.publish() == first
+    assert not publishing.is_pending()
+
+
+@pytest.mark.parametrize("rows", [[], [Head(pk=Head.PK)]])
+def test_publish__head_without_a_version__leaves_nothing_pending(rows: list[Head]) -> None:
+    Head.objects.all().delete()
+    Head.objects.bulk_create(rows)
+    publishing.publish()
     assert not publishing.is_pending()
 
 

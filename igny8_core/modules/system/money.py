@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -12,6 +12,7 @@ from django.db import models
 from igny8_core.pricing.money import DECIMALS, EXACT
 
 _LIMIT = 2**63
+_MOST = EXACT.scaleb(Decimal(_LIMIT - 1), -DECIMALS)
 
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ class UsdField(_Pico):
 
     def formfield(self, **options: Any) -> forms.Field | None:
         own: dict[str, Any] = {"form_class": forms.DecimalField, "decimal_places": DECIMALS}
-        for bound in ("min_value", "max_value"):
-            options.pop(bound, None)
+        options |= {"min_value": -_MOST, "max_value": _MOST}
         return models.Field.formfield(self, **{**own, **options})
 
     def from_db_value(self, value: int | None, *_context: object) -> Decimal | None:
@@ -45,11 +45,14 @@ class UsdField(_Pico):
             return None
         try:
             amount = EXACT.create_decimal(str(value))
-        except InvalidOperation:
+        except ArithmeticError:
             amount = Decimal("NaN")
         if not amount.is_finite():
             message = f"{value!r} is not an amount."
             raise ValidationError(message, code="invalid")
+        if not -_MOST <= amount <= _MOST:
+            message = f"{value} is over 9.2 million USD."
+            raise ValidationError(message, code="too_large")
         return amount
 
     def get_prep_value(self, value: Any) -> int | None:
@@ -60,9 +63,6 @@ class UsdField(_Pico):
         if pico != pico.to_integral_value():
             message = f"{value} has more than {DECIMALS} decimals."
             raise ValidationError(message, code="too_precise")
-        if not -_LIMIT <= pico < _LIMIT:
-            message = f"{value} is over 9.2 million USD."
-            raise ValidationError(message, code="too_large")
         return int(pico)
 
     def value_to_string(self, obj: models.Model) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -13,9 +13,11 @@ from igny8_core.modules.system.money import UsdField
 from igny8_core.modules.system.saved_rows import SavedRowsQuerySet
 from igny8_core.pricing import prices
 from igny8_core.pricing.conditions import parse_condition
-from igny8_core.pricing.errors import InvalidAmount, InvalidCondition
-from igny8_core.pricing.meters import Meter
+from igny8_core.pricing.errors import InvalidAmount, InvalidCondition, UnknownMeter
+from igny8_core.pricing.meters import Meter, meter_named
 from igny8_core.pricing.prices import PER_MILLION
+
+_FIELDS: Final[dict[type[AIError], str]] = {UnknownMeter: "meter", InvalidCondition: "condition"}
 
 
 class RateLine(Published):
@@ -46,21 +48,23 @@ class RateLine(Published):
         return str(self.value())
 
     def value(self) -> prices.RateLine:
-        """Raises InvalidCondition."""
+        """Raises UnknownMeter, InvalidAmount, InvalidCondition."""
         condition = parse_condition(self.condition or {})
         amount = UsdField().to_python(self.amount)
         if amount is None:
             raise InvalidAmount(self.meter, self.amount, self.per)
-        return prices.RateLine(Meter(self.meter), amount, self.per, condition, self.condition)
+        return prices.RateLine(meter_named(self.meter), amount, self.per, condition, self.condition)
 
     def clean(self) -> None:
         super().clean()
         if self.condition is None:
             self.condition = {}
+        if not self.meter or self.amount is None or self.per is None:
+            return  # their fields say so
         try:
             self.check_rate()
         except AIError as error:
-            field = "condition" if isinstance(error, InvalidCondition) else "amount"
+            field = _FIELDS.get(type(error), "amount")
             raise ValidationError({field: ValidationError(str(error), code=error.code)}) from None
 
     def check_rate(self) -> int:

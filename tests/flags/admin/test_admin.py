@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -70,6 +71,32 @@ def test_flag__with_variants_and_rules__is_saved_and_answers(
     assert [(each.rule_id, each.serve) for each in flag.rules.all()] == [("r1", {"variant": "b"})]
     assert (flag.default, flag.salt) == ({"split": {"a": 1, "b": 1}}, "headline")
     assert flag.is_active_for_account(acme)
+
+
+def test_rule__added_below_the_others__goes_last(admin_client: Client) -> None:
+    flag = Flag.objects.create(name="headline", kind="str")
+    for row in TWO:
+        Variant.objects.create(flag=flag, **row)
+    for name in ("first", "second"):
+        Rule.objects.create(flag=flag, name=name, serve={"variant": "a"}, when=json.loads(PRO))
+    page = admin_client.get(f"/admin/flags/flag/{flag.pk}/change/").content.decode()
+    assert 'name="rules-__prefix__-position" value' not in page
+    stored = {
+        "variants": [
+            {"id": row.pk, "flag": flag.pk, "key": row.key, "value": row.value}
+            for row in flag.variants.all()
+        ],
+        "rules": [
+            {"id": row.pk, "flag": flag.pk, **rule(name=row.name, position=row.position)}
+            for row in flag.rules.all()
+        ],
+    }
+    stored["rules"] += [rule(name=name, position="") for name in ("third", "fourth")]
+    data = posted(**stored, stored=2)
+    url = f"/admin/flags/flag/{flag.pk}/change/"
+    assert admin_client.post(url, data).status_code == 302
+    names = [row["name"] for row in export.flag_of(flag)["rules"]]
+    assert names == ["first", "second", "third", "fourth"]
 
 
 def test_flag__opened_and_saved_as_it_is__changes_nothing(admin_client: Client) -> None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.test import Client
@@ -372,6 +373,12 @@ def test_price_page__begun_price__is_read_and_its_deletion_refused(
         ([{**INTO, "condition": '{"tier": 5}'}], {}, "condition is &#x27;tier&#x27;"),
         ([{**INTO, "amount": "0"}], {}, "input_tokens at 0 per 1000000 is no rate"),
         ([{**INTO, "amount": "x"}], {}, "Enter a number."),
+        ([{**INTO, "amount": "10000000"}], {}, "less than or equal to 9223372.0368"),
+        ([{**INTO, "amount": "1e400"}], {}, "less than or equal to 9223372.0368"),
+        ([{**INTO, "amount": "1e999999999"}], {}, "less than or equal to 9223372.0368"),
+        ([{**INTO, "amount": "1" * 60}], {}, "less than or equal to 9223372.0368"),
+        ([{**INTO, "amount": "1", "per": "99999999999999999999"}], {}, "less than or equal to"),
+        ([{**INTO, "meter": "nope"}], {}, "nope is not one of the available choices"),
     ],
 )
 def test_price_page__nonsense__is_said_on_the_page_and_saves_nothing(
@@ -385,6 +392,24 @@ def test_price_page__nonsense__is_said_on_the_page_and_saves_nothing(
     assert page.status_code == 200
     assert sentence in page.content.decode()
     assert mini.prices.count() == 1
+
+
+def test_price_page__amount_that_is_none__is_told_once(admin_client: Client, mini: AIModel) -> None:
+    page = admin_client.post(ADD, price_form(mini, {**INTO, "amount": "x"}))
+    (lines_below,) = page.context["inline_admin_formsets"]
+    assert lines_below.formset.forms[0].errors == {"amount": ["Enter a number."]}
+
+
+@pytest.mark.parametrize("amount", ["1e30", "1e400", "-1e400", "9300000"])
+def test_rate_line__amount_too_large_to_keep__is_refused_by_name(amount: str) -> None:
+    with pytest.raises(ValidationError, match=r"over 9\.2 million"):
+        RateLine(meter="input_tokens", amount=amount).value()
+
+
+def test_rate_line__amount_beyond_exact_arithmetic__is_no_rate() -> None:
+    line = prices.RateLine(Meter.INPUT_TOKENS, Decimal("1e400"), 3)
+    with pytest.raises(InvalidAmount, match="1E\\+400"):
+        line.pico  # noqa: B018
 
 
 def test_rate__changed_and_saved_without_it_first__is_published_when_it_is_written(
