@@ -6,8 +6,10 @@ In what a command prints, “…” stands for anything on its line, and alone o
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -80,17 +82,17 @@ def client(client: Client, admin_client: Client) -> Client:
     return admin_client
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("paper", PAGES, ids=lambda paper: paper.stem)
 def test_page__its_examples__run(
-    page: Path, manage: Manage, client: Client, settings: Any, tmp_path: Path
+    paper: Path, manage: Manage, client: Client, settings: Any, tmp_path: Path
 ) -> None:
     settings.DEBUG = True  # as `make demo` writes it
     settings.STATIC_ROOT = tmp_path
     known: dict[str, Any] = {}
-    for example in examples(page):
+    for example in examples(paper):
         match example.language:
             case "python":
-                exec(compile(example.text, page.name, "exec"), known)  # noqa: S102
+                exec(compile(example.text, paper.name, "exec"), known)  # noqa: S102
             case "json":
                 known["text"] = example.text
                 json.loads(example.text)
@@ -136,11 +138,13 @@ def test_operations__the_servers_command__serves(demo_database: Path, tmp_path: 
         env={**environment(demo_database), "FLAGS_SNAPSHOT_FILE": str(tmp_path / "copy")},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         assert answered(f"http://127.0.0.1:{port}/readyz")["status"] == "ok"
     finally:
-        server.terminate()
+        # A worker that is being started may miss the server's word to stop.
+        os.killpg(server.pid, signal.SIGKILL)
         server.wait()
 
 
@@ -157,10 +161,10 @@ def answered(address: str) -> Any:
             time.sleep(0.1)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_page__its_links__lead_somewhere(page: Path) -> None:
-    for link in LINK.findall(page.read_text()):
-        assert (page.parent / link).exists(), link
+@pytest.mark.parametrize("paper", PAGES, ids=lambda paper: paper.stem)
+def test_page__its_links__lead_somewhere(paper: Path) -> None:
+    for link in LINK.findall(paper.read_text()):
+        assert (paper.parent / link).exists(), link
 
 
 def test_readme__is_short() -> None:

@@ -36,7 +36,7 @@ def read(key: str) -> Facts:
 
 
 def read_keys(keys: Sequence[str]) -> Iterator[Facts]:
-    """The same of many keys. Three queries."""
+    """The facts about the accounts with these keys. Three queries."""
     there = {account.key: account.flag_traits() for account in _accounts().filter(key__in=keys)}
     for facts in _read_many({key: there.get(key, {}) for key in keys}):
         yield facts if facts.key in there else replace(facts, is_stored=False)

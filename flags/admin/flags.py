@@ -85,11 +85,7 @@ class RuleInline(StackedInline):
 @admin.register(Flag)
 class FlagAdmin(PublishingAdmin):
     form = FlagForm
-    actions: ClassVar = [
-        waffle_admin.enable_for_all,
-        waffle_admin.disable_for_all,
-        waffle_admin.delete_individually,
-    ]
+    actions: ClassVar = [waffle_admin.enable_for_all, waffle_admin.disable_for_all]
     list_display: ClassVar = ["name", "kind", "state", "rule_count", "serves", "overridden", "note"]
     list_filter: ClassVar = ["kind", "is_on", "everyone", "superusers", "staff", "authenticated"]
     search_fields: ClassVar = ["name", "note"]

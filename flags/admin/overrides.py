@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from flags.admin.refusing import author_of
 from flags.models import AccountOverride
 
 
@@ -38,7 +39,7 @@ class AccountOverrideAdmin(ModelAdmin):
         change: bool,  # noqa: FBT001 - Django's
     ) -> None:
         if not change:
-            obj.author = request.user.get_username()
+            obj.author = author_of(request)
         super().save_model(request, obj, form, change)
 
     @admin.display(description="State")

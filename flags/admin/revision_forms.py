@@ -11,7 +11,10 @@ class CompareForm(forms.Form):
     after = forms.IntegerField(min_value=1, widget=UnfoldAdminIntegerFieldWidget)
 
 
-class CommentForm(forms.Form):
+class RollBackForm(forms.Form):
+    """Going back, from the revision that was the newest when the page was made."""
+
+    newest = forms.IntegerField(widget=forms.HiddenInput)
     comment = forms.CharField(
         max_length=500,
         required=False,

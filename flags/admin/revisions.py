@@ -15,7 +15,8 @@ from unfold.admin import ModelAdmin
 
 from flags import publishing
 from flags.admin.comparing import content_or_fault, raw_differences
-from flags.admin.revision_forms import CommentForm, CompareForm
+from flags.admin.refusing import author_of
+from flags.admin.revision_forms import CompareForm, RollBackForm
 from flags.document.check import check
 from flags.document.sentences import sentences
 from flags.document.stored import UnknownRevision, UnusableRevision
@@ -65,8 +66,7 @@ class RevisionAdmin(ModelAdmin):
                 "<int:number>/rollback/", self._view(self.rollback), name="flags_revision_rollback"
             ),
         ]
-        urls: list[URLPattern] = super().get_urls()
-        return own + urls
+        return [*own, *super().get_urls()]
 
     def _view(self, view: Any) -> Any:
         return self.admin_site.admin_view(view)
@@ -147,21 +147,21 @@ class RevisionAdmin(ModelAdmin):
         if not self.may_publish(request):
             raise PermissionDenied
         row = self._row(request, number)
-        form = CommentForm(request.POST if request.method == "POST" else None)
-        context: dict[str, Any] = {"row": row, "form": form}
-        go_back = partial(publishing.roll_back, number, author=request.user.get_username())
+        go_back = partial(publishing.roll_back, number, author=author_of(request))
         last = Revision.objects.defer("text").first()
-        context["is_pending"] = publishing.is_pending()
+        newest = last.number if last else 0
+        form = RollBackForm(request.POST or None, initial={"newest": newest})
+        is_pending = publishing.is_pending()
+        context: dict[str, Any] = {"row": row, "form": form, "is_pending": is_pending}
         try:
-            if request.method == "POST" and form.is_valid():
+            if form.is_valid() and form.cleaned_data["newest"] != newest:
+                messages.warning(request, f"Revision {newest} was published meanwhile: look again.")
+                return HttpResponseRedirect(request.get_full_path())
+            if form.is_valid():
                 done = go_back(comment=form.cleaned_data["comment"])
-                gone = "; what was not published is gone." if context["is_pending"] else "."
-                said = (
-                    f" says what revision {number} said."
-                    if done != last
-                    else f" says that already{gone}"
-                )
-                messages.success(request, f"Revision {done.number}{said}")
+                gone = "; what was not published is gone" if is_pending else ""
+                said = f"what revision {number} said" if done != last else f"that already{gone}"
+                messages.success(request, f"Revision {done.number} says {said}.")
                 return HttpResponseRedirect(reverse("admin:flags_revision_change", args=[done.pk]))
             would_be = publishing.preview(go_back)
             context["sentences"] = would_be.summary if would_be != last else []
@@ -176,7 +176,7 @@ class RevisionAdmin(ModelAdmin):
         if not self.may_publish(request):
             raise PermissionDenied
         try:
-            done = publishing.publish(author=request.user.get_username())
+            done = publishing.publish(author=author_of(request))
         except DocumentError as error:
             messages.error(request, str(error))
         else:

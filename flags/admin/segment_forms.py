@@ -27,7 +27,7 @@ class KeysField(forms.CharField):
 
 
 class KeysFileField(forms.FileField):
-    """The same in a text file."""
+    """Accounts' keys in a text file, one a line."""
 
     widget = UnfoldAdminFileFieldWidget
 

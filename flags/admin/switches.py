@@ -16,11 +16,7 @@ admin.site.unregister([Switch, Sample])
 
 @admin.register(Switch)
 class SwitchAdmin(PublishingAdmin):
-    actions: ClassVar = [
-        waffle_admin.enable_switches,
-        waffle_admin.disable_switches,
-        waffle_admin.delete_individually,
-    ]
+    actions: ClassVar = [waffle_admin.enable_switches, waffle_admin.disable_switches]
     list_display: ClassVar = ["name", "active", "note", "created", "modified"]
     list_filter: ClassVar = ["active"]
     search_fields: ClassVar = ["name", "note"]
@@ -28,7 +24,6 @@ class SwitchAdmin(PublishingAdmin):
 
 @admin.register(Sample)
 class SampleAdmin(ModelAdmin):
-    actions: ClassVar = [waffle_admin.delete_individually]
     list_display: ClassVar = ["name", "percent", "note", "created", "modified"]
     search_fields: ClassVar = ["name", "note"]
     list_per_page = 25

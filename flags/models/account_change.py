@@ -6,7 +6,7 @@ from django.db import models
 
 
 class AccountChange(models.Model):
-    """Facts about an account have changed; every process forgets what it has read of them."""
+    """Facts about an account have changed; every process reads them again."""
 
     key = models.CharField(max_length=200, blank=True, help_text="The account's; empty: all.")
 

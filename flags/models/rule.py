@@ -76,7 +76,7 @@ class Rule(Published):
         if not self.rule_id:
             self.rule_id = next_rule_id(self.flag.rules.values_list("rule_id", flat=True))
         if self.position is None:
-            last = self.flag.rules.aggregate(last=models.Max("position"))["last"]
+            last = self.flag.rules.aggregate(last=models.Max("position"))["last"]  # type: ignore[unreachable]
             self.position = 0 if last is None else last + 1
         super().save(*args, **options)
 

@@ -124,7 +124,10 @@ def line_of(entry: Json) -> RateLine:
 
 
 def moment_of(text: str) -> datetime:
-    """Raises ValueError, also for another way to write the moment."""
+    """Stricter than `fromisoformat`: equal moments are written alike, equal documents too.
+
+    Raises ValueError.
+    """
     at = datetime.strptime(text, _MOMENT).replace(tzinfo=UTC)
     if moment_text(at) != text:
         raise ValueError(text)

@@ -416,15 +416,28 @@ def test_pages__roll_back__shows_what_would_change_and_then_changes_it(
     url = f"/admin/flags/revision/{three[1].number}/rollback/"
     assert "flag g: removed" in admin_client.get(url).content.decode()
     assert Flag.objects.filter(name="g").exists()
-    page = admin_client.post(url, {"comment": "mistake"}, follow=True)
+    typed = {"comment": "mistake", "newest": three[2].number}
+    page = admin_client.post(url, typed, follow=True)
     done = Revision.objects.first()
     assert done is not None
     assert (done.author, done.comment, done.summary) == ("admin", "mistake", ["flag g: removed"])
     assert f"Revision {done.number} says what" in page.content.decode()
     assert not Flag.objects.filter(name="g").exists()
-    page = admin_client.post(url, {}, follow=True)
+    page = admin_client.post(url, {"newest": done.number}, follow=True)
     assert f"Revision {done.number} says that already." in page.content.decode()
     assert Revision.objects.first() == done
+
+
+def test_pages__roll_back_after_another_was_published__shows_it_first(
+    admin_client: Client, three: list[Revision]
+) -> None:
+    Flag.objects.create(name="h")
+    newest = publishing.publish()
+    url = f"/admin/flags/revision/{three[0].number}/rollback/"
+    page = admin_client.post(url, {"newest": three[2].number}, follow=True)
+    assert f"Revision {newest.number} was published meanwhile" in page.content.decode()
+    assert "flag h: removed" in page.content.decode()
+    assert Revision.objects.first() == newest
 
 
 def test_pages__roll_back_with_unpublished_changes__says_that_they_go(
@@ -433,7 +446,7 @@ def test_pages__roll_back_with_unpublished_changes__says_that_they_go(
     Flag.objects.create(name="h")
     url = f"/admin/flags/revision/{three[2].number}/rollback/"
     assert "going back discards them" in admin_client.get(url).content.decode()
-    page = admin_client.post(url, {}, follow=True)
+    page = admin_client.post(url, {"newest": three[2].number}, follow=True)
     assert "what was not published is gone" in page.content.decode()
     assert not Flag.objects.filter(name="h").exists()
 
@@ -445,7 +458,8 @@ def test_pages__damaged_revision__says_so_and_is_not_gone_back_to(
     for address in ("change", "rollback"):
         page = admin_client.get(f"/admin/flags/revision/{three[1].number}/{address}/")
         assert "does not match its checksum" in page.content.decode()
-    page = admin_client.post(f"/admin/flags/revision/{three[1].number}/rollback/")
+    typed = {"newest": three[2].number}
+    page = admin_client.post(f"/admin/flags/revision/{three[1].number}/rollback/", typed)
     assert Revision.objects.first() == three[2]
 
 

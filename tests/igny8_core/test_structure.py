@@ -28,6 +28,11 @@ PLANTED = {
     ),
     "two files": ("flags/document/export.py", "import flags.document.check", CIRCLE),
     "two folders": ("flags/accounts/facts.py", "import flags.live.copy", CIRCLE),
+    "behind the face": (
+        "igny8_core/modules/usage/receipts.py",
+        "import flags.document.export",
+        "The house asks flags by its faces alone",
+    ),
     "a framework in a pure room": (
         "igny8_core/tasks/needs.py",
         "import django.conf",
@@ -75,3 +80,15 @@ def test_imports__as_they_are__hold(broken: dict[str, list[str]]) -> None:
 @pytest.mark.parametrize("name", PLANTED)
 def test_imports__planted_violation__is_caught(broken: dict[str, list[str]], name: str) -> None:
     assert PLANTED[name][2] in broken[name]
+
+
+def test_files__over_200_lines__are_few_and_say_why() -> None:
+    files = [file for name in ("igny8_core", "flags") for file in (ROOT / name).rglob("*.py")]
+    ours = [file for file in files if "migrations" not in file.parts]
+    long = [file for file in ours if len(file.read_text().splitlines()) > 200]
+    assert len(long) <= 10
+    assert [file.name for file in long if "Over 200 lines: " not in file.read_text()] == []
+
+
+def test_pipeline__has_twelve_modules_at_most() -> None:
+    assert len([*(ROOT / "igny8_core" / "ai").glob("[!_]*.py")]) <= 12

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,6 +39,7 @@ class Command(base.ActionCommand):
 
     def add_rollback(self, parser: ArgumentParser) -> None:
         parser.add_argument("number", type=int)
+        _add_dry_run(parser)
         base.add_comment(parser)
 
     def add_export(self, parser: ArgumentParser) -> None:
@@ -46,7 +48,7 @@ class Command(base.ActionCommand):
 
     def add_apply(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
-        parser.add_argument("--dry-run", action="store_true", help="show what would change")
+        _add_dry_run(parser)
         base.add_comment(parser)
 
     def do_list(self, **options: Any) -> None:
@@ -93,14 +95,7 @@ class Command(base.ActionCommand):
             self.stdout.write(sentence)
 
     def do_rollback(self, **options: Any) -> None:
-        last = Revision.objects.first()
-        done = publishing.roll_back(
-            options["number"], author=base.user(), comment=options["comment"]
-        )
-        if options["json"]:
-            self.print_json({**base.revision_json(done), "is_new": done != last})
-        else:
-            self._print(done, last)
+        self._make(partial(publishing.roll_back, options["number"]), **options)
 
     def do_export(self, **options: Any) -> None:
         number = options["number"]
@@ -124,9 +119,13 @@ class Command(base.ActionCommand):
             source = options["file"].read_bytes()
         except OSError as error:
             raise base.CommandRefused(f"{options['file']}: {error.strerror}.") from None
+        self._make(partial(publishing.apply, source), **options)
+
+    def _make(self, make: Callable[..., Revision], **options: Any) -> None:
+        """Make a revision, or show what it would be."""
         last = Revision.objects.first()
-        apply = partial(publishing.apply, source, author=base.user(), comment=options["comment"])
-        done = publishing.preview(apply) if options["dry_run"] else apply()
+        make = partial(make, author=base.user(), comment=options["comment"])
+        done = publishing.preview(make) if options["dry_run"] else make()
         if options["dry_run"] and done != last and not options["json"]:
             self.stdout.write("Nothing is changed yet. It would be:")
         if options["json"]:
@@ -142,6 +141,10 @@ class Command(base.ActionCommand):
         self.stdout.write(f"Revision {done.number}:")
         for sentence in done.summary:
             self.stdout.write(f"  {sentence}")
+
+
+def _add_dry_run(parser: ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="show what would change")
 
 
 def _moment(row: Revision) -> str:

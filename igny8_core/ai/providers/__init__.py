@@ -1,4 +1,4 @@
-"""Who answers an AI request: one file per provider, behind one Protocol."""
+"""Who answers an AI request: one folder per provider, behind one Protocol."""
 
 from __future__ import annotations
 

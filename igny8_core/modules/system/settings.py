@@ -149,7 +149,7 @@ class IntegrationSettings(ProviderKeys, Parameters):
 
     @classmethod
     def preferences_of_many(cls, keys: Sequence[str]) -> dict[str, dict[str, str]]:
-        """The same by the accounts' keys, of those that prefer any. One query."""
+        """By account's key the models that it prefers, of those that prefer any. One query."""
         columns = [f"{each}_model__model_id" for each in ModelType]
         rows = cls.objects.filter(account__key__in=keys).values_list("account__key", *columns)
         found = {

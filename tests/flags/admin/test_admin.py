@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from waffle.models import Sample, Switch
 
 from flags.document import export
 from flags.models import AccountOverride, Flag, Rule, Segment, Trait, Variant
@@ -217,7 +218,7 @@ def test_flag__changed_so_that_another_breaks__is_refused_and_stays(admin_client
     ]
     assert flag.variants.count() == 2
     for url in (f"/admin/flags/flag/{flag.pk}/delete/", "/admin/flags/flag/"):
-        action = {"action": "delete_individually", "_selected_action": [flag.pk], "post": "yes"}
+        action = {"action": "delete_selected", "_selected_action": [flag.pk], "post": "yes"}
         page = admin_client.post(url, action, follow=True)
         (message,) = page.context["messages"]
         assert "There is no flag 'headline'." in str(message)
@@ -225,6 +226,15 @@ def test_flag__changed_so_that_another_breaks__is_refused_and_stays(admin_client
     other.delete()
     admin_client.post(f"/admin/flags/flag/{flag.pk}/delete/", {"post": "yes"})
     assert not Flag.objects.exists()
+
+
+@pytest.mark.parametrize("rows", ["flags/flag", "waffle/switch", "waffle/sample"])
+def test_list__deletes_by_one_action_that_asks(admin_client: Client, rows: str) -> None:
+    Flag.objects.create(name="f")
+    Switch.objects.create(name="s")
+    Sample.objects.create(name="s", percent=1)
+    choices = admin_client.get(f"/admin/{rows}/").context["action_form"].fields["action"].choices
+    assert [name for name, _ in choices if "delete" in name] == ["delete_selected"]
 
 
 def test_variant__that_a_live_override_serves__cannot_go(

@@ -13,7 +13,7 @@ from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from flags.admin.refusing import PublishingAdmin
+from flags.admin.refusing import PublishingAdmin, author_of
 from igny8_core.errors import AIError
 from igny8_core.modules.system.prices import ModelPrice
 from igny8_core.modules.system.rate_lines import RateLine
@@ -84,7 +84,7 @@ class ModelPriceAdmin(PublishingAdmin):
         return actions
 
     def save_model(self, request: HttpRequest, obj: ModelPrice, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
-        obj.author = request.user.get_username()
+        obj.author = author_of(request)
         super().save_model(request, obj, form, change)
 
     def state(self, price: ModelPrice) -> str:
