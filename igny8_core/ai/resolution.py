@@ -1,6 +1,6 @@
 """The pipeline's answer: the model for an account's task, its price, and why.
 
-Over 200 lines, because the reasons and refusals are listed here, each once.
+Over 200 lines: the reasons and refusals are listed here, each once.
 """
 
 from __future__ import annotations
