@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
 
 from flags.models import Segment
@@ -26,10 +28,24 @@ class KeysField(forms.CharField):
         return bool(self.to_python(data) != (initial or []))
 
 
+class KeysFileWidget(UnfoldAdminFileFieldWidget):
+    """A page that is shown again has lost the file: browsers do not keep it."""
+
+    def render(self, name: str, value: Any, *args: Any, **options: Any) -> SafeString:
+        box: SafeString = super().render(name, value, *args, **options)
+        if not value:
+            return box
+        hint = '{}<p class="text-sm text-red-600 dark:text-red-400">Choose {} again.</p>'
+        return format_html(hint, box, value)
+
+
 class KeysFileField(forms.FileField):
     """Accounts' keys in a text file, one a line."""
 
-    widget = UnfoldAdminFileFieldWidget
+    widget = KeysFileWidget
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return data or initial
 
     def clean(self, data: Any, initial: Any = None) -> Any:
         uploaded: Any = super().clean(data, initial)

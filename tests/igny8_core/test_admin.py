@@ -291,6 +291,17 @@ def test_global_settings__key_typed_kept_and_removed(admin_client: Client) -> No
     assert GlobalIntegrationSettings.load().openai_api_key is None
 
 
+def test_global_settings__refused_beside_a_typed_key__asks_for_the_key_again(
+    admin_client: Client,
+) -> None:
+    url = "/admin/system/globalintegrationsettings/1/change/"
+    typed = form(admin_client, url, openai_api_key="sk-typed-0123456789", temperature="9")
+    page = admin_client.post(url, typed).content.decode()
+    assert page.count("type it again") == 1
+    assert "sk-typed" not in page
+    assert "type it again" not in admin_client.get(url).content.decode()
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -359,6 +359,15 @@ def test_segment__that_does_not_check__says_so_on_the_field(
     assert not Segment.objects.exists()
 
 
+@pytest.mark.parametrize("rules", ["[[1]]", '[[{"op": "segment", "values": ["no"]}]]'])
+def test_segment__refused_beside_a_file__asks_for_the_file_again(
+    admin_client: Client, rules: str
+) -> None:
+    data = segment(rules=rules, include_file=SimpleUploadedFile("keys.txt", b"acme"))
+    page = admin_client.post("/admin/flags/segment/add/", data).content.decode()
+    assert page.count("Choose keys.txt again.") == 1
+
+
 def test_trait__that_a_rule_asks__cannot_go_or_change_its_type(admin_client: Client) -> None:
     admin_client.post(ADD, posted(variants=TWO, rules=[rule()]))
     plan = Trait.objects.get(name="plan")

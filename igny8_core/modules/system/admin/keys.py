@@ -24,10 +24,14 @@ class KeyWidget(UnfoldAdminPasswordWidget):
         box = super().render(
             name, None, {**(attrs or {}), "autocomplete": "new-password"}, renderer
         )
-        kept = value if isinstance(value, Secret) else None
-        return render_to_string(
-            "system/key.html", {"box": box, "name": name, "kept": str(kept) if kept else None}
-        )
+        context = {
+            "box": box,
+            "name": name,
+            "kept": str(value) if isinstance(value, Secret) else None,
+            # A page that is shown again, because something on it was refused.
+            "is_typed": isinstance(value, str) and value != "",
+        }
+        return render_to_string("system/key.html", context)
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         typed = super().value_from_datadict(data, files, name)
