@@ -18,6 +18,7 @@ READ_FIRST: Final = 0
 STALE: Final = 1
 # Accounts are counted in so many parts, by the hash of their keys.
 _PARTS: Final = 256
+_FAULTS_KEPT: Final = 1_000
 
 
 class FactsCache:
@@ -40,8 +41,9 @@ class FactsCache:
     def clear(self) -> None:
         self.newer: dict[str, Facts] = {}
         self.older: dict[str, Facts] = {}
-        # Why the database could not be read last time.
+        # Why the database could not be read last time, and why some accounts could not.
         self.fault: str | None = None
+        self._unreadable: dict[str, str] = {}
 
     def reset_after_fork(self) -> None:
         """In the child nobody will release the lock, and there is no thread."""
@@ -49,6 +51,13 @@ class FactsCache:
         # Whether a thread reads stale facts again, and the keys of those that it is to read.
         self.has_thread = False
         self.to_read: dict[str, None] = {}
+
+    def is_news(self, key: str, fault: str) -> bool:
+        """Whether the account had another fault before, or none that is remembered."""
+        if len(self._unreadable) >= _FAULTS_KEPT:
+            self._unreadable.clear()
+        before, self._unreadable[key] = self._unreadable.get(key), fault
+        return before != fault
 
     def find(self, key: str) -> Facts | None:
         facts = self.newer.get(key)

@@ -1,14 +1,14 @@
 """The facts about an account: from the cache, or read when it is first met or has changed.
 
 Facts that are only old serve on until the thread that keeps the snapshot current has read them
-again.
+again. A fault of one account, such as a `flag_traits()` that raises, harms that account alone.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
+from django.db import DataError, connection
 from django.db import Error as DatabaseError
-from django.db import connection
 
 from flags.accounts import reading
 from flags.accounts.cache import cache
@@ -63,13 +63,44 @@ def facts_of_many(accounts: Iterable[Any]) -> Iterator[tuple[Any, Facts]]:
     left = iter(accounts)
     while some := list(islice(left, _AT_ONCE)):
         try:
-            found = list(reading.read_many(some))
+            found = _taken_apart(reading.read_many, some)
         except DatabaseError as error:
             _note(error)
-            found = [
-                Facts(account.key, dict(account.flag_traits()), is_known=False) for account in some
-            ]
+            found = _taken_apart(_from_rows_alone, some)
         yield from zip(some, found, strict=True)
+
+
+def _from_rows_alone(accounts: Sequence[Any]) -> Iterator[Facts]:
+    """Without the database nothing but the traits is known."""
+    for account in accounts:
+        yield Facts(account.key, dict(account.flag_traits()), is_known=False)
+
+
+def _taken_apart(
+    read: Callable[[Sequence[Any]], Iterable[Facts]], some: Sequence[Any]
+) -> list[Facts]:
+    """The facts of each row or key; raises DatabaseError where the database is at fault."""
+    try:
+        return [*read(some)]
+    except DatabaseError as error:
+        if not isinstance(error, DataError):
+            raise
+        fault: Exception = error
+    except Exception as error:  # noqa: BLE001 - of the host's own code; told below
+        fault = error
+    if len(some) == 1:
+        key = getattr(some[0], "key", some[0])
+        return [_unreadable(key, cache.find(key), time.time_ns() // 1000, fault)]
+    middle = len(some) // 2
+    return _taken_apart(read, some[:middle]) + _taken_apart(read, some[middle:])
+
+
+def _unreadable(key: str, known: Facts | None, now_us: int, fault: Exception) -> Facts:
+    """What was known of an account that cannot be read, else nothing; it is read again when old."""
+    if cache.is_news(key, repr(fault)):
+        logger.error("Facts of account %r cannot be read: %r", key, fault, exc_info=fault)
+    known = known or Facts(key, is_known=False, is_stored=True)
+    return replace(known, fresh_until_us=now_us + cache.ttl_us)
 
 
 def _with_traits_of(account: Any, facts: Facts) -> Facts:
@@ -110,11 +141,15 @@ def _read(key: str, known: Facts | None, now_us: int) -> Facts:
         facts = reading.read(key)
     except SynchronousOnlyOperation:
         return _read_beside_the_loop(key, known, now_us)
+    except DataError as error:
+        return _unreadable(key, known, now_us, error)
     except DatabaseError as error:
         _note(error)
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
         return _unread(key, known, now_us)
+    except Exception as error:  # noqa: BLE001 - of the host's own code; told there
+        return _unreadable(key, known, now_us, error)
     _note(None)
     cache.misses += 1
     facts.fresh_until_us = now_us + cache.ttl_us
@@ -159,7 +194,7 @@ def keys_to_read() -> dict[str, int]:
 
 def read_again(keys: dict[str, int]) -> None:
     """For the thread: read these keys' facts and keep them. Three queries."""
-    for facts in reading.read_keys([*keys]):
+    for facts in _taken_apart(reading.read_keys, [*keys]):
         facts.fresh_until_us = time.time_ns() // 1000 + cache.ttl_us
         if facts.key is not None and cache.keep(facts.key, facts, keys[facts.key]):
             cache.to_read.pop(facts.key, None)

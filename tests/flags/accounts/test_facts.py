@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
@@ -15,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from flags import live
 from flags.accounts.cache import ALL_ACCOUNTS, cache
 from flags.accounts.heard import hear_changes
-from flags.accounts.lookup import facts_of, facts_of_key, keys_to_read, read_again
+from flags.accounts.lookup import facts_of, facts_of_key, facts_of_many, keys_to_read, read_again
 from flags.models import AccountChange, AccountOverride, Flag, Segment
 from flags.models.keys import EXCLUDED, INCLUDED
 from flags.models.pending import changing, forget_ended_threads
@@ -296,6 +297,55 @@ def test_change_heard_from_elsewhere__what_was_known_serves_until_the_thread_has
     with django_assert_num_queries(0):
         assert facts_of(acme).traits["plan"] == "free"
         assert facts_of(bolt) is other
+
+
+@pytest.fixture
+def accounts(db: None) -> list[Account]:
+    """Two hundred, of which a raw write has left one whose traits are no mapping."""
+    rows = [Account(key=f"a{number}", name="A", plan="pro") for number in range(200)]
+    Account.objects.bulk_create(rows)
+    Account.objects.filter(key="a77").update(traits=[1])
+    return [*Account.objects.order_by("pk")]
+
+
+def test_account_that_cannot_be_read__harms_itself_alone(
+    accounts: list[Account], caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        found = {account.key: facts.traits for account, facts in facts_of_many(accounts)}
+        assert [key for key, traits in found.items() if traits.get("plan") != "pro"] == ["a77"]
+        assert not facts_of(accounts[77]).is_known
+        assert not facts_of_key("a77").is_known
+    assert [each.getMessage().partition(" cannot")[0] for each in caplog.records] == [
+        "Facts of account 'a77'"
+    ]
+
+
+@COMMITTED
+@pytest.mark.parametrize("bad", ["a77", "a\0b", "a\ud800b"])
+def test_refresh__with_an_account_that_cannot_be_read__reads_the_others(
+    accounts: list[Account], bad: str
+) -> None:
+    database_is_asked()
+    for account in accounts:
+        facts_of(account)
+    cache.mark_stale(ALL_ACCOUNTS)
+    keys = {account.key: cache.invalidations(account.key) for account in accounts}
+    keys |= {bad: cache.invalidations(bad)}
+    cache.to_read |= dict.fromkeys(keys)
+    read_again(keys)
+    now_us = time.time_ns() // 1000
+    assert not cache.to_read
+    stale = [key for key in keys if key != bad and not cache.is_fresh(cache.newer[key], now_us)]
+    assert stale == []
+
+
+def test_account__that_can_be_read_again__is_known(accounts: list[Account]) -> None:
+    account = accounts[77]
+    assert not facts_of(account).is_known
+    account.traits = {}
+    account.save()
+    assert facts_of(account).traits["plan"] == "pro"
 
 
 @COMMITTED
