@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from constance import config
+from constance.backends.database import DatabaseBackend
+from constance.codecs import loads
+from constance.models import Constance
 from constance.utils import get_values
 from django.conf import settings
+from django.db import DatabaseError
 
 from igny8_core.errors import AIError
 
@@ -20,13 +25,40 @@ class InvalidLiveSetting(AIError):
         super().__init__(f"The live setting {name} is {value!r}; it must be {rule}.")
 
 
+class LiveSettingsUnread(AIError):
+    code = "live_settings_unread"
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"The live settings cannot be read, and never were here: {error}")
+
+
+class LastKnownBackend(DatabaseBackend):  # type: ignore[misc]
+    """Constance's, but without the database the values are what they were, not the defaults."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last_known: dict[str, Any] | None = None
+
+    def mget(self, keys: Iterable[str]) -> dict[str, Any]:
+        """The stored values of these. One query; raises LiveSettingsUnread."""
+        try:
+            stored = dict(Constance.objects.values_list("key", "value"))
+        except DatabaseError as error:
+            if self._last_known is None:
+                raise LiveSettingsUnread(error) from error
+        else:
+            self._last_known = {name: loads(value) for name, value in stored.items()}
+        known = self._last_known
+        return {key: known[key] for key in keys if key in known}
+
+
 class LiveSettings(NamedTuple):
     request_timeout_s: float
     offline_answers: bool
 
 
 def load() -> LiveSettings:
-    """The values in force; raises InvalidLiveSetting. One query."""
+    """The values in force; raises InvalidLiveSetting, LiveSettingsUnread. One query."""
     values = get_values()
     timeout_s = values["AI_REQUEST_TIMEOUT_S"]
     if not settings.LEAST_TIMEOUT_S <= timeout_s <= settings.MOST_TIMEOUT_S:

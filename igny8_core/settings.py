@@ -158,7 +158,7 @@ if env.boolean("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # What operators change while it runs; read in live_settings.py alone.
-CONSTANCE_BACKEND = "constance.backends.database.DatabaseBackend"
+CONSTANCE_BACKEND = "igny8_core.live_settings.LastKnownBackend"
 LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 0.1, 3600
 CONSTANCE_ADDITIONAL_FIELDS = {
     **UNFOLD_CONSTANCE_ADDITIONAL_FIELDS,

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from constance import config
 from constance.models import Constance
 from django.conf import settings
+from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from igny8_core import live_settings
@@ -31,3 +35,27 @@ def test_settings__each__is_in_one_group_and_explained() -> None:
     grouped = [name for names in settings.CONSTANCE_CONFIG_FIELDSETS.values() for name in names]
     assert sorted(grouped) == sorted(settings.CONSTANCE_CONFIG)
     assert all(len(str(options[1])) > 20 for options in settings.CONSTANCE_CONFIG.values())
+
+
+@contextmanager
+def unreadable_settings() -> Iterator[None]:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE constance_constance RENAME TO constance_away")
+        yield
+        transaction.set_rollback(True)
+
+
+def test_load__without_the_database__is_what_was_known_last() -> None:
+    config.AI_OFFLINE_ANSWERS = False
+    assert not live_settings.load().offline_answers
+    with unreadable_settings():
+        assert not live_settings.load().offline_answers
+
+
+def test_load__never_read_and_without_the_database__says_so() -> None:
+    with (
+        unreadable_settings(),
+        pytest.raises(live_settings.LiveSettingsUnread, match=r"never were here: .*constance"),
+    ):
+        live_settings.LastKnownBackend().mget(["AI_OFFLINE_ANSWERS"])
