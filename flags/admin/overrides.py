@@ -9,11 +9,12 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from flags.admin.refusing import author_of
+from flags.admin.row_keys import RowKeys
 from flags.models import AccountOverride
 
 
 @admin.register(AccountOverride)
-class AccountOverrideAdmin(ModelAdmin):
+class AccountOverrideAdmin(RowKeys, ModelAdmin):
     list_display: ClassVar = [
         "account",
         "flag",

@@ -15,6 +15,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from flags import publishing
 from flags.admin.problems import ON_ROWS, PlacedProblem, problems_of, show
+from flags.admin.row_keys import RowKeys
 from flags.engine import DocumentError
 
 SHORT_TEXTS: Final = {TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}}
@@ -48,7 +49,7 @@ class PageRequest(HttpRequest):
     refusal: Exception | None
 
 
-class RefusingAdmin(ModelAdmin):
+class RefusingAdmin(RowKeys, ModelAdmin):
     """A POST is one transaction; what is refused in it is told on the page that it came from."""
 
     list_per_page = 25

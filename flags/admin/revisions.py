@@ -17,6 +17,7 @@ from flags import publishing
 from flags.admin.comparing import content_or_fault, raw_differences
 from flags.admin.refusing import author_of
 from flags.admin.revision_forms import CompareForm, RollBackForm
+from flags.admin.row_keys import RowKeys
 from flags.document.check import check
 from flags.document.sentences import sentences
 from flags.document.stored import UnknownRevision, UnusableRevision
@@ -27,7 +28,7 @@ _SHOWN = 3
 
 
 @admin.register(Revision)
-class RevisionAdmin(ModelAdmin):
+class RevisionAdmin(RowKeys, ModelAdmin):
     """Nothing here is edited: a revision is what was published."""
 
     list_display: ClassVar = ["number", "created_at", "author", "comment", "changes"]
@@ -138,8 +139,7 @@ class RevisionAdmin(ModelAdmin):
     def document(self, request: HttpRequest, number: int) -> HttpResponse:
         """The revision's text, as it is stored."""
         row = self._row(request, number)
-        name = f'attachment; filename="revision-{number}.json"'
-        headers = {"Content-Disposition": name}
+        headers = {"Content-Disposition": f'attachment; filename="revision-{number}.json"'}
         return HttpResponse(row.text, content_type="application/json", headers=headers)
 
     def rollback(self, request: HttpRequest, number: int) -> HttpResponse:

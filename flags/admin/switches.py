@@ -10,6 +10,7 @@ from waffle import admin as waffle_admin
 from waffle.models import Sample, Switch
 
 from flags.admin.refusing import PublishingAdmin
+from flags.admin.row_keys import RowKeys
 
 admin.site.unregister([Switch, Sample])
 
@@ -23,7 +24,7 @@ class SwitchAdmin(PublishingAdmin):
 
 
 @admin.register(Sample)
-class SampleAdmin(ModelAdmin):
+class SampleAdmin(RowKeys, ModelAdmin):
     list_display: ClassVar = ["name", "percent", "note", "created", "modified"]
     search_fields: ClassVar = ["name", "note"]
     list_per_page = 25

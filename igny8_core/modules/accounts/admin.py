@@ -11,19 +11,20 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from flags.admin.row_keys import RowChoices, RowKeys
 from igny8_core.modules.accounts.models import Account, Membership
 
 admin.site.unregister([User, Group])
 
 
-class MembershipInline(TabularInline):
+class MembershipInline(RowChoices, TabularInline):
     model = Membership
     extra = 0
     autocomplete_fields: ClassVar = ["user"]
 
 
 @admin.register(Account)
-class AccountAdmin(ModelAdmin):
+class AccountAdmin(RowKeys, ModelAdmin):
     list_display: ClassVar = ["key", "name", "plan", "country", "status", "is_internal"]
     list_filter: ClassVar = ["plan", "status", "is_internal"]
     search_fields: ClassVar = ["key", "name"]
@@ -35,7 +36,7 @@ class AccountAdmin(ModelAdmin):
 
 
 @admin.register(User)
-class UserAdmin(auth_admin.UserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(RowKeys, auth_admin.UserAdmin, ModelAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -43,5 +44,5 @@ class UserAdmin(auth_admin.UserAdmin, ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class GroupAdmin(auth_admin.GroupAdmin, ModelAdmin):
+class GroupAdmin(RowKeys, auth_admin.GroupAdmin, ModelAdmin):  # type: ignore[misc]
     list_per_page = 25

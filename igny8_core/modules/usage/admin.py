@@ -8,11 +8,12 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from flags.admin.row_keys import RowKeys
 from igny8_core.modules.usage.receipts import Receipt
 
 
 @admin.register(Receipt)
-class ReceiptAdmin(ModelAdmin):
+class ReceiptAdmin(RowKeys, ModelAdmin):
     list_display: ClassVar = [
         "created_at",
         "account",
