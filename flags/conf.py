@@ -22,6 +22,7 @@ NO_ACCOUNT_MODEL: Final = "flags.FLAGS_ACCOUNT_MODEL_is_not_set"
 
 
 def account_model_name() -> str:
+    """`app_label.Model`, or NO_ACCOUNT_MODEL where none is set."""
     name: str = getattr(settings, "FLAGS_ACCOUNT_MODEL", NO_ACCOUNT_MODEL)
     return name
 

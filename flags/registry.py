@@ -90,6 +90,7 @@ def register_retention(retention: Retention) -> None:
 
 
 def sections() -> Mapping[str, Section]:
+    """By name, in the order of registration."""
     return _sections
 
 
@@ -99,8 +100,10 @@ def vocabularies(names: Iterable[str], among: Sections) -> Mapping[str, Mapping[
 
 
 def account_facts() -> Mapping[str, AccountFacts]:
+    """By name, in the order of registration."""
     return _account_facts
 
 
 def retention() -> Retention | None:
+    """What the host has registered, or None."""
     return _retentions.get("revisions")

@@ -24,11 +24,13 @@ def read_dotenv(path: Path) -> None:
 
 
 def text(name: str, default: str = "") -> str:
+    """Without blanks around it."""
     value: str = _env.str(name, default)
     return value.strip()
 
 
 def required(name: str, *, hint: str) -> str:
+    """A text; raises ImproperlyConfigured, with the hint, where there is none."""
     value = text(name)
     if not value:
         message = f"{name} is not set. {hint}"
@@ -37,6 +39,7 @@ def required(name: str, *, hint: str) -> str:
 
 
 def boolean(name: str, *, default: bool) -> bool:
+    """true, 1, yes or false, 0, no; raises ImproperlyConfigured for anything else."""
     value = text(name)
     if not value:
         return default
@@ -103,6 +106,7 @@ def database(name: str, *, default: Path) -> dict[str, Any]:
 
 
 def redis(name: str) -> str:
+    """An address of Redis, or ""; raises ImproperlyConfigured."""
     value = url(name, schemes=_CACHES)
     fault = _redis_fault(value) if value else None
     if fault:
@@ -123,6 +127,7 @@ def _redis_fault(value: str) -> str | None:
 
 
 def web_address(name: str) -> str:
+    """An address without a user, or ""; raises ImproperlyConfigured."""
     value = url(name, schemes=("http", "https"))
     if "@" in value:
         message = f"{name} has a user or a password in it: the key has a variable of its own."

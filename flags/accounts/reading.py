@@ -129,6 +129,7 @@ def account_by_key(key: str) -> Any:
 
 
 def account_model() -> type[Model]:
+    """The host's, which FLAGS_ACCOUNT_MODEL names."""
     return apps.get_model(account_model_name())
 
 

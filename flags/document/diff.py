@@ -43,6 +43,7 @@ def diff(before: Json, after: Json) -> list[Difference]:
 
 
 def differences(before: Any, after: Any, path: Path) -> Iterator[Difference]:
+    """What differs below `path`, one entry for each value that was added, removed or changed."""
     if len(path) in _WHOLE and _text(before) == _text(after):
         return
     if isinstance(before, dict) and isinstance(after, dict):

@@ -56,14 +56,17 @@ def _segment(row: Segment) -> Json:
 
 
 def included(key: str) -> list[Json]:
+    """The rule of a long segment that its included accounts match."""
     return [{"trait": INCLUDED, "op": "in", "values": [key]}]
 
 
 def not_excluded(key: str) -> Json:
+    """The clause of a long segment that its excluded accounts do not match."""
     return {"trait": EXCLUDED, "op": "in", "values": [key], "not": True, "absent": True}
 
 
 def flag_of(row: Flag) -> Json:
+    """A flag's row, with its variants and rules, as the document has it."""
     values = row.values()
     rules = [_rule(rule) for rule in row.rules.all()]
     if row.percent:
@@ -109,6 +112,7 @@ def _percent_rule(row: Flag, values: Mapping[str, Any]) -> Json:
 
 
 def percent_rule_of(salt: str, to: int, variant: str) -> Json:
+    """The last rule that waffle's Percent stands for; `to` is of a million."""
     return {
         "id": PERCENT,
         "name": None,

@@ -30,5 +30,6 @@ _JSON: Final = models.JSONField
 
 
 def save_changed(row: models.Model, before: Json) -> None:
+    """Save a row that is new, or that differs from its `__dict__` of before."""
     if row._state.adding or row.__dict__ != before:
         row.save()

@@ -98,8 +98,10 @@ _rest: Final = lru_cache(maxsize=1)(orjson.loads)
 
 
 def canonical(document: Mapping[str, Any]) -> str:
+    """The one text of a document: sorted keys, no blanks."""
     return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def checksum_of(text: str) -> str:
+    """SHA-256 of the text, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()

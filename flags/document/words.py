@@ -23,6 +23,7 @@ Json = Mapping[str, Any]
 
 
 def value_text(value: Any) -> str:
+    """A variant's value: text as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -43,6 +44,7 @@ def rule_text(rule: Json) -> str:
 
 
 def serve_text(serve: Json | None) -> str:
+    """What a rule or a default serves, a split in percent."""
     if serve is None:
         return "nothing"
     if "variant" in serve:
@@ -59,6 +61,7 @@ def groups_text(groups: list[list[Json]]) -> str:
 
 
 def clause_text(clause: Json) -> str:
+    """A clause of a rule in words."""
     words = _clause(clause)
     return f"not ({words})" if clause.get("not") else words
 
@@ -97,5 +100,6 @@ def _some(values: list[Any]) -> str:
 
 
 def rule_words(rule: Mapping[str, Any]) -> str:
+    """A rule by its name, or by its id where it has none."""
     name = rule.get("name")
     return f"rule “{name}”" if name else f"rule {rule['id']}"

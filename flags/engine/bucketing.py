@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 
 def encoded(text: str) -> bytes:
+    """UTF-8; a lone surrogate keeps its own bytes."""
     try:
         return text.encode()
     except UnicodeEncodeError:  # naming its handler would cost every other text as much again
@@ -26,10 +27,12 @@ def encoded(text: str) -> bytes:
 
 
 def seed_of(salt: str) -> int:
+    """The first 64 bits of the salt's SHA-256."""
     return int.from_bytes(sha256(encoded(salt)).digest()[:8], "big")
 
 
 def variant_seed(salt: str, variant: str) -> int:
+    """The seed of one variant in a split."""
     return seed_of(f"{salt}\0{variant}")
 
 

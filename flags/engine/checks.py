@@ -51,6 +51,7 @@ class _Reference(NamedTuple):
 def check_meaning(
     document: Document, vocabularies: Mapping[str, Collection[str]] | None, problems: Problems
 ) -> None:
+    """Add to `problems` what is wrong with a document that has the right shape."""
     _Check(document, vocabularies, problems).everything()
 
 

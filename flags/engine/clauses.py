@@ -98,6 +98,7 @@ OPERATORS: Final = {
 
 
 def may_fold(op: str, kind: Type) -> bool:
+    """Whether the operator may ignore case for traits of the type."""
     return OPERATORS[op].may_fold and kind in _TEXT
 
 
@@ -168,6 +169,7 @@ def compile_segment(
 def compile_groups(
     groups: Sequence[Sequence[Clause]], types: Mapping[str, Type], segments: Mapping[str, Members]
 ) -> tuple[tuple[CompiledClause, ...], ...]:
+    """Groups of clauses, ready to ask."""
     return tuple(
         tuple(compile_clause(clause, types, segments) for clause in group) for group in groups
     )
@@ -345,6 +347,7 @@ def share_range(clause: ShareClause, now_ms: int) -> tuple[int, int]:
 
 
 def ramp_points(ramp: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
+    """A ramp as (epoch milliseconds, parts of a million)."""
     return [(moment_ms(at) or 0, ppm) for at, ppm in ramp]
 
 

@@ -175,6 +175,7 @@ def _unasked(flag: str) -> Decision:
 
 
 def is_met(required: Requirement, answer: Decision) -> bool:
+    """Whether the answer of a required flag is one that is asked for."""
     variants = required.get("variants")
     return answer.is_decided and (variants is None or answer.variant in variants)
 

@@ -73,6 +73,7 @@ def worthwhile(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def build(entries: Sequence[Entry], types: Mapping[str, Type]) -> Index:
+    """An index of rules by the values that they ask for."""
     positions: dict[str, dict[Any, list[int]]] = {}
     for position, each in enumerate(entries):
         for trait, values in (each.keys or {}).items():

@@ -45,6 +45,7 @@ ELEMENTS = {**{kind: kind for kind in Type}, Type.STRS: Type.STR, Type.NUMS: Typ
 
 
 def text(value: object) -> str | None:
+    """The text, or None for anything else."""
     return value if isinstance(value, str) else None
 
 
@@ -56,6 +57,7 @@ def number(value: object) -> float | None:
 
 
 def boolean(value: object) -> bool | None:
+    """The boolean, or None for anything else."""
     return value if isinstance(value, bool) else None
 
 
@@ -76,6 +78,7 @@ def version(value: object) -> Version | None:
 
 
 def address(value: object) -> IPAddress | None:
+    """The IP address, or None for anything else; one with a zone is none."""
     if not isinstance(value, str) or "%" in value:
         return None
     try:

@@ -111,6 +111,7 @@ _older: Final[dict[int, Snapshot]] = {}
 
 
 def snapshot_status() -> Status:
+    """What `/readyz` says of this process: revision, source, age, faults."""
     return _process.status()
 
 
@@ -136,6 +137,7 @@ def listen(listener: Listener) -> None:
 
 
 def stop_listening(listener: Listener) -> None:
+    """Raises ValueError for one that does not listen."""
     _process.listeners.remove(listener)
 
 

@@ -19,12 +19,14 @@ RESERVED: Final = frozenset({KEY, INCLUDED, EXCLUDED})
 
 
 def check_key(key: str) -> None:
+    """A validator; raises ValidationError."""
     if not KEY_PATTERN.fullmatch(key):
         message = f"“{key}” is not a key: use a-z, 0-9, dot, dash and underscore."
         raise ValidationError(message)
 
 
 def check_trait_name(name: str) -> None:
+    """A validator; raises ValidationError."""
     if not TRAIT_PATTERN.fullmatch(name):
         message = f"“{name}” is not a trait's name: use letters, digits and underscore."
         raise ValidationError(message)

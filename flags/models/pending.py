@@ -59,6 +59,7 @@ def forget_ended_threads() -> None:
 
 
 def on_commit(change: OpenChange) -> None:
+    """Keep a change until the transaction commits; at once where there is none."""
     changing.add(get_ident())
     transaction.on_commit(change)
 

@@ -60,6 +60,7 @@ WHY_NOT = {
 
 
 def why(resolution: Resolution) -> str:
+    """The reason of a resolution as one sentence."""
     rule = f"rule {resolution.rule}" if resolution.reason is Reason.SPLIT else resolution.rule
     if rule == "rule None":
         rule = "the default"

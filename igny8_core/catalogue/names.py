@@ -29,4 +29,5 @@ PROVIDERS: Final = MappingProxyType(
 
 
 def vocabulary_of(model_type: ModelType) -> str:
+    """The vocabulary of a flag that names models of the type."""
     return f"{VOCABULARY}{model_type}"

@@ -135,5 +135,6 @@ def moment_of(text: str) -> datetime:
 
 
 def moment_text(at: datetime) -> str:
+    """RFC 3339 in UTC with six decimals: the one way in which a document writes a moment."""
     # strftime() leaves the zeros of early years away.
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -85,6 +85,7 @@ ANY: Final = Condition()
 
 
 def minute_of_week(at: datetime) -> int:
+    """In UTC, from Monday 00:00 on: 0 to 10,079."""
     utc = at.astimezone(UTC)
     return utc.weekday() * _DAY + utc.hour * 60 + utc.minute
 

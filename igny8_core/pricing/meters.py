@@ -101,6 +101,7 @@ def check_quantity(name: str, quantity: object) -> Meter:
 
 
 def quantity_of(meter: Meter, meters: Meters) -> int:
+    """0 where the meter was not read."""
     quantity: int = meters.get(meter, 0)
     return quantity
 

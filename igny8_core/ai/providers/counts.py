@@ -31,6 +31,7 @@ def count(usage: UsageBlock, *path: str) -> int:
 
 
 def modality(usage: UsageBlock, name: str, modality: str) -> int:
+    """Tokens of one modality in a list of the usage block; 0 where there is no list."""
     details = usage.get(name)
     rows: Iterable[Any] = details if isinstance(details, list) else ()
     return sum(

@@ -24,6 +24,7 @@ class AccountStatus(models.TextChoices):
 
 
 def check_traits(traits: object) -> None:
+    """A validator; raises ValidationError."""
     if not isinstance(traits, dict):
         message = f"Traits are a JSON object, not {traits!r}."
         raise ValidationError(message)

@@ -146,6 +146,7 @@ def _restore_prices(row: AIModel, wanted: Mapping[str, Json], now: datetime) -> 
 
 
 def dump_prices(rows: Mapping[str, ModelPrice]) -> dict[str, Json]:
+    """A model's prices by the moments at which they begin."""
     return {
         moment: _price(
             row.currency,

@@ -95,6 +95,7 @@ class Embeddings(BaseModel):
 
 
 def image_tokens(usage: _ImageUsage | None) -> dict[Meter, int]:
+    """What an image answer used, in tokens; nothing where it does not say."""
     if usage is None:
         return {}
     counts = openai_meters(usage.model_dump())
