@@ -113,10 +113,9 @@ def publish_pending(comment: str = "") -> str | None:
     if not is_pending():
         return None
     try:
-        with transaction.atomic():
-            lock_head()
-            if is_pending():  # nobody else has done it meanwhile
-                publish(comment=comment)
+        # Unless somebody else has done it meanwhile.
+        with change(comment=comment, unless=lambda: not is_pending()):
+            pass
     except DocumentError as error:
         logger.error("Unpublished changes, because they do not check:\n%s", error)  # noqa: TRY400
         return str(error)
@@ -132,7 +131,7 @@ def is_published(document: Document) -> bool:
 def is_pending() -> bool:
     """Whether a write has told of a change since the last revision, or there is none. One query."""
     head = Head.objects.filter(pk=Head.PK).first()
-    return head is None or not head.published or head.version != head.published
+    return head is None or head.is_pending
 
 
 def revision(number: int) -> Revision:

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 NOBODY: Final = Facts(None)
 # Facts that could not be read are read again after so long.
 _RETRY_US: Final = 1_000_000
+# What says nothing of the account that is read; DataError, a DatabaseError, does.
+_NO_ACCOUNTS: Final = (DatabaseError, SynchronousOnlyOperation)
 # How many accounts are read with one set of queries.
 _AT_ONCE: Final = 1_000
 
@@ -79,14 +81,12 @@ def _from_rows_alone(accounts: Sequence[Any]) -> Iterator[Facts]:
 def _taken_apart(
     read: Callable[[Sequence[Any]], Iterable[Facts]], some: Sequence[Any]
 ) -> list[Facts]:
-    """The facts of each row or key; raises DatabaseError where the database is at fault."""
+    """The facts of each row or key; raises what is no account's own fault."""
     try:
         return [*read(some)]
-    except DatabaseError as error:
-        if not isinstance(error, DataError):
+    except Exception as error:
+        if isinstance(error, _NO_ACCOUNTS) and not isinstance(error, DataError):
             raise
-        fault: Exception = error
-    except Exception as error:  # noqa: BLE001 - of the host's own code; told below
         fault = error
     if len(some) == 1:
         key = getattr(some[0], "key", some[0])

@@ -53,20 +53,21 @@ class RowChoices:
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **options: Any
     ) -> Any:
-        page: Any = self
-        if "widget" not in options and db_field.name in page.get_autocomplete_fields(request):
-            using = options.get("using")
-            options["widget"] = RowSelect(db_field, page.admin_site, using=using)
+        self._choose(RowSelect, db_field, request, options)
         return super().formfield_for_foreignkey(db_field, request, **options)  # type: ignore[misc]
 
     def formfield_for_manytomany(
         self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **options: Any
     ) -> Any:
+        self._choose(RowsSelect, db_field, request, options)
+        return super().formfield_for_manytomany(db_field, request, **options)  # type: ignore[misc]
+
+    def _choose(
+        self, widget: Any, db_field: Any, request: HttpRequest, options: dict[str, Any]
+    ) -> None:
         page: Any = self
         if "widget" not in options and db_field.name in page.get_autocomplete_fields(request):
-            using = options.get("using")
-            options["widget"] = RowsSelect(db_field, page.admin_site, using=using)
-        return super().formfield_for_manytomany(db_field, request, **options)  # type: ignore[misc]
+            options["widget"] = widget(db_field, page.admin_site, using=options.get("using"))
 
 
 class RowKeys(RowChoices):

@@ -128,8 +128,7 @@ class Process:
             self._take(head)
         finally:
             hear_changes()
-        is_pending = head.version != head.published or not head.published
-        if not is_pending:
+        if not head.is_pending:
             self.health.note("publishing", None)
         elif head.version != self._unpublishable and uncommitted() is None:
             if self.snapshot is not None:

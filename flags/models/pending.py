@@ -25,6 +25,11 @@ class Head(models.Model):
     def __str__(self) -> str:
         return self.version
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether a write has told of a change since the last revision, or there is none."""
+        return not self.published or self.version != self.published
+
 
 # Sent when a transaction that changed something has committed, and when one that published has.
 tables_changed = Signal()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from threading import Thread
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core.exceptions import SynchronousOnlyOperation
 from django.core.management import call_command
 from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -338,6 +340,17 @@ def test_refresh__with_an_account_that_cannot_be_read__reads_the_others(
     assert not cache.to_read
     stale = [key for key in keys if key != bad and not cache.is_fresh(cache.newer[key], now_us)]
     assert stale == []
+
+
+def test_many__asked_by_a_coroutine__are_refused_and_no_account_is_blamed(
+    accounts: list[Account], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def ask() -> None:
+        list(facts_of_many(accounts))
+
+    with pytest.raises(SynchronousOnlyOperation):
+        asyncio.run(ask())
+    assert not caplog.records
 
 
 def test_account__that_can_be_read_again__is_known(accounts: list[Account]) -> None:
