@@ -5,6 +5,7 @@ from __future__ import annotations
 from flags.accounts.reading import UnknownAccount
 from flags.document.naming import flags_naming
 from flags.document.rows import fit
+from flags.engine.problems import Path
 from flags.models.keys import KEY_PATTERN, check_key
 from flags.models.pending import lock_head, mark_changed
 from flags.models.published import FactsQuerySet, Published
@@ -24,6 +25,7 @@ __all__ = [
     "KEY_PATTERN",
     "AccountFacts",
     "FactsQuerySet",
+    "Path",
     "Published",
     "Retention",
     "Section",

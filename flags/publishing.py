@@ -2,39 +2,56 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Final
 
 from django.db import transaction
 
 from flags import metrics
-from flags.document import diff, export
+from flags.document import diff, export, held
 from flags.document.check import check, checked
 from flags.document.restore import restore
 from flags.document.sentences import sentences
-from flags.document.stored import UnknownRevision, UnusableRevision, canonical, checksum_of, content
+from flags.document.settling import Settled, settle, with_waiting_stops
+from flags.document.stored import (
+    UnknownRevision,
+    UnusableRevision,
+    canonical,
+    checksum_of,
+    content,
+    last_usable,
+)
 from flags.engine import Document, DocumentError
+from flags.engine.document import empty
+from flags.engine.problems import MAX_PROBLEMS, Problem
 from flags.models import Head, Revision
-from flags.models.pending import lock_head, mark_published, revision_published
+from flags.models.pending import lock_head, mark_published, revision_published, uncommitted
 from flags.registry import retention
-
-logger = logging.getLogger(__name__)
 
 
 class Unpublishable(DocumentError):
     """What the tables say does not check; `document` is what it would be."""
 
-    def __init__(self, document: dict[str, Any], error: DocumentError) -> None:
-        super().__init__(error.errors)
+    def __init__(self, document: dict[str, Any], faults: list[Problem]) -> None:
+        super().__init__(faults[:MAX_PROBLEMS])
         self.document = document
 
 
 class Change:
-    """What a change has published, once its block is left."""
+    """What a change has published, once its block is left.
+
+    `newest` was the number before it; `waiting` is what direct writes had left, published first.
+    """
 
     revision: Revision
+    newest: int | None = None
+    waiting: Revision | None = None
+
+
+# Whether this context is in a change: one within another is a part of it.
+_is_changing: ContextVar[bool] = ContextVar("is_changing", default=False)
 
 
 @contextmanager
@@ -43,36 +60,49 @@ def change(
 ) -> Iterator[Change]:
     """What is written in the block is one change: published in its transaction, or rolled back.
 
-    The head row is locked first, so that changes come one after the other. Nothing is published
-    where `unless()` is true at the end of the block. Raises Unpublishable.
+    The head row is locked first, so that changes come one after the other, and what direct writes
+    have left is published first. Nothing is published where `unless()` is true at the end of the
+    block. Raises Unpublishable for faults of what the block wrote or broke, and for no others.
     """
     with transaction.atomic():
-        lock_head()
+        head = lock_head()
         made = Change()
-        yield made
+        if not _is_changing.get():
+            made.newest = Revision.objects.values_list("number", flat=True).first()
+            if made.newest is not None and head.is_pending:
+                made.waiting = _publish(comment=_DIRECT)
+        token = _is_changing.set(True)
+        try:
+            yield made
+        finally:
+            _is_changing.reset(token)
         if not unless():
-            made.revision = _publish(author, comment)
+            made.revision = _publish(author, comment, is_refused=True)
+
+
+_DIRECT: Final = "direct writes"
 
 
 def publish(*, author: str = "", comment: str = "") -> Revision:
     """What the tables say, as a new revision; the last one where nothing has changed.
 
-    In the caller's transaction; raises Unpublishable.
+    In the caller's transaction; raises Unpublishable for what it has written.
     """
-    with change(author=author, comment=comment) as made:
-        pass
-    return made.revision
+    with transaction.atomic():
+        lock_head()
+        return _publish(author, comment, is_refused=uncommitted() is not None)
 
 
-def _publish(author: str, comment: str) -> Revision:
+def publish_waiting(*, author: str = "", comment: str = "") -> Revision:
+    """The same for what others have written: an entry that does not check is held back."""
+    with transaction.atomic():
+        lock_head()
+        return _publish(author, comment)
+
+
+def _publish(author: str = "", comment: str = "", *, is_refused: bool = False) -> Revision:
+    """With `is_refused` new faults are refused; else the entries that have them are held back."""
     exported = export.document()
-    try:
-        document = check(exported)
-    except DocumentError as error:
-        metrics.REFUSED.inc()
-        raise Unpublishable(exported, error) from None
-    mark_published()
-    transaction.on_commit(lambda: revision_published.send(sender=Revision))
     last = Revision.objects.first()
     before, summary = None, ["the first"]
     if last is not None:
@@ -80,49 +110,56 @@ def _publish(author: str, comment: str) -> Revision:
             before = content(last)
         except UnusableRevision as error:
             summary = [str(error)]
+    known: list[held.Held] = []
+    try:
+        settled = Settled(check(exported), {})
+    except DocumentError as error:
+        base, known = before or last_usable() or empty(), held.known()
+        settled = settle(exported, base)
+        new = held.new_faults(error, exported, base, settled, known)
+        if is_refused and new:
+            metrics.REFUSED.inc()
+            raise Unpublishable(exported, new) from None
+    document = settled.document
+    mark_published(held.rows(exported, settled.held, known, author))
+    transaction.on_commit(lambda: revision_published.send(sender=Revision))
     if last is not None and before is not None:
         if not diff.diff(before, document):
             return last
         summary = sentences(before, document)
     revision = _store(document, last, author=author, comment=comment, summary=summary)
-    thin(revision.number)
+    _thin(revision.number)
     return revision
 
 
 def _store(document: Document, last: Revision | None, **columns: Any) -> Revision:
-    number = 1 if last is None else last.number + 1
+    number = last.number + 1 if last else 1
     text = canonical({**document, "number": number})
     return Revision.objects.create(
         number=number, text=text, checksum=checksum_of(text), parent=last, **columns
     )
 
 
-def thin(newest: int) -> int:
-    """Delete old revisions as the host's retention says. How many they were."""
+def _thin(newest: int) -> None:
+    """Delete old revisions as the host's retention says."""
     rule = retention()
     kept = rule.kept() if rule else 0
-    if rule is None or not kept or newest <= kept:
-        return 0
-    old = Revision.objects.filter(number__lte=newest - kept).exclude(rule.named)
-    deleted, _ = old.only("number").delete()
-    return deleted
+    if rule and 0 < kept < newest:
+        Revision.objects.filter(number__lte=newest - kept).exclude(rule.named).only(
+            "number"
+        ).delete()
 
 
-def publish_pending(comment: str = "") -> str | None:
-    """Publish what direct writes have left; why it stays unpublished, logged too."""
+def publish_pending(comment: str = "") -> None:
+    """Publish what direct writes have left."""
     if not is_pending():
-        return None
-    try:
-        # Unless somebody else has done it meanwhile.
-        with change(comment=comment, unless=lambda: not is_pending()):
-            pass
-    except DocumentError as error:
-        logger.error("Unpublished changes, because they do not check:\n%s", error)  # noqa: TRY400
-        return str(error)
-    return None
+        return
+    with transaction.atomic():
+        if lock_head().is_pending:  # else somebody else has done it meanwhile
+            _publish(comment=comment)
 
 
-def is_published(document: Document) -> bool:
+def is_published(document: Mapping[str, Any]) -> bool:
     """Whether the newest revision says what the document does; raises UnusableRevision."""
     last = Revision.objects.first()
     return last is not None and not diff.diff(content(last), document)
@@ -145,19 +182,15 @@ def revision(number: int) -> Revision:
 def roll_back(number: int, *, author: str = "", comment: str = "") -> Revision:
     """Make the tables say what the revision says, and publish that. Facts of accounts stay.
 
-    Raises UnknownRevision, UnusableRevision, DocumentError.
+    Going back to the newest discards what is not published, but not what stops something. Raises
+    UnknownRevision, UnusableRevision, DocumentError.
     """
     with change(author=author, comment=comment or f"back to revision {number}") as made:
-        restore(content(revision(number)))
+        target = content(revision(number))
+        if made.waiting is not None and number == made.newest:
+            target = with_waiting_stops(target, content(made.waiting))
+        restore(target)
     return made.revision
-
-
-def preview(make: Callable[[], Revision]) -> Revision:
-    """The revision that a change would make; nothing is kept. Raises what the change raises."""
-    with transaction.atomic():
-        would_be = make()
-        transaction.set_rollback(True)
-    return would_be
 
 
 def apply(source: str | bytes, *, author: str = "", comment: str = "") -> Revision:

@@ -19,15 +19,24 @@ class Section(NamedTuple):
 
     # The tables -> the section.
     dump: Callable[[], Json]
-    # What is wrong with anything that claims to be one, in its document; paths begin at the
-    # section.
+    # What is wrong with anything that claims to be one, in its document, and with what else of the
+    # document concerns it; paths begin at the document.
     check: Callable[[Any, Mapping[str, Any]], Iterable[Problem]]
     # Make the tables say what a checked section says.
     restore: Callable[[Json], None]
+    # What the tables would say after that, of what they say now; nothing is written.
+    restored: Callable[[Json, Json], Json]
     # What has changed from one to another, for people.
     sentences: Callable[[Mapping[str, Any], Mapping[str, Any]], Iterable[str]]
     # A checked section as this process uses it; what has not changed is taken from the last one.
     compile: Callable[[Json, Any], Any]
+    # Of the entries of its tables: the key whose False stops one, and the tables inside one whose
+    # entries are put back by themselves.
+    stop: str
+    inner: tuple[str, ...]
+    # An entry's table and key, what the tables say and what was published -> the keys of those of
+    # the same table that go with it when it is put back.
+    partners: Callable[[str, str, Json, Json], Iterable[str]]
 
 
 # Why a text cannot be served from a moment until another, or for ever; None where it can.

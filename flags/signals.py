@@ -27,14 +27,23 @@ from flags import live, publishing
 from flags.accounts.cache import ALL_ACCOUNTS
 from flags.accounts.heard import changed
 from flags.accounts.reading import account_model
-from flags.engine import DocumentError
-from flags.models import AccountOverride, Flag, Rule, Segment, SegmentMember, Trait, Variant
+from flags.models import (
+    AccountOverride,
+    Flag,
+    Rule,
+    Segment,
+    SegmentMember,
+    Trait,
+    Variant,
+    published,
+)
 from flags.models.pending import accounts_changed, mark_changed, revision_published, tables_changed
 
 logger = logging.getLogger(__name__)
 
 
 def connect() -> None:
+    published.in_one_change = publishing.change
     watch(Flag, Variant, Rule, Segment, Trait, get_waffle_switch_model())
     post_save.connect(_changed, sender=get_waffle_switch_model())
     tables_changed.connect(_publish_committed)
@@ -99,10 +108,7 @@ def _publish_migrated(using: str, **what: Any) -> None:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         return
-    try:
-        publishing.publish(comment="migrate")
-    except DocumentError as error:
-        logger.error("Unpublished changes, because they do not check:\n%s", error)  # noqa: TRY400
+    publishing.publish(comment="migrate")
 
 
 def _loaded(*, raw: bool, **_what: Any) -> None:

@@ -24,6 +24,7 @@ from flags.admin.forms import (
 from flags.admin.problems import ON_ROWS, PlacedProblem, problems_of
 from flags.admin.refusing import SHORT_TEXTS, PageRequest, PublishingAdmin
 from flags.document import export, words
+from flags.document.diff import Path
 from flags.models import AccountOverride, Flag, Rule, Variant
 
 _RULE_FIELDS = {
@@ -123,6 +124,9 @@ class FlagAdmin(PublishingAdmin):
         ),
         ("More", {"fields": ("salt", ("created", "modified")), "classes": ["collapse"]}),
     )
+
+    def entry_of(self, obj: Flag) -> Path:
+        return ("flags", obj.name)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Flag]:
         live = AccountOverride.objects.in_force(timezone.now())

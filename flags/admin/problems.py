@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from flags.engine import DocumentError
+from flags.engine.problems import parts
 
 
 class PlacedProblem(NamedTuple):
@@ -32,14 +33,7 @@ def problems_of(error: Exception) -> list[PlacedProblem]:
     """One for each problem of a document that was refused; any other error is its sentence."""
     if not isinstance(error, DocumentError):
         return [PlacedProblem((), str(error))]
-    return [
-        PlacedProblem(tuple(map(_unescaped, each["path"].split("/")[1:])), each["message"])
-        for each in error.errors
-    ]
-
-
-def _unescaped(part: str) -> str:
-    return part.replace("~1", "/").replace("~0", "~")
+    return [PlacedProblem(parts(each["path"]), each["message"]) for each in error.errors]
 
 
 def show(form: Any, problems: Placed, otherwise: str | None = None) -> None:

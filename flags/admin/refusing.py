@@ -16,6 +16,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from flags import publishing
 from flags.admin.problems import ON_ROWS, PlacedProblem, problems_of, show
 from flags.admin.row_keys import RowKeys
+from flags.document.diff import Path
+from flags.document.held import held_back
 from flags.engine import DocumentError
 
 SHORT_TEXTS: Final = {TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}}
@@ -148,6 +150,19 @@ class RefusingAdmin(RowKeys, ModelAdmin):
 
 class PublishingAdmin(RefusingAdmin):
     """What is saved or deleted here is published with it: a document that checks, or nothing."""
+
+    def entry_of(self, obj: Any) -> Path:
+        """What of the document the row is."""
+        raise NotImplementedError
+
+    def render_change_form(self, request: Any, *args: Any, **options: Any) -> HttpResponse:
+        """With what is held back of the row, as it was stored."""
+        obj = options.get("obj")
+        if request.method == "GET" and obj is not None:
+            for each in held_back(self.entry_of(obj)):
+                messages.warning(request, f"{each} What was last published goes on serving.")
+        response: HttpResponse = super().render_change_form(request, *args, **options)
+        return response
 
     def transaction_of(self, request: PageRequest) -> AbstractContextManager[Any]:
         request.has_written = False

@@ -13,12 +13,12 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
-from flags import publishing
+from flags import preview, publishing
 from flags.admin.comparing import content_or_fault, raw_differences
 from flags.admin.refusing import author_of
 from flags.admin.revision_forms import CompareForm, RollBackForm
 from flags.admin.row_keys import RowKeys
-from flags.document.check import check
+from flags.document.held import held_back
 from flags.document.sentences import sentences
 from flags.document.stored import UnknownRevision, UnusableRevision
 from flags.engine import DocumentError
@@ -80,16 +80,9 @@ class RevisionAdmin(RowKeys, ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The feed, and above it what is not published."""
-        is_pending = publishing.is_pending()
-        faults: list[str] = []
-        if is_pending:
-            try:
-                check()
-            except DocumentError as error:
-                faults = str(error).splitlines()
         context = {
-            "is_pending": is_pending,
-            "faults": faults,
+            "is_pending": publishing.is_pending(),
+            "held_back": held_back(),
             "may_publish": self.may_publish(request),
             "newest": Revision.objects.defer("text").first(),
         }
@@ -151,7 +144,7 @@ class RevisionAdmin(RowKeys, ModelAdmin):
         last = Revision.objects.defer("text").first()
         newest = last.number if last else 0
         form = RollBackForm(request.POST or None, initial={"newest": newest})
-        is_pending = publishing.is_pending()
+        is_pending, held = publishing.is_pending(), held_back()
         context: dict[str, Any] = {"row": row, "form": form, "is_pending": is_pending}
         try:
             if form.is_valid() and form.cleaned_data["newest"] != newest:
@@ -159,12 +152,11 @@ class RevisionAdmin(RowKeys, ModelAdmin):
                 return HttpResponseRedirect(request.get_full_path())
             if form.is_valid():
                 done = go_back(comment=form.cleaned_data["comment"])
-                gone = "; what was not published is gone" if is_pending else ""
-                said = f"what revision {number} said" if done != last else f"that already{gone}"
-                messages.success(request, f"Revision {done.number} says {said}.")
+                gone = "; what was not published is gone" if is_pending or held else ""
+                said = f"what revision {number} said" if done != last else "that already"
+                messages.success(request, f"Revision {done.number} says {said}{gone}.")
                 return HttpResponseRedirect(reverse("admin:flags_revision_change", args=[done.pk]))
-            would_be = publishing.preview(go_back)
-            context["sentences"] = would_be.summary if would_be != last else []
+            context |= preview.roll_back(number)._asdict()
         except (DocumentError, UnusableRevision) as error:
             context["faults"] = str(error).splitlines()
         return self._page(
@@ -175,12 +167,12 @@ class RevisionAdmin(RowKeys, ModelAdmin):
         """Publish what direct writes have left."""
         if not self.may_publish(request):
             raise PermissionDenied
-        try:
-            done = publishing.publish(author=author_of(request))
-        except DocumentError as error:
-            messages.error(request, str(error))
-        else:
-            messages.success(request, f"Revision {done.number} is what the tables say.")
+        done = publishing.publish_waiting(author=author_of(request))
+        held = held_back()
+        for each in held:
+            messages.warning(request, str(each))
+        said = "what the tables say, but for what is held back" if held else "what the tables say"
+        messages.success(request, f"Revision {done.number} is {said}.")
         return HttpResponseRedirect(reverse("admin:flags_revision_changelist"))
 
     def _row(self, request: HttpRequest, number: int) -> Revision:

@@ -12,6 +12,7 @@ from flags.admin.problems import PlacedProblem
 from flags.admin.refusing import PageRequest, PublishingAdmin
 from flags.admin.segment_forms import SegmentForm
 from flags.document import words
+from flags.document.diff import Path
 from flags.models import Segment, Trait
 
 
@@ -32,6 +33,9 @@ class SegmentAdmin(PublishingAdmin):
             many_in=Count("members", filter=Q(members__is_excluded=False)),
             many_out=Count("members", filter=Q(members__is_excluded=True)),
         )
+
+    def entry_of(self, obj: Segment) -> Path:
+        return ("segments", obj.key)
 
     def save_model(
         self,
@@ -68,6 +72,9 @@ class SegmentAdmin(PublishingAdmin):
 class TraitAdmin(PublishingAdmin):
     list_display: ClassVar = ["name", "type", "note"]
     search_fields: ClassVar = ["name", "note"]
+
+    def entry_of(self, obj: Trait) -> Path:
+        return ("traits", obj.name)
 
     def place(
         self, request: PageRequest, problem: PlacedProblem

@@ -9,8 +9,10 @@ from unfold.admin import ModelAdmin
 from waffle import admin as waffle_admin
 from waffle.models import Sample, Switch
 
-from flags.admin.refusing import PublishingAdmin
+from flags.admin.problems import PlacedProblem
+from flags.admin.refusing import PageRequest, PublishingAdmin
 from flags.admin.row_keys import RowKeys
+from flags.document.diff import Path
 
 admin.site.unregister([Switch, Sample])
 
@@ -21,6 +23,15 @@ class SwitchAdmin(PublishingAdmin):
     list_display: ClassVar = ["name", "active", "note", "created", "modified"]
     list_filter: ClassVar = ["active"]
     search_fields: ClassVar = ["name", "note"]
+
+    def entry_of(self, obj: Switch) -> Path:
+        return ("switches", obj.name)
+
+    def place(
+        self, request: PageRequest, problem: PlacedProblem
+    ) -> tuple[str | None, PlacedProblem]:
+        own = problem.within("switches", request.POST.get("name", ""))
+        return (None, problem) if own is None else ("name", own)
 
 
 @admin.register(Sample)

@@ -7,12 +7,12 @@ from typing import Any, Final
 from django.db import transaction
 from waffle import get_waffle_switch_model
 
-from flags.document.export import included, not_excluded
+from flags.document.export import Json, included, not_excluded
 from flags.document.problems import row_problem
 from flags.document.restore_flags import restore_flags
 from flags.document.rows import fit, save_changed
 from flags.engine import Document, DocumentError
-from flags.engine.problems import MAX_PROBLEMS
+from flags.engine.problems import MAX_PROBLEMS, Problem
 from flags.models import AccountOverride, Segment, Trait
 from flags.models.keys import EXCLUDED, INCLUDED
 from flags.registry import sections
@@ -28,7 +28,9 @@ def restore(wanted: Document) -> None:
     1 to 9999, and a boolean flag forced to a false variant other than the one that it serves when
     off.
     """
-    _refuse_to_lose_facts(wanted)
+    lost = facts_lost(wanted)
+    if lost:
+        raise DocumentError(lost[:MAX_PROBLEMS])
     _restore_traits(wanted)
     _restore_segments(wanted)
     restore_flags(wanted)
@@ -37,7 +39,17 @@ def restore(wanted: Document) -> None:
         sections()[name].restore(section)
 
 
-def _refuse_to_lose_facts(wanted: Document) -> None:
+def restored(wanted: Document, now: Json) -> Json:
+    """What the tables would say after that, which say `now`; nothing is written."""
+    parts = {
+        name: sections()[name].restored(now["sections"][name], section)
+        for name, section in wanted["sections"].items()
+    }
+    return {**wanted, "number": None, "sections": {**now["sections"], **parts}}
+
+
+def facts_lost(wanted: Document) -> list[Problem]:
+    """The facts about accounts that would go with flags and segments that it lacks."""
     overrides = AccountOverride.objects.exclude(flag__name__in=wanted["flags"])
     lost = [
         row_problem(("flags", flag), flag, f"It would go, and {key} has an override of it.")
@@ -50,8 +62,7 @@ def _refuse_to_lose_facts(wanted: Document) -> None:
         row_problem(("segments", key), key, "It would go, and with it its long list of accounts.")
         for key in long.distinct().values_list("key", flat=True)
     ]
-    if lost:
-        raise DocumentError(lost[:MAX_PROBLEMS])
+    return lost
 
 
 def _restore_traits(wanted: Document) -> None:

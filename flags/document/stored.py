@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
@@ -58,6 +59,17 @@ def content(row: Revision) -> Document:
     if checksum_of(row.text) != row.checksum:
         raise DamagedRevision(row.number)
     return document_in(row.number, row.text)
+
+
+def last_usable() -> Document | None:
+    """What the newest of the last revisions says whose text can be used."""
+    for row in Revision.objects.all()[:_LOOKED_BACK]:
+        with suppress(UnusableRevision):
+            return content(row)
+    return None
+
+
+_LOOKED_BACK: Final = 10
 
 
 def document_in(number: int, text: str) -> Document:

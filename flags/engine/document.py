@@ -215,6 +215,20 @@ class Document(TypedDict):
     sections: dict[Key, dict[str, Any]]
 
 
+def empty() -> Document:
+    """The document of nothing."""
+    return Document(
+        schema=1,
+        hash="r1",
+        number=None,
+        traits={},
+        segments={},
+        flags={},
+        switches={},
+        sections={},
+    )
+
+
 def walk(groups: Iterable[Iterable[Clause]]) -> Iterator[Clause]:
     """Every clause, those inside `any` too."""
     for group in groups:

@@ -126,6 +126,11 @@ def pointer(path: Path) -> str:
     return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
+def parts(text: str) -> tuple[str, ...]:
+    """The parts of a JSON pointer."""
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:])
+
+
 def shown(value: object) -> str | float | bool | None:  # noqa: PLR0911
     """The value, or what it is where it is too big or no plain value."""
     if value is None or isinstance(value, bool):

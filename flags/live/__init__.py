@@ -7,7 +7,6 @@ question.
 
 from __future__ import annotations
 
-import logging
 import os
 from threading import local
 from typing import Final
@@ -16,7 +15,6 @@ from django.db import Error as DatabaseError
 
 from flags import announcements, publishing
 from flags.document.stored import UnknownRevision
-from flags.engine import DocumentError
 from flags.live import snapshot
 from flags.live.health import Status
 from flags.live.process import Listener, Process
@@ -40,8 +38,6 @@ __all__ = [
     "snapshot_status",
     "stop_listening",
 ]
-
-logger = logging.getLogger(__name__)
 
 _process: Final = Process()
 _thread: Final = SnapshotThread(_process)
@@ -71,11 +67,7 @@ def current() -> Snapshot:
 def _of_transaction(mark: object) -> Snapshot:
     if _own.mark is not mark or _own.snapshot is None:
         before = _process.ready or _thread.begin()
-        try:
-            _own.snapshot = snapshot.of_tables(before)
-        except DocumentError as error:
-            logger.error("This transaction's changes do not check:\n%s", error)  # noqa: TRY400
-            _own.snapshot = before
+        _own.snapshot = snapshot.of_tables(before)
         _own.mark = mark
     return _own.snapshot
 

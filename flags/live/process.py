@@ -53,8 +53,7 @@ class Process:
         """Be as a process that has read nothing yet."""
         self.snapshot: Snapshot | None = None
         self._token: str | None = None
-        # The version of the tables that cannot be published, the revisions that cannot be used.
-        self._unpublishable: str | None = None
+        # The revisions that cannot be used.
         self._unusable: dict[tuple[int, str], tuple[float, UnusableRevision]] = {}
         self._uncopied: tuple[int, str] | None = None
         self._newest: int | None = None
@@ -128,15 +127,14 @@ class Process:
             self._take(head)
         finally:
             hear_changes()
-        if not head.is_pending:
-            self.health.note("publishing", None)
-        elif head.version != self._unpublishable and uncommitted() is None:
+        if head.is_pending and uncommitted() is None:
             if self.snapshot is not None:
                 self.first.set()
-            fault = publishing.publish_pending()
-            self._unpublishable = head.version if fault else None
-            self.health.note("publishing", fault and f"Unpublished changes: {fault}")
-            self._take(_head())
+            publishing.publish_pending()
+            head = _head()
+            self._take(head)
+        held = "; ".join(f"{each['path']}: {each['reason']}" for each in head.held)
+        self.health.note("held back", held or None)
 
     def _take(self, head: Head) -> None:
         is_from_elsewhere = self.snapshot is None or self.snapshot.source is not Source.DATABASE

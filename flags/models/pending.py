@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from threading import get_ident
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from django.db import connection, models, transaction
@@ -18,6 +18,9 @@ class Head(models.Model):
     version = models.CharField(max_length=32)
     published = models.CharField(
         max_length=32, default="", help_text="The version that the last revision was made of."
+    )
+    held = models.JSONField(
+        default=list, help_text="What the tables say and does not serve, as it does not check."
     )
 
     PK: Final = 1
@@ -112,9 +115,12 @@ def mark_changed() -> None:
     on_commit(_Mark(follows=last is not None))
 
 
-def mark_published() -> None:
-    """What the tables say now is published; a further change in this transaction is another."""
-    Head.objects.filter(pk=Head.PK).update(published=models.F("version"))
+def mark_published(held: list[Any]) -> None:
+    """What the tables say now is published, but for what is held back.
+
+    A further change in this transaction is another.
+    """
+    Head.objects.filter(pk=Head.PK).update(published=models.F("version"), held=held)
     last = uncommitted()
     if last is not None:
         on_commit(_Published(follows=True))
@@ -125,8 +131,9 @@ def uncommitted() -> object | None:
     return next((change for change in open_changes() if isinstance(change, _Mark)), None)
 
 
-def lock_head() -> None:
+def lock_head() -> Head:
     """Have changes one after the other, until the transaction ends; the row has a version then."""
-    head = Head.objects.select_for_update().filter(pk=Head.PK).first()
+    head: Head | None = Head.objects.select_for_update().filter(pk=Head.PK).first()
     if head is None or not head.version:
-        Head.objects.update_or_create(pk=Head.PK, defaults={"version": uuid4().hex})
+        head, _ = Head.objects.update_or_create(pk=Head.PK, defaults={"version": uuid4().hex})
+    return head

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Final
 
 from django.db import models, transaction
@@ -28,6 +29,14 @@ class PublishedQuerySet(models.QuerySet[Any]):
             return super().bulk_create(objs, *args, **options)
 
 
+def _in_one_change() -> AbstractContextManager[Any]:
+    return transaction.atomic()
+
+
+# The block in which a row is saved by itself: what does not check is rolled back and raised.
+in_one_change: Callable[[], AbstractContextManager[Any]] = _in_one_change
+
+
 class Published(models.Model):
     """A row of what is published: the head row changes in the same transaction."""
 
@@ -38,8 +47,11 @@ class Published(models.Model):
         abstract = True
 
     def save(self, *args: Any, **options: Any) -> None:
+        """Raises DocumentError for one that does not check, where it is not in a transaction."""
         written = options.get("update_fields")
-        with transaction.atomic(using=options.get("using"), savepoint=False):
+        using = options.get("using")
+        is_alone = not transaction.get_connection(using).in_atomic_block
+        with in_one_change() if is_alone else transaction.atomic(using=using, savepoint=False):
             mark_changed()
             if self.NAME and not self._state.adding and (written is None or self.NAME in written):
                 same = {"pk": self.pk, self.NAME: getattr(self, self.NAME)}

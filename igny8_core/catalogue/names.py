@@ -9,6 +9,7 @@ from igny8_core.pricing.meters import ModelType
 
 # The section of a document that has the models and their prices.
 SECTION: Final = "catalogue"
+MODELS: Final = ("sections", SECTION, "models")
 # The fact about an account that says which models it prefers, by type.
 PREFERENCES: Final = "preferences"
 # A number flag: the percent that an account pays above the cost.

@@ -12,19 +12,26 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from igny8_core.catalogue.models import CatalogueModel, price_of
-from igny8_core.catalogue.names import MARKUP_FLAG, SECTION
+from igny8_core.catalogue.names import (
+    MARKUP_FLAG,
+    MODELS,
+    PROVIDER_SWITCH,
+    PROVIDERS,
+    SECTION,
+)
 from igny8_core.catalogue.section import CatalogueSection, Json, model_of, moment_of, price_of_entry
 from igny8_core.errors import AIError
 from igny8_core.pricing.meters import ModelType
 from igny8_core.pricing.money import DECIMALS
 from igny8_core.pricing.quotes import MAX_MARKUP, MIN_MARKUP
 
+_SECTION: Final = ("sections", SECTION)
 _SHAPE: Final = TypeAdapter(CatalogueSection)
 WhyNot = Callable[[datetime, datetime | None], str | None]
 
 
 class SectionProblem(TypedDict):
-    """What is wrong with a section: a JSON pointer, what stands there, and a sentence."""
+    """What is wrong with it: a JSON pointer into the document, what stands there, a sentence."""
 
     path: str
     value: str | float | bool | None
@@ -38,7 +45,7 @@ def problems_of(section: object, flags: Mapping[str, Json]) -> Iterator[SectionP
         _SHAPE.validate_python(section)
     except ValidationError as error:
         for each in error.errors(include_url=False):
-            yield _problem(each["loc"], each["input"], each["msg"], each["type"])
+            yield _problem((*_SECTION, *each["loc"]), each["input"], each["msg"], each["type"])
         return
     yield from _markup_problems(flags)
     models: Mapping[str, Json] = section["models"]  # type: ignore[index]
@@ -50,9 +57,8 @@ def problems_of(section: object, flags: Mapping[str, Json]) -> Iterator[SectionP
             other = defaults.setdefault(entry["model_type"], model_id)
             if other != model_id:
                 sentence = f"{other} is the default for {entry['model_type']} already."
-                yield _problem(
-                    ("models", model_id, "is_default"), model_id, sentence, "two_defaults"
-                )
+                path = (*MODELS, model_id, "is_default")
+                yield _problem(path, model_id, sentence, "two_defaults")
 
 
 def _markup_problems(flags: Mapping[str, Json]) -> Iterator[SectionProblem]:
@@ -61,7 +67,8 @@ def _markup_problems(flags: Mapping[str, Json]) -> Iterator[SectionProblem]:
     if flag is None:
         return
     if flag["kind"] not in {"int", "num"}:
-        yield _problem((), flag["kind"], f"The flag {MARKUP_FLAG} is a number of percent.", "kind")
+        sentence = f"The flag {MARKUP_FLAG} is a number of percent."
+        yield _problem(("flags", MARKUP_FLAG, "kind"), flag["kind"], sentence, "kind")
         return
     for variant, percent in flag["variants"].items():
         if type(percent) not in {int, float}:
@@ -72,13 +79,14 @@ def _markup_problems(flags: Mapping[str, Json]) -> Iterator[SectionProblem]:
                 f"The variant {variant!r} of the flag {MARKUP_FLAG} is {percent}; it may be from "
                 f"{MIN_MARKUP} to {MAX_MARKUP}, with at most {DECIMALS} decimals."
             )
-            yield _problem((), percent, sentence, "invalid_markup")
+            path = ("flags", MARKUP_FLAG, "variants", variant)
+            yield _problem(path, percent, sentence, "invalid_markup")
 
 
 def _availability_problems(
     model_id: str, entry: Json, models: Mapping[str, Json], flags: Mapping[str, Json]
 ) -> Iterator[SectionProblem]:
-    path = ("models", model_id)
+    path = (*MODELS, model_id)
     flag, moment = entry["available_to"], entry["retires_at"]
     if flag and flags.get(flag, {}).get("kind") != "bool":
         sentence = f"There is no boolean flag {flag!r}."
@@ -119,7 +127,7 @@ def _is_moment(text: str) -> bool:
 
 def _price_problems(model_id: str, prices: Mapping[str, Json]) -> Iterator[SectionProblem]:
     for moment, entry in prices.items():
-        path = ("models", model_id, "prices", moment)
+        path = (*MODELS, model_id, "prices", moment)
         if not _is_moment(moment):
             yield _problem(path, moment, _NO_MOMENT.format(moment), "malformed")
             continue
@@ -135,6 +143,23 @@ def _problem(path: Iterable[str | int], value: object, sentence: str, code: str)
     shown = value if isinstance(value, str | int | float | bool) or value is None else str(value)
     text = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
     return {"path": text, "value": shown, "message": sentence, "code": code}
+
+
+def switch_problems(switches: Iterable[str]) -> Iterator[SectionProblem]:
+    """Switches that look like a provider's and switch nothing off."""
+    there = f"there are {', '.join(PROVIDER_SWITCH + each for each in PROVIDERS)}"
+    for switch in switches:
+        provider = switch.removeprefix(PROVIDER_SWITCH)
+        if provider != switch and provider not in PROVIDERS:
+            sentence = (
+                f"There is no provider {provider!r}, so {switch} would switch nothing off; {there}."
+            )
+            yield _problem(("switches", switch), switch, sentence, "unknown_provider")
+        elif provider == switch and switch.strip().lower() in PROVIDERS:
+            sentence = (
+                f"{switch!r} would switch nothing off; a provider's switch is one of: {there}."
+            )
+            yield _problem(("switches", switch), switch, sentence, "unknown_provider")
 
 
 def servable(sections: Mapping[str, Json], model_type: ModelType) -> dict[str, WhyNot]:

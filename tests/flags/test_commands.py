@@ -169,18 +169,6 @@ def test_command__wrong_arguments__are_a_sentence_that_names_them(
     assert "Traceback" not in done.stderr
 
 
-def test_flag_on__tables_that_do_not_check__is_refused_and_changes_nothing(
-    manage: Manage,
-) -> None:
-    manage("waffle_flag", "beta", "--create")
-    made = "Rule.objects.create(flag=Flag.objects.get(name='beta'), serve=7)"
-    manage("shell", "--command", made)
-    done = manage("flag", "off", "beta")
-    assert done.returncode == 1
-    assert done.stderr.startswith("/flags/beta/rules/0/serve: 7 is of the wrong type")
-    assert json.loads(manage("flag", "list", "--json").stdout)["beta"]["on"] is True
-
-
 def test_evaluate__explained_segment_that_holds__shows_all_its_clauses(
     capsys: pytest.CaptureFixture[str], headline: Flag, acme: Account
 ) -> None:

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from django.db import transaction
 from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
@@ -128,8 +129,9 @@ ASYNC: dict[str, Any] = {
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize("kind", ASYNC)
 def test_client__inside_a_loop__answers_from_the_database_too(kind: str) -> None:
-    row = Flag.objects.create(name="f", kind=kind, default={"variant": "a"})
-    Variant.objects.create(flag=row, key="a", value=ASYNC[kind])
+    with transaction.atomic():
+        row = Flag.objects.create(name="f", kind=kind, default={"variant": "a"})
+        Variant.objects.create(flag=row, key="a", value=ASYNC[kind])
     client = client_of(FlagsProvider())
     name = {"bool": "boolean", "str": "string", "int": "integer", "num": "float", "json": "object"}
     ask = getattr(client, f"get_{name[kind]}_details_async")

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from flags import live, publishing
 from flags.document import diff, export, stored
+from flags.document.held import held_back
 from flags.document.restore import restore
 from flags.document.stored import canonical, content, document_in
 from flags.engine import DocumentError, Subject, compile, parse  # noqa: A004
@@ -148,18 +149,22 @@ def test_direct_write__committed__is_published_at_once() -> None:
 
 
 @COMMITTED
-def test_direct_write__that_does_not_check__stays_unpublished_until_it_does(
+def test_direct_write__that_does_not_check__is_held_back_until_it_does(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     flag = Flag.objects.create(name="f")
     last = Revision.objects.first()
-    rule = Rule.objects.create(flag=flag, serve={"variant": "purple"})
+    with transaction.atomic():
+        rule = Rule.objects.create(flag=flag, serve={"variant": "purple"})
     assert Revision.objects.first() == last
-    assert publishing.is_pending()
-    assert "Unpublished changes, because they do not check" in caplog.text
+    (held,) = held_back()
+    assert str(held).startswith("flag f is held back since ")
+    assert "has no variant 'purple'" in held.reason
+    live._process.try_refresh()
+    assert "held back: /flags/f: " in caplog.text
     rule.serve = {"variant": "on"}
     rule.save()
-    assert not publishing.is_pending()
+    assert not held_back()
     newest = Revision.objects.first()
     assert newest is not None
     assert newest.summary == ["flag f: rule r1 added"]
@@ -320,7 +325,7 @@ def test_commands__publish_show_compare_and_go_back(manage: Manage, tmp_path: Pa
     assert (back["comment"], back["is_new"]) == ("mistake", True)
     assert told("flag", "list")["long_articles"]["on"] is True
     assert "says the same" in manage("revisions", "apply", file).stdout
-    assert told("publish", "--check") == {"checks": True, "pending": False}
+    assert told("publish", "--check") == {"checks": True, "pending": False, "held_back": []}
     assert told("publish")["number"] == back["number"]
 
 
@@ -470,13 +475,17 @@ def test_pages__unpublished_changes__are_shown_and_can_be_published(
     rule = Rule.objects.create(flag=flag, serve={"variant": "purple"})
     feed = admin_client.get("/admin/flags/revision/").content.decode()
     assert f"revision {three[2].number} goes on serving" in feed
-    assert "has no variant &#x27;purple&#x27;" in feed
+    assert "Publish them now" in feed
     page = admin_client.post("/admin/flags/revision/publish/", follow=True)
     assert "has no variant" in str(next(iter(page.context["messages"])))
+    for address in ("revision/", f"flag/{flag.pk}/change/"):
+        shown = admin_client.get(f"/admin/flags/{address}").content.decode()
+        assert "flag h is held back since" in shown
+        assert "has no variant &#x27;purple&#x27;" in shown
     rule.delete()
-    assert "Publish them now" in admin_client.get("/admin/flags/revision/").content.decode()
     admin_client.post("/admin/flags/revision/publish/")
     assert not publishing.is_pending()
+    assert not held_back()
 
 
 def test_pages__staff_who_may_only_look__neither_publish_nor_go_back(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.db import transaction
-
 from flags import publishing
-from flags.document.check import check
+from flags.document import export
+from flags.document.check import faults as faults_of
+from flags.document.held import HeldBack, held_back
+from flags.engine import DocumentError
+from flags.engine.problems import MAX_PROBLEMS
 from flags.management import base
-from flags.models.pending import mark_changed
 
 
 class Command(base.Command):
@@ -23,17 +24,38 @@ class Command(base.Command):
 
     def handle(self, **options: Any) -> None:
         if options["check"]:
-            told = {"checks": True, "pending": not publishing.is_published(check())}
-            state = "are unpublished changes" if told["pending"] else "is nothing unpublished"
-            if options["json"]:
-                self.print_json(told)
-            else:
-                self.stdout.write(f"The tables check; there {state}.")
+            self._check(**options)
             return
-        with transaction.atomic():
-            mark_changed()  # raw SQL has told nobody
-            revision = publishing.publish(author=base.user(), comment=options["comment"])
+        revision = publishing.publish_waiting(author=base.user(), comment=options["comment"])
+        held = held_back()
         if options["json"]:
-            self.print_json(base.revision_json(revision))
+            self.print_json({**base.revision_json(revision), "held_back": _json(held)})
+        elif held:
+            self.stdout.write(f"Revision {revision.number} is what the tables say, but for:")
+            self._print(held)
         else:
             self.stdout.write(f"Revision {revision.number} is what the tables say.")
+
+    def _check(self, **options: Any) -> None:
+        """What would be held back is an error; so is what is."""
+        exported = export.document()
+        faults, held = faults_of(exported), held_back()
+        is_pending = not publishing.is_published(exported)
+        if options["json"]:
+            told = {"checks": not faults, "pending": is_pending, "held_back": _json(held)}
+            self.print_json(told)
+        if faults and not options["json"]:
+            self._print(held)
+        if faults:
+            raise DocumentError(faults[:MAX_PROBLEMS])
+        state = "are unpublished changes" if is_pending else "is nothing unpublished"
+        if not options["json"]:
+            self.stdout.write(f"The tables check; there {state}.")
+
+    def _print(self, held: list[HeldBack]) -> None:
+        for each in held:
+            self.stdout.write(f"  {each}")
+
+
+def _json(held: list[HeldBack]) -> list[dict[str, Any]]:
+    return [each._asdict() for each in held]

@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from flags import publishing
+from flags import preview, publishing
 from flags.document import diff
 from flags.document.sentences import sentences
 from flags.document.stored import content
 from flags.management import base
 from flags.models import Revision
+from flags.preview import Preview
 
 
 class Command(base.ActionCommand):
@@ -95,7 +96,10 @@ class Command(base.ActionCommand):
             self.stdout.write(sentence)
 
     def do_rollback(self, **options: Any) -> None:
-        self._make(partial(publishing.roll_back, options["number"]), **options)
+        number = options["number"]
+        self._make(
+            partial(publishing.roll_back, number), partial(preview.roll_back, number), **options
+        )
 
     def do_export(self, **options: Any) -> None:
         number = options["number"]
@@ -119,20 +123,44 @@ class Command(base.ActionCommand):
             source = options["file"].read_bytes()
         except OSError as error:
             raise base.CommandRefused(f"{options['file']}: {error.strerror}.") from None
-        self._make(partial(publishing.apply, source), **options)
+        self._make(partial(publishing.apply, source), partial(preview.apply, source), **options)
 
-    def _make(self, make: Callable[..., Revision], **options: Any) -> None:
+    def _make(
+        self, make: Callable[..., Revision], foresee: Callable[[], Preview], **options: Any
+    ) -> None:
         """Make a revision, or show what it would be."""
+        if options["dry_run"]:
+            self._foresee(foresee(), **options)
+            return
         last = Revision.objects.first()
-        make = partial(make, author=base.user(), comment=options["comment"])
-        done = publishing.preview(make) if options["dry_run"] else make()
-        if options["dry_run"] and done != last and not options["json"]:
-            self.stdout.write("Nothing is changed yet. It would be:")
+        done = make(author=base.user(), comment=options["comment"])
         if options["json"]:
-            told = {"is_new": done != last, "is_dry_run": options["dry_run"]}
+            told = {"is_new": done != last, "is_dry_run": False}
             self.print_json({**base.revision_json(done), **told})
         else:
             self._print(done, last)
+
+    def _foresee(self, foreseen: Preview, **options: Any) -> None:
+        if foreseen.faults:
+            raise base.CommandRefused("\n".join(foreseen.faults))
+        if options["json"]:
+            self.print_json(
+                {
+                    "summary": foreseen.sentences,
+                    "discarded": [each._asdict() for each in foreseen.discarded],
+                    "is_new": bool(foreseen.sentences),
+                    "is_dry_run": True,
+                }
+            )
+        elif not foreseen.sentences:
+            self.stdout.write("Nothing would change: the tables say the same.")
+        else:
+            number = (Revision.objects.values_list("number", flat=True).first() or 0) + 1
+            self.stdout.write(f"Nothing is changed yet. It would be:\nRevision {number}:")
+            for sentence in foreseen.sentences:
+                self.stdout.write(f"  {sentence}")
+        for each in () if options["json"] else foreseen.discarded:
+            self.stdout.write(f"It would discard: {each}")
 
     def _print(self, done: Revision, last: Revision | None) -> None:
         if done == last:

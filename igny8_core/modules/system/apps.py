@@ -9,6 +9,7 @@ from django.db.models.signals import post_migrate
 
 from igny8_core.catalogue.names import PREFERENCES, SECTION, vocabulary_of
 from igny8_core.catalogue.problems import servable
+from igny8_core.catalogue.putting_back import partners
 from igny8_core.catalogue.section import compile_section
 from igny8_core.catalogue.words import sentences
 from igny8_core.pricing.meters import ModelType
@@ -37,8 +38,12 @@ class SystemConfig(AppConfig):
                 section_rows.dump,
                 section_rows.problems,
                 section_rows.restore,
+                section_rows.restored,
                 sentences,
                 compile_section,
+                stop="is_active",
+                inner=("prices",),
+                partners=partners,
             ),
         )
         preferences = host.AccountFacts(

@@ -8,11 +8,14 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import ProtectedError
+from django.db.models.deletion import Collector
+from django.db.models.signals import pre_delete
 from django.utils import timezone
 
 from flags.host import fit
-from igny8_core.catalogue.names import PROVIDER_SWITCH, PROVIDERS, SECTION
-from igny8_core.catalogue.problems import SectionProblem, problems_of
+from igny8_core.catalogue.names import MODELS
+from igny8_core.catalogue.problems import SectionProblem, problems_of, switch_problems
+from igny8_core.catalogue.putting_back import is_same_price, restored_prices
 from igny8_core.catalogue.section import COLUMNS, line_of, moment_of, moment_text
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.errors import ModelInUse
@@ -21,7 +24,6 @@ from igny8_core.modules.system.prices import ModelPrice
 from igny8_core.modules.system.rate_lines import RateLine
 from igny8_core.pricing.money import money_text
 
-_PATH: Final = ("sections", SECTION, "models")
 _NOTES: Final = ("source", "source_url", "note")
 Json = dict[str, Any]
 
@@ -65,14 +67,7 @@ def _line(meter: str, amount: Any, per: int, condition: Any) -> Json:
 def problems(section: object, document: Mapping[str, Any]) -> Iterator[SectionProblem]:
     """What is wrong with the section, and with switches of providers that there are not."""
     yield from problems_of(section, document["flags"])
-    for switch in document["switches"]:
-        provider = switch.removeprefix(PROVIDER_SWITCH)
-        if provider != switch and provider not in PROVIDERS:
-            sentence = (
-                f"There is no provider {provider!r}, so the switch {switch} would switch nothing "
-                f"off; there are {', '.join(PROVIDERS)}."
-            )
-            yield {"path": "", "value": switch, "message": sentence, "code": "unknown_provider"}
+    yield from switch_problems(document["switches"])
 
 
 def restore(section: Json) -> None:
@@ -93,7 +88,7 @@ def restore(section: Json) -> None:
         changed = [name for name in COLUMNS if getattr(row, name) != columns[name]]
         for name in changed:
             setattr(row, name, columns[name])
-        fit(row, *_PATH, model_id)
+        fit(row, *MODELS, model_id)
         if row._state.adding:
             row.save()
         elif changed:
@@ -101,6 +96,36 @@ def restore(section: Json) -> None:
         now = timezone.now()
         _restore_prices(row, entry["prices"], now)
         _restore_headline(row.pk, now)
+
+
+def restored(section: Json, wanted: Json) -> Json:
+    """What `dump` would give after `restore(wanted)`, where it gives this section now."""
+    now = timezone.now()
+    there: dict[str, Json] = section["models"]
+    models: dict[str, Json] = {}
+    for row in AIModel.objects.exclude(model_id__in=wanted["models"]):
+        if not _may_go(row):
+            models[row.model_id] = {
+                **there[row.model_id],
+                "is_active": False,
+                "is_default": False,
+            }
+    for model_id, entry in wanted["models"].items():
+        prices = entry["prices"]
+        if model_id in there and there[model_id]["prices"]:
+            prices = restored_prices(there[model_id]["prices"], prices, now)
+        models[model_id] = {**entry, "prices": prices}
+    return {"models": models}
+
+
+def _may_go(row: AIModel) -> bool:
+    """Whether nothing prevents its deletion; it is not deleted."""
+    try:
+        pre_delete.send(sender=AIModel, instance=row, using=row._state.db, origin=row)
+        Collector(using=str(row._state.db)).collect([row])
+    except (ModelInUse, ProtectedError):
+        return False
+    return True
 
 
 def _restore_headline(key: int, now: datetime) -> None:
@@ -135,7 +160,7 @@ def _restore_prices(row: AIModel, wanted: Mapping[str, Json], now: datetime) -> 
         missing = [*reversed(begun), *scheduled]
     else:
         in_force = max((m for m in there if moment_of(m) <= now), default=None)
-        if begun and (in_force is None or not _same(held[in_force], wanted[begun[-1]])):
+        if begun and (in_force is None or not is_same_price(held[in_force], wanted[begun[-1]])):
             last = max(
                 (price.effective_from for price in there.values() if price.has_begun), default=now
             )
@@ -160,14 +185,9 @@ def dump_prices(rows: Mapping[str, ModelPrice]) -> dict[str, Json]:
     }
 
 
-def _same(one: Json, other: Json) -> bool:
-    """Whether two prices charge the same."""
-    return all(one[name] == other[name] for name in ("currency", "is_free", "lines"))
-
-
 def _publish(row: AIModel, begins: datetime, entry: Json) -> None:
     notes = {name: entry.get(name, "") for name in _NOTES}
-    fit(ModelPrice(**notes), *_PATH, row.model_id, "prices", moment_text(begins))
+    fit(ModelPrice(**notes), *MODELS, row.model_id, "prices", moment_text(begins))
     ModelPrice.publish(
         row,
         [line_of(line) for line in entry["lines"]],

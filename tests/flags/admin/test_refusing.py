@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client
 
 from flags import publishing
-from flags.models import Flag, Revision, Trait
+from flags.models import Flag, Revision, Segment, Trait
 
 pytestmark = pytest.mark.django_db
 
@@ -35,23 +35,23 @@ def test_form__invalid_while_the_tables_do_not_check__keeps_what_was_typed(
 
 
 def test_action__refused__says_nothing_of_success(admin_client: Client) -> None:
-    flag = Flag.objects.create(name="bad", requires=[{"flag": "typo"}])
-    data = {"action": "disable_for_all", "_selected_action": [str(flag.pk)]}
-    page = admin_client.post("/admin/flags/flag/", data, follow=True)
+    segment = Segment.objects.create(key="s")
+    Segment.objects.create(key="names", rules=[[{"op": "segment", "values": ["s"]}]])
+    publishing.publish()
+    data = {"action": "delete_selected", "_selected_action": [str(segment.pk)], "post": "yes"}
+    page = admin_client.post("/admin/flags/segment/", data, follow=True)
     told = [each.level_tag for each in page.context["messages"]]
     assert told == ["error"]
-    flag.refresh_from_db()
-    assert flag.everyone is None
+    assert Segment.objects.filter(key="s").exists()
 
 
 def test_form__refused_and_mended__is_saved_once(admin_client: Client) -> None:
-    Flag.objects.create(name="bad", requires=[{"flag": "typo"}])
-    url, data = "/admin/flags/trait/add/", {"name": "seats", "type": "num"}
+    url, data = "/admin/flags/segment/add/", {"key": "s", "include": "", "exclude": ""}
+    data["rules"] = '[[{"trait": "seats", "op": "gt", "values": [1]}]]'
     for _ in range(2):
         page = admin_client.post(url, data)
         assert page.status_code == 200
-        assert not Trait.objects.filter(name="seats").exists()
-    with transaction.atomic():
-        Flag.objects.filter(name="bad").delete()
+        assert not Segment.objects.filter(key="s").exists()
+    Trait.objects.create(name="seats", type="num")
     assert admin_client.post(url, data).status_code == 302
-    assert Trait.objects.filter(name="seats").count() == 1
+    assert Segment.objects.filter(key="s").count() == 1

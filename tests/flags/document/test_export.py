@@ -323,12 +323,12 @@ def test_vocabulary__two_with_one_name__is_refused() -> None:
 # Size
 
 
-def test_snapshot__two_hundred_flags__takes_eleven_queries(
+def test_snapshot__two_hundred_flags__takes_twelve_queries(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     live.current()
     restore(parse(tables.document()))
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         snapshot = live.current()
     assert len(snapshot.flags) == 200
     with django_assert_num_queries(0):

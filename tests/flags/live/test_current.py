@@ -38,19 +38,24 @@ COMMITTED = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
 @COMMITTED
-def test_current__tables_that_do_not_check__keeps_the_last_and_says_so_once(
+def test_current__tables_that_do_not_check__serves_the_rest_of_them_and_says_why_once(
     acme: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
     row = Flag.objects.create(name="f", everyone=True)
     before = live.current()
-    bad = Rule.objects.create(flag=row, serve={"variant": "purple"})
+    with transaction.atomic():
+        bad = Rule.objects.create(flag=row, serve={"variant": "purple"})
     for _ in range(3):
-        assert live.current() is before
+        live._process.try_refresh()
+        assert live.current().ruleset is before.ruleset
     assert row.is_active_for_account(acme)
-    (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
-    assert "/flags/f/rules/0/serve/variant: The flag 'f' has no variant 'purple'." in record.message
+    (record,) = [each for each in caplog.records if each.name == "flags.live.health"]
+    assert "held back: /flags/f: The flag 'f' has no variant 'purple'." in record.message
+    Flag.objects.create(name="other", everyone=True)
+    assert live.current().number == (before.number or 0) + 1
     bad.delete()
-    assert live.current() is not before
+    live._process.try_refresh()
+    assert live._process.health.sentence(has_thread=False) is None
 
 
 @COMMITTED
@@ -64,10 +69,11 @@ def test_current__transaction_rolled_back__leaves_nothing_behind(acme: Account) 
         row.save()
         assert not row.is_active_for_account(acme)
         transaction.set_rollback(True)
-    Rule.objects.create(flag=row, serve={"variant": "purple"})  # what is stored does not check
-    assert Flag.get("f").is_active_for_account(acme)
-    live._process.listeners.pop()
     assert not heard
+    live._process.listeners.pop()
+    with transaction.atomic():
+        Rule.objects.create(flag=row, serve={"variant": "purple"})  # it does not check
+    assert Flag.get("f").is_active_for_account(acme)
 
 
 @COMMITTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -43,8 +44,9 @@ def test_readyz__nothing_to_serve_from__is_503(client: Client) -> None:
 @COMMITTED
 def test_readyz__tables_that_do_not_check__serves_on_and_says_why(client: Client) -> None:
     live.current()
-    flag = Flag.objects.create(name="f")
-    Rule.objects.create(flag=flag, serve={"variant": "purple"})
+    with transaction.atomic():
+        flag = Flag.objects.create(name="f")
+        Rule.objects.create(flag=flag, serve={"variant": "purple"})
     live._process.try_refresh()
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")

@@ -14,7 +14,8 @@ from django.utils.safestring import SafeString
 
 from flags.admin.problems import PlacedProblem
 from flags.admin.refusing import PageRequest
-from igny8_core.catalogue.names import SECTION
+from flags.host import Path
+from igny8_core.catalogue.names import MODELS
 from igny8_core.errors import AIError
 from igny8_core.modules.system.admin.calculator import calculator, price_preview
 from igny8_core.modules.system.admin.one_click import OneClick
@@ -110,11 +111,14 @@ class AIModelAdmin(OneClick):
             model.take_headline(timezone.now())
         return model
 
+    def entry_of(self, obj: AIModel) -> Path:
+        return (*MODELS, obj.model_id)
+
     def place(
         self, request: PageRequest, problem: PlacedProblem
     ) -> tuple[str | None, PlacedProblem]:
         """On the model's own field; what a flag has against it says by itself where."""
-        own = problem.within("sections", SECTION, "models", request.POST.get("model_id", ""))
+        own = problem.within(*MODELS, request.POST.get("model_id", ""))
         if own is None or not own.parts:
             return None, problem._replace(parts=())
         return own.parts[0], own._replace(parts=own.parts[1:])

@@ -14,6 +14,9 @@ from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from flags.admin.refusing import PublishingAdmin, author_of
+from flags.host import Path
+from igny8_core.catalogue.names import MODELS
+from igny8_core.catalogue.section import moment_text
 from igny8_core.errors import AIError
 from igny8_core.modules.system.prices import ModelPrice
 from igny8_core.modules.system.rate_lines import RateLine
@@ -82,6 +85,9 @@ class ModelPriceAdmin(PublishingAdmin):
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
+
+    def entry_of(self, obj: ModelPrice) -> Path:
+        return (*MODELS, obj.model.model_id, "prices", moment_text(obj.effective_from))
 
     def save_model(self, request: HttpRequest, obj: ModelPrice, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         obj.author = author_of(request)
