@@ -31,6 +31,7 @@ SOURCE = Gauge(
 LOAD_S = Histogram("flags_load_seconds", "Reading the document of a revision.")
 COMPILE_S = Histogram("flags_compile_seconds", "Compiling a revision.")
 REFUSED = Counter("flags_refused_publishes", "Changes that did not check.")
+TAKEN = Counter("flags_taken_models", "Publishes by programs that took models away.")
 RECONNECTS = Counter("flags_reconnects", "Connections to Redis made anew.")
 FACTS_HITS = Counter("flags_account_facts_hits", "Accounts whose facts were at hand.")
 FACTS_MISSES = Counter("flags_account_facts_misses", "Accounts whose facts had to be read.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Final
 
 from django.db import transaction
@@ -18,17 +19,15 @@ from flags.document.settling import Settled, settle, with_waiting_stops
 from flags.document.stored import (
     UnknownRevision,
     UnusableRevision,
-    canonical,
-    checksum_of,
     content,
     last_usable,
 )
+from flags.document.storing import store
 from flags.engine import Document, DocumentError
 from flags.engine.document import empty
 from flags.engine.problems import MAX_PROBLEMS, Problem
 from flags.models import Head, Revision
 from flags.models.pending import lock_head, mark_published, revision_published, uncommitted
-from flags.registry import retention
 
 
 class Unpublishable(DocumentError):
@@ -42,14 +41,20 @@ class Unpublishable(DocumentError):
 class Change:
     """What a change has published, once its block is left.
 
-    `newest` was the number before it; `waiting` is what direct writes had left, published first.
+    `newest` was the number before it; `waiting` is what direct writes had left, published first;
+    `before` and `after` are what was published then and is now.
     """
 
     revision: Revision
     newest: int | None = None
     waiting: Revision | None = None
+    before: Document | None = None
+    after: Document | None = None
 
 
+Remarks = Callable[[Document, Document], list[str]]
+# The revision, and what was published before and is now; None: nothing before it.
+_Published = tuple[Revision, Document | None, Document]
 # Whether this context is in a change: one within another is a part of it.
 _is_changing: ContextVar[bool] = ContextVar("is_changing", default=False)
 
@@ -70,37 +75,45 @@ def change(
         if not _is_changing.get():
             made.newest = Revision.objects.values_list("number", flat=True).first()
             if made.newest is not None and head.is_pending:
-                made.waiting = _publish(comment=_DIRECT)
+                made.waiting = _publish(comment=_DIRECT)[0]
         token = _is_changing.set(True)
         try:
             yield made
         finally:
             _is_changing.reset(token)
         if not unless():
-            made.revision = _publish(author, comment, is_refused=True)
+            made.revision, made.before, made.after = _publish(author, comment, is_refused=True)
 
 
 _DIRECT: Final = "direct writes"
 
 
-def publish(*, author: str = "", comment: str = "") -> Revision:
+def publish(*, author: str = "", comment: str = "", remarks: Remarks | None = None) -> Revision:
     """What the tables say, as a new revision; the last one where nothing has changed.
 
-    In the caller's transaction; raises Unpublishable for what it has written.
+    `remarks` on what was published before and is now go into the summary. In the caller's
+    transaction; raises Unpublishable for what it has written.
     """
     with transaction.atomic():
         lock_head()
-        return _publish(author, comment, is_refused=uncommitted() is not None)
+        is_refused = uncommitted() is not None
+        return _publish(author, comment, remarks, is_refused=is_refused)[0]
 
 
 def publish_waiting(*, author: str = "", comment: str = "") -> Revision:
     """The same for what others have written: an entry that does not check is held back."""
     with transaction.atomic():
         lock_head()
-        return _publish(author, comment)
+        return _publish(author, comment)[0]
 
 
-def _publish(author: str = "", comment: str = "", *, is_refused: bool = False) -> Revision:
+def _publish(
+    author: str = "",
+    comment: str = "",
+    remarks: Remarks | None = None,
+    *,
+    is_refused: bool = False,
+) -> _Published:
     """With `is_refused` new faults are refused; else the entries that have them are held back."""
     exported = export.document()
     last = Revision.objects.first()
@@ -122,32 +135,15 @@ def _publish(author: str = "", comment: str = "", *, is_refused: bool = False) -
             raise Unpublishable(exported, new) from None
     document = settled.document
     mark_published(held.rows(exported, settled.held, known, author))
-    transaction.on_commit(lambda: revision_published.send(sender=Revision))
+    told = partial(revision_published.send, sender=Revision, before=before, after=document)
+    transaction.on_commit(told)
     if last is not None and before is not None:
         if not diff.diff(before, document):
-            return last
+            return last, before, document
         summary = sentences(before, document)
-    revision = _store(document, last, author=author, comment=comment, summary=summary)
-    _thin(revision.number)
-    return revision
-
-
-def _store(document: Document, last: Revision | None, **columns: Any) -> Revision:
-    number = last.number + 1 if last else 1
-    text = canonical({**document, "number": number})
-    return Revision.objects.create(
-        number=number, text=text, checksum=checksum_of(text), parent=last, **columns
-    )
-
-
-def _thin(newest: int) -> None:
-    """Delete old revisions as the host's retention says."""
-    rule = retention()
-    kept = rule.kept() if rule else 0
-    if rule and 0 < kept < newest:
-        Revision.objects.filter(number__lte=newest - kept).exclude(rule.named).only(
-            "number"
-        ).delete()
+        summary += remarks(before, document) if remarks else []
+    revision = store(document, last, author=author, comment=comment, summary=summary)
+    return revision, before, document
 
 
 def publish_pending(comment: str = "") -> None:

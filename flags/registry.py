@@ -1,4 +1,4 @@
-"""What a host has registered: sections of the document, vocabularies, facts, retention."""
+"""What a host has registered: sections of the document, vocabularies, facts, retention, guards."""
 
 from __future__ import annotations
 
@@ -66,10 +66,24 @@ class Retention(NamedTuple):
     named: Q
 
 
+# How many accounts were looked at, of how many.
+Progress = Callable[[int, int], None]
+
+
+class Guard(NamedTuple):
+    """Says what a change of the document would take away from accounts."""
+
+    # Of the documents before and after: whether it may take anything. Asked under the lock.
+    may_take: Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
+    # What it takes, in sentences, told within so many seconds. Asked while nobody waits.
+    taken: Callable[[Mapping[str, Any], Mapping[str, Any], float, Progress], list[str]]
+
+
 _sections: dict[str, Section] = {}
 _vocabularies: dict[str, Vocabulary] = {}
 _account_facts: dict[str, AccountFacts] = {}
 _retentions: dict[str, Retention] = {}
+_guards: dict[str, Guard] = {}
 
 
 def _register(registry: dict[str, Any], word: str, name: str, value: Any) -> None:
@@ -96,6 +110,16 @@ def register_account_facts(name: str, facts: AccountFacts) -> None:
 def register_retention(retention: Retention) -> None:
     """For `AppConfig.ready()`; raises ValueError where there is one."""
     _register(_retentions, "retention", "revisions", retention)
+
+
+def register_guard(name: str, guard: Guard) -> None:
+    """For `AppConfig.ready()`; raises ValueError where another has the name."""
+    _register(_guards, "guard", name, guard)
+
+
+def guards() -> Mapping[str, Guard]:
+    """By name, in the order of registration."""
+    return _guards
 
 
 def sections() -> Mapping[str, Section]:

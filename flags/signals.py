@@ -23,7 +23,7 @@ from django.db.models.signals import (
 from django.db.utils import DEFAULT_DB_ALIAS
 from waffle import get_waffle_switch_model
 
-from flags import live, publishing
+from flags import guarding, live, publishing
 from flags.accounts.cache import ALL_ACCOUNTS
 from flags.accounts.heard import changed
 from flags.accounts.reading import account_model
@@ -38,6 +38,7 @@ from flags.models import (
     published,
 )
 from flags.models.pending import accounts_changed, mark_changed, revision_published, tables_changed
+from flags.moved import moved
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ def connect() -> None:
     post_save.connect(_changed, sender=get_waffle_switch_model())
     tables_changed.connect(_publish_committed)
     revision_published.connect(live.published)
+    revision_published.connect(guarding.tell)
     _watch_accounts()
     post_migrate.connect(_publish_migrated, sender=apps.get_app_config("flags"))
     for relation in (Flag.users, Flag.groups):
@@ -108,7 +110,7 @@ def _publish_migrated(using: str, **what: Any) -> None:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         return
-    publishing.publish(comment="migrate")
+    publishing.publish(comment="migrate", remarks=moved)
 
 
 def _loaded(*, raw: bool, **_what: Any) -> None:

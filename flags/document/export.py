@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from waffle import get_waffle_switch_model
 
+from flags.engine.document import SCHEMA
 from flags.engine.traits import Type
 from flags.models import Flag, Rule, Segment, Trait
 from flags.models.flag import Kind
@@ -33,7 +34,7 @@ def document_of(flags: list[Flag]) -> Json:
     if any(segment.is_long for segment in segments):
         traits |= {INCLUDED: Type.STRS.value, EXCLUDED: Type.STRS.value}
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "hash": "r1",
         "number": None,
         "traits": traits,

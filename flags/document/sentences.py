@@ -127,4 +127,6 @@ def _told(key: Any, value: Any) -> str:
         return words.serve_text(value)
     if key == "when":
         return " and ".join(map(words.clause_text, value)) or "always"
+    if key == "requires":
+        return " and ".join(map(words.requirement_text, value)) or "nothing"
     return words.value_text(value)

@@ -12,9 +12,11 @@ from typing import Any, Final
 import orjson
 
 from flags.engine import Document
+from flags.engine.document import SCHEMA
+from flags.engine.upgrade import upgraded
 from flags.models import Revision
 
-SCHEMA: Final = 1
+_READ: Final = (1, SCHEMA)
 
 
 class UnknownRevision(LookupError):
@@ -75,18 +77,21 @@ _LOOKED_BACK: Final = 10
 def document_in(number: int, text: str) -> Document:
     """What a text that was stored says; raises MalformedRevision and NewerRevision.
 
-    What it has in common with the last text is the same object; nobody changes it.
+    One of schema 1 is answered in schema 2. What it has in common with the last text is the same
+    object; nobody changes it.
     """
     try:
         document: Document = _parsed(number, text)
         schema = document["schema"]
-    except (ValueError, LookupError, TypeError):
+        if schema not in _READ:
+            raise NewerRevision(number, schema)
+        if not Document.__required_keys__ <= document.keys():
+            raise MalformedRevision(number)
+        return upgraded(document)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, UnusableRevision):
+            raise
         raise MalformedRevision(number) from None
-    if schema != SCHEMA:
-        raise NewerRevision(number, schema)
-    if not Document.__required_keys__ <= document.keys():
-        raise MalformedRevision(number)
-    return document
 
 
 def _parsed(number: int, text: str) -> Any:

@@ -17,6 +17,7 @@ _OPERATORS: Final = {
     "contains": "contains",
     "glob": "looks like",
     "cidr": "is in the network",
+    "within": "is within the last",
 }
 _SHOWN: Final = 5
 Json = Mapping[str, Any]
@@ -53,6 +54,12 @@ def serve_text(serve: Json | None) -> str:
     return ", ".join(
         f"{_share(weight / sum(weights.values()))} {variant}" for variant, weight in weights.items()
     )
+
+
+def requirement_text(required: Json) -> str:
+    """A flag that another requires, and which of its variants."""
+    variants = required.get("variants")
+    return str(required["flag"]) + (f" ({' or '.join(variants)})" if variants else "")
 
 
 def groups_text(groups: list[list[Json]]) -> str:

@@ -33,7 +33,11 @@ _WRITTEN: Final = {
     "time": ", RFC 3339 with a zone or epoch milliseconds",
     "ver": ", one to three numbers without a leading v",
     "network": ", an address and a length without bits below it",
+    "duration": ": a number and s, m, h, d or w, such as 14d",
 }
+# What is compared with, where it is not what the trait is.
+_VALUES: Final = {"cidr": "network", "within": "duration"}
+_HOLDS_FOR_ALL: Final = frozenset({"prefix", "suffix", "contains"})
 # Operators that look at one value after the other.
 _SCANNED: Final = frozenset({"prefix", "suffix", "contains", "glob", "cidr"})
 # A segment or a flag, by section and key.
@@ -266,11 +270,13 @@ class _Check:
         if op in _SCANNED:
             self.clauses[self.node] += len(values)
         parse = compared.parser(kind)
-        wanted = "network" if op == "cidr" else ELEMENTS[kind].value
+        wanted = _VALUES.get(op, ELEMENTS[kind].value)
         wanted += _WRITTEN.get(wanted, "")
         for index, value in enumerate(values):
             if parse(value) is None:
                 self.add(Code.TYPE_MISMATCH, (*at, "values", index), value, type=wanted)
+            elif value == "" and op in _HOLDS_FOR_ALL:
+                self.add(Code.EMPTY_TEXT, (*at, "values", index), value, op=op)
 
     def _share(self, share: ShareClause, at: Path) -> None:
         self._by(share.get("by"), (*at, "by"))

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from flags.engine.bucketing import bucket, ramped, seed_of
-from flags.engine.decision import Ask
+from flags.engine.decision import Ask, Decision
 from flags.engine.document import Clause, CompareClause, ExistsClause, Segment, ShareClause, named
-from flags.engine.times import moment_ms
+from flags.engine.times import duration_ms, moment_ms
 from flags.engine.traits import ELEMENTS, KEY, LISTS, PARSERS, Type, network
 
 # Of the account's key, its traits, the moment in epoch milliseconds, and other flags.
@@ -27,10 +27,11 @@ class Operator(NamedTuple):
     test: Callable[[Sequence[Any]], Test]
     takes_one: bool = False
     may_fold: bool = False
+    own_parser: Callable[[object], Any] | None = None
 
     def parser(self, kind: Type) -> Callable[[object], Any]:
         """What a clause's value must be: None for one that it is not."""
-        return network if self is OPERATORS["cidr"] else PARSERS[ELEMENTS[kind]]
+        return self.own_parser or PARSERS[ELEMENTS[kind]]
 
 
 def _is_in(values: Sequence[Any]) -> Test:
@@ -93,7 +94,14 @@ OPERATORS: Final = {
     "suffix": Operator(_TEXT, _suffix, may_fold=True),
     "contains": Operator(_TEXT, _contains, may_fold=True),
     "glob": Operator(_TEXT, _glob, may_fold=True),
-    "cidr": Operator(frozenset({Type.IP}), _cidr),
+    "cidr": Operator(frozenset({Type.IP}), _cidr, own_parser=network),
+    # Of how long ago it is, in milliseconds.
+    "within": Operator(
+        frozenset({Type.TIME}),
+        lambda values: lambda ago_ms: 0 <= ago_ms < values[0],
+        takes_one=True,
+        own_parser=duration_ms,
+    ),
 }
 
 
@@ -123,56 +131,60 @@ class Members(NamedTuple):
     asks: bool
 
 
-def compile_clause(  # noqa: PLR0911 - one each
-    clause: Clause, types: Mapping[str, Type], segments: Mapping[str, Members]
-) -> CompiledClause:
-    """`segments` has every one that the clause names."""
+class Scope(NamedTuple):
+    """What clauses may name: the traits' types, compiled segments, and which flags are boolean."""
+
+    types: Mapping[str, Type]
+    segments: Mapping[str, Members]
+    booleans: frozenset[str]
+
+
+def compile_clause(clause: Clause, scope: Scope) -> CompiledClause:  # noqa: PLR0911 - one each
+    """The scope has every segment that the clause names."""
     if clause["op"] == "any":
-        groups = compile_groups(clause["values"], types, segments)
+        groups = compile_groups(clause["values"], scope)
         return CompiledClause(clause, _negated(clause, any_of(groups)), groups)
     if clause["op"] == "segment":
-        members = [segments[key].holds for key in clause["values"]]
+        members = [scope.segments[key].holds for key in clause["values"]]
         return CompiledClause(clause, _negated(clause, _any_holds(members)))
     if clause["op"] == "flag":
-        asked = [_asked(value) for value in clause["values"]]
+        asked = [_asked(value, scope.booleans) for value in clause["values"]]
         return CompiledClause(clause, _negated(clause, _any_holds(asked)))
     if clause["op"] == "share":
         return CompiledClause(clause, _share(clause))
-    kind = types[clause["trait"]]
+    kind = scope.types[clause["trait"]]
     if clause["op"] == "exists":
         return CompiledClause(clause, _exists(clause, kind))
+    if clause["op"] == "within":
+        return CompiledClause(clause, _within(clause))
     if kind in LISTS:
         return CompiledClause(clause, _in_list(clause, kind))
     return _in_value(clause, kind)
 
 
-def compile_segment(
-    segment: Segment, types: Mapping[str, Type], segments: Mapping[str, Members]
-) -> Members:
+def compile_segment(segment: Segment, scope: Scope) -> Members:
     """Excluded, else included, else any of its groups."""
     listed: dict[str | None, bool] = {
         **dict.fromkeys(segment["include"], True),
         **dict.fromkeys(segment["exclude"], False),
     }
-    groups = compile_groups(segment["rules"], types, segments)
+    groups = compile_groups(segment["rules"], scope)
     matches = any_of(groups)
 
     def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
         verdict = listed.get(key)
         return matches(key, traits, now_ms, ask) if verdict is None else verdict
 
-    nested = [segments[key] for key in named("segment", segment["rules"])]
+    nested = [scope.segments[key] for key in named("segment", segment["rules"])]
     asks = bool(named("flag", segment["rules"])) or any(each.asks for each in nested)
     return Members(listed, groups, holds if listed else matches, asks)
 
 
 def compile_groups(
-    groups: Sequence[Sequence[Clause]], types: Mapping[str, Type], segments: Mapping[str, Members]
+    groups: Sequence[Sequence[Clause]], scope: Scope
 ) -> tuple[tuple[CompiledClause, ...], ...]:
     """Groups of clauses, ready to ask."""
-    return tuple(
-        tuple(compile_clause(clause, types, segments) for clause in group) for group in groups
-    )
+    return tuple(tuple(compile_clause(clause, scope) for clause in group) for group in groups)
 
 
 def all_of(clauses: Sequence[CompiledClause]) -> Predicate:
@@ -329,13 +341,40 @@ def _exists(clause: ExistsClause, kind: Type) -> Predicate:
     return holds
 
 
-def _asked(value: str) -> Predicate:
-    """Whether the flag was decided, and with this variant where one is named."""
+class Asked(NamedTuple):
+    """Which answer of another flag is asked for: one of these variants, or any."""
+
+    flag: str
+    variants: frozenset[str] | None
+    is_boolean: bool
+
+    def holds(self, answer: Decision) -> bool:
+        """Whether it was decided so; a boolean flag without variants, whether it is true."""
+        if self.variants is not None:
+            return answer.is_decided and answer.variant in self.variants
+        return answer.value is True if self.is_boolean else answer.is_decided
+
+
+def _asked(value: str, booleans: frozenset[str]) -> Predicate:
     flag, _, variant = value.partition("=")
+    asked = Asked(flag, frozenset({variant}) if variant else None, flag in booleans)
 
     def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool:
-        decision = ask(flag)
-        return decision.is_decided and (not variant or decision.variant == variant)
+        return asked.holds(ask(flag))
+
+    return holds
+
+
+def _within(clause: CompareClause) -> Predicate:
+    trait, missing, is_negated = clause["trait"], clause.get("absent"), clause.get("not", False)
+    parse, test = _parser_and_test(clause, Type.TIME)
+
+    def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
+        value = traits.get(trait)
+        if value is None:
+            return missing
+        at_ms = parse(value)
+        return None if at_ms is None else test(now_ms - at_ms) is not is_negated
 
     return holds
 

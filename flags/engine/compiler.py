@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
-from flags.engine import index
-from flags.engine.boundaries import boundaries
+from flags.engine.boundaries import boundaries, own_boundaries, withins
 from flags.engine.checks import trait_types
 from flags.engine.clauses import (
-    CompiledClause,
     Members,
-    Predicate,
-    all_of,
-    compile_clause,
+    Scope,
     compile_segment,
 )
-from flags.engine.decider import CompiledRule, Decide, Plan, asking, decider, on_copies
-from flags.engine.decision import Ask, Decision, ErrorCode, Override, Reason, Subject, Usable
+from flags.engine.decider import Decide, Plan, asking, decider, on_copies
+from flags.engine.decision import Decision, ErrorCode, Override, Reason, Subject, Usable
 from flags.engine.document import Document, Flag, named
 from flags.engine.lazy import Lazy
-from flags.engine.times import milliseconds, moment_ms
+from flags.engine.plans import plan
+from flags.engine.times import milliseconds
 from flags.engine.trail import Question, explain
-from flags.engine.traits import Type
+from flags.engine.upgrade import upgraded
 
 
 class Ruleset:
     """A compiled document. Threads may share it."""
 
-    __slots__ = ("_deciders", "_plans", "_segments", "document", "number")
+    __slots__ = ("_deciders", "_plans", "_segments", "_withins", "document", "number")
 
     def __init__(
         self, document: Document, plans: Mapping[str, Plan], segments: Mapping[str, Members]
@@ -39,6 +35,7 @@ class Ruleset:
         self._plans = plans
         self._segments = segments
         self._deciders: Lazy[str, Decide] = Lazy(self._decider)
+        self._withins: frozenset[tuple[str, int]] | None = None
 
     def _decider(self, flag: str) -> Decide:
         return decider(self._plans[flag], self.number, self._deciders)
@@ -90,32 +87,53 @@ class Ruleset:
     def next_boundary(self, now: int | datetime) -> int | None:
         """The first moment after `now`, in epoch milliseconds, at which time may change an answer.
 
-        Reads the whole document.
+        For every subject; `own_boundary` has those of one. Reads the whole document.
         """
         now_ms = now if type(now) is int else milliseconds(now)
         later = (moment for moment in boundaries(self.document, now_ms) if moment > now_ms)
         return min(later, default=None)
 
+    def own_boundary(self, subject: Subject, now: int | datetime) -> int | None:
+        """The same for what `within` asks of the subject's own times."""
+        if self._withins is None:
+            self._withins = withins(self.document)
+        if not self._withins:
+            return None
+        now_ms = now if type(now) is int else milliseconds(now)
+        moments = own_boundaries(self._withins, subject.traits)
+        return min((moment for moment in moments if moment > now_ms), default=None)
+
 
 def compile(document: Document, previous: Ruleset | None = None) -> Ruleset:  # noqa: A001  (the word for it)
     """The document, ready to evaluate; what did not change since `previous` is taken from there."""
-    if previous is not None and previous.document["traits"] != document["traits"]:
+    document = upgraded(document)
+    if previous is not None and not _is_kept(previous.document, document):
         previous = None
-    types = trait_types(document)
+    booleans = {key for key, flag in document["flags"].items() if flag["kind"] == "bool"}
     segments: dict[str, Members] = {}
+    scope = Scope(trait_types(document), segments, frozenset(booleans))
     for key in document["segments"]:
-        _add_segment(key, document, types, segments, previous)
+        _add_segment(key, document, scope, segments, previous)
     plans = {
-        key: _kept_plan(key, flag, segments, previous) or _plan(key, flag, types, segments)
+        key: _kept_plan(key, flag, segments, previous) or plan(key, flag, scope)
         for key, flag in document["flags"].items()
     }
     return Ruleset(document, plans, segments)
 
 
+def _is_kept(before: Document, after: Document) -> bool:
+    """Whether all that names a trait or a flag means what it meant."""
+    flags = before["flags"]
+    return before["traits"] == after["traits"] and all(
+        key not in flags or flags[key]["kind"] == flag["kind"]
+        for key, flag in after["flags"].items()
+    )
+
+
 def _add_segment(
     key: str,
     document: Document,
-    types: Mapping[str, Type],
+    scope: Scope,
     segments: dict[str, Members],
     previous: Ruleset | None,
 ) -> None:
@@ -125,13 +143,13 @@ def _add_segment(
     segment = document["segments"][key]
     nested = named("segment", segment["rules"])
     for other in nested:
-        _add_segment(other, document, types, segments, previous)
+        _add_segment(other, document, scope, segments, previous)
     if previous is not None and previous.document["segments"].get(key) == segment:
         kept = previous._segments
         if all(segments[other] is kept.get(other) for other in nested):
             segments[key] = kept[key]
             return
-    segments[key] = compile_segment(segment, types, segments)
+    segments[key] = compile_segment(segment, scope)
 
 
 def _is_same(one: Flag, other: Flag) -> bool:
@@ -146,52 +164,3 @@ def _kept_plan(
         return None
     is_same = all(segments[other] is members for other, members in plan.segments.items())
     return plan if is_same else None
-
-
-def _check_served(flag: Flag) -> None:
-    """Raises KeyError for a variant that is not there: what is compiled can be decided."""
-    serves = [rule["serve"] for rule in flag["rules"]]
-    if flag["default"] is not None:
-        serves.append(flag["default"])
-    served = [each for each in (flag["off"], flag["force"]) if each is not None]
-    for serve in serves:
-        served += [serve["variant"]] if "variant" in serve else serve["split"]
-    for variant in served:
-        flag["variants"][variant]
-
-
-def _plan(key: str, flag: Flag, types: Mapping[str, Type], segments: Mapping[str, Members]) -> Plan:
-    _check_served(flag)
-    compiled = [
-        tuple(compile_clause(clause, types, segments) for clause in rule["when"])
-        for rule in flag["rules"]
-    ]
-    entries = index.worthwhile([index.entry(each, types, segments) for each in compiled])
-    rules, matches = [], []
-    for rule, clauses, entry in zip(flag["rules"], compiled, entries, strict=True):
-        start, end = moment_ms(rule.get("from")), moment_ms(rule.get("until"))
-        left = [each for each in clauses if each is not entry.proves]
-        rules.append(CompiledRule(rule, clauses, start, end))
-        matches.append(_matches(left, start, end))
-    groups = [rule["when"] for rule in flag["rules"]]
-    used = {name: segments[name] for name in named("segment", groups)}
-    asks = bool(flag["requires"] or named("flag", groups)) or any(
-        each.asks for each in used.values()
-    )
-    lookup = index.build(entries, types)
-    return Plan(key, flag, tuple(rules), tuple(matches), lookup, used, asks)
-
-
-def _matches(
-    clauses: Sequence[CompiledClause], start: int | None, end: int | None
-) -> Predicate | None:
-    if start is None and end is None:
-        return all_of(clauses) if clauses else None
-    holds = all_of(clauses)
-
-    def matches(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
-        if (start is not None and now_ms < start) or (end is not None and now_ms >= end):
-            return False
-        return holds(key, traits, now_ms, ask)
-
-    return matches

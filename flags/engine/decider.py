@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from flags.engine.bucketing import draw, variant_seed
-from flags.engine.clauses import CompiledClause, Members, Predicate
+from flags.engine.clauses import Asked, CompiledClause, Members, Predicate
 from flags.engine.decision import Ask, Decision, Override, Reason, Usable
-from flags.engine.document import Flag, Requirement, Rule, Serve
+from flags.engine.document import Flag, Rule, Serve
 from flags.engine.index import Index, found
 from flags.engine.lazy import Lazy
 from flags.engine.traits import KEY
@@ -43,6 +43,7 @@ class Plan(NamedTuple):
 
     key: str
     flag: Flag
+    requires: tuple[Asked, ...]
     rules: tuple[CompiledRule, ...]
     matches: tuple[Predicate | None, ...]
     lookup: Index
@@ -98,7 +99,7 @@ def _with_fresh_values(decide: Decide, variants: Mapping[str, Any]) -> Decide:
 def _in_order(  # noqa: C901  (the order is one piece, and calls cost)
     plan: Plan, number: int | None, deciders: Mapping[str, Decide], usable_by_any: Usable | None
 ) -> Decide:
-    flag_key, asks, requires = plan.key, plan.asks, plan.flag["requires"]
+    flag_key, asks, requires = plan.key, plan.asks, plan.requires
     by_key, always, tables = plan.lookup
     matches = plan.matches
     unmet = taken(_decision(plan, number, plan.flag["off"], Reason.PREREQUISITE), usable_by_any)
@@ -122,7 +123,7 @@ def _in_order(  # noqa: C901  (the order is one piece, and calls cost)
     ) -> Decision:
         if ask is None:
             ask = asking(deciders, key, traits, now_ms, override) if asks else _unasked
-        if requires and not all(is_met(each, ask(each["flag"])) for each in requires):
+        if requires and not all(each.holds(ask(each.flag)) for each in requires):
             return taken(unmet, usable)
         if override is not None:
             variant = override(flag_key)
@@ -172,12 +173,6 @@ def asking(
 
 def _unasked(flag: str) -> Decision:
     raise AssertionError(flag)  # a plan that asks says so
-
-
-def is_met(required: Requirement, answer: Decision) -> bool:
-    """Whether the answer of a required flag is one that is asked for."""
-    variants = required.get("variants")
-    return answer.is_decided and (variants is None or answer.variant in variants)
 
 
 def taken(decision: Decision, usable: Usable | None) -> Decision:

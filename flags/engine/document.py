@@ -26,6 +26,8 @@ from typing_extensions import TypedDict
 
 from flags.engine.bucketing import PPM
 
+# The schema in which documents are written.
+SCHEMA: Final = 2
 MIN_WEIGHT: Final = 1e-6
 MAX_WEIGHT: Final = 10**9
 
@@ -41,7 +43,9 @@ RampPoint = Annotated[tuple[Moment, Ppm], Strict(strict=False)]
 # Lists stop at their first misshapen item: a hostile document must not cost an error for each.
 Group = Annotated[list["Clause"], Field(min_length=1), FailFast()]
 
-CompareOp = Literal["in", "lt", "le", "gt", "ge", "prefix", "suffix", "contains", "glob", "cidr"]
+CompareOp = Literal[
+    "in", "lt", "le", "gt", "ge", "prefix", "suffix", "contains", "glob", "cidr", "within"
+]
 
 _STRICT: Final = ConfigDict(extra="forbid", strict=True)
 _Negatable = TypedDict("_Negatable", {"not": NotRequired[bool]})
@@ -197,15 +201,15 @@ class Segment(TypedDict):
 def _whole(value: object) -> object:
     """To Python True and 1.0 are 1."""
     if type(value) is not int:
-        raise PydanticCustomError("literal_error", "Input should be 1")
+        raise PydanticCustomError("literal_error", "Input should be 1 or 2")
     return value
 
 
 @with_config(_STRICT)
 class Document(TypedDict):
-    """`number` is None where the document is not published."""
+    """`number` is None where the document is not published; `upgraded` has schema 2."""
 
-    schema: Annotated[Literal[1], BeforeValidator(_whole)]
+    schema: Annotated[Literal[1, 2], BeforeValidator(_whole)]
     hash: Literal["r1"]
     number: Annotated[int, Field(ge=0)] | None
     traits: dict[TraitName, Literal["str", "num", "bool", "time", "ver", "ip", "[str]", "[num]"]]
@@ -218,7 +222,7 @@ class Document(TypedDict):
 def empty() -> Document:
     """The document of nothing."""
     return Document(
-        schema=1,
+        schema=SCHEMA,
         hash="r1",
         number=None,
         traits={},

@@ -11,6 +11,7 @@ from flags.engine.document import Document
 from flags.engine.plain import check_plain, load
 from flags.engine.problems import Problems
 from flags.engine.shape import check_shape
+from flags.engine.upgrade import upgraded
 
 Vocabularies = Mapping[str, Collection[str]]
 
@@ -21,6 +22,8 @@ def parse(
     vocabularies: Vocabularies | Callable[[Document], Vocabularies] | None = None,
 ) -> Document:
     """The checked document of JSON text (str or bytes) or of an object; DocumentError otherwise.
+
+    One of schema 1 is answered in schema 2, with the meaning that it had.
 
     `vocabularies` are the host's, by name, or said by the well-shaped document; without them the
     names are taken as they are.
@@ -36,4 +39,4 @@ def parse(
     known = vocabularies(document) if callable(vocabularies) else vocabularies
     check_meaning(document, known, problems)
     problems.raise_if_any()
-    return document
+    return upgraded(document)

@@ -39,7 +39,7 @@ class Code(Enum):
     UNKNOWN_TRAIT = "There is no trait {value!r}."
     UNKNOWN_OPERATOR = (
         "There is no operator {value!r}; there are in, exists, lt, le, gt, ge, prefix, suffix, "
-        "contains, glob, cidr, segment, flag, any and share."
+        "contains, glob, cidr, within, segment, flag, any and share."
     )
     UNKNOWN_SEGMENT = "There is no segment {value!r}."
     UNKNOWN_FLAG = "There is no flag {value!r}."
@@ -51,6 +51,7 @@ class Code(Enum):
     WRONG_OPERATOR = "The operator {value!r} is not for the trait {trait!r}, a {type}."
     TYPE_MISMATCH = "{value!r} is not of the type {type}."
     ONE_VALUE = "The operator {op!r} takes one value, not {count}."
+    EMPTY_TEXT = "Every text holds an empty one, so {op!r} would hold for all."
     NO_FOLD = "fold is for text operators and for `in` on text, not for {op!r} on a {type}."
     NOT_A_TIME = "{value!r} is neither RFC 3339 with a zone nor epoch milliseconds."
     NOT_TEXT = "Accounts are bucketed by text; the trait {value!r} is a {type}."

@@ -12,6 +12,14 @@ _RFC_3339: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]"
     r"((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.([0-9]{1,9}))?([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
+_UNITS_MS: Final = {
+    "s": 1_000,
+    "m": 60_000,
+    "h": 3_600_000,
+    "d": 86_400_000,
+    "w": 7 * 86_400_000,
+}
 
 
 class UnreadableMoment(ValueError):
@@ -65,6 +73,12 @@ def datetime_of_us(us: int) -> datetime:
 def datetime_of_ms(ms: int) -> datetime:
     """Of milliseconds since 1970; raises OverflowError outside the years 1 to 9999."""
     return EPOCH + timedelta(milliseconds=ms)
+
+
+def duration_ms(value: object) -> int | None:
+    """Milliseconds of a duration such as "14d", in s, m, h, d or w; None for anything else."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    return None if found is None else int(found[1]) * _UNITS_MS[found[2]]
 
 
 def _text_ms(value: str) -> int | None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from flags.engine.bucketing import bucket, seed_of
 from flags.engine.clauses import CompiledClause, Members, share_range
-from flags.engine.decider import CompiledRule, Plan, is_met
+from flags.engine.decider import CompiledRule, Plan
 from flags.engine.decision import Ask, Look, Override, Reason, Step, Usable, Verdict
 from flags.engine.document import Serve, VariantServe
 from flags.engine.traits import KEY
@@ -36,15 +36,15 @@ def explain(plan: Plan, question: Question, override: Override | None) -> Iterat
     if not flag.get("on", True):
         yield _fixed(plan, question, Reason.OFF, flag["off"])
         return
-    for index, required in enumerate(flag["requires"]):
-        answer = question.ask(required["flag"])
-        met = is_met(required, answer)
+    for index, required in enumerate(plan.requires):
+        answer = question.ask(required.flag)
+        met = required.holds(answer)
         look = Look(f"/requires/{index}", "flag", None, answer.variant, met)
         if not met:
             step = _fixed(plan, question, Reason.PREREQUISITE, flag["off"])
-            yield step._replace(looks=(look,), detail=step.detail or required["flag"])
+            yield step._replace(looks=(look,), detail=step.detail or required.flag)
             return
-        yield Step(Reason.PREREQUISITE, Verdict.MET, looks=(look,), detail=required["flag"])
+        yield Step(Reason.PREREQUISITE, Verdict.MET, looks=(look,), detail=required.flag)
     variant = None if override is None else override(plan.key)
     if variant is not None:
         known = variant if variant in flag["variants"] else None

@@ -98,6 +98,11 @@ def of_copy(path: Path) -> Snapshot:
     return found._replace(number=number, checksum=checksum, source=Source.DISK)
 
 
+def of_document(document: Document, before: Snapshot) -> Snapshot:
+    """One that is not stored: to be asked what it would answer."""
+    return _compiled(document, before, _NO_ROWS)
+
+
 def of_tables(before: Snapshot) -> Snapshot:
     """As this transaction sees them; an entry that does not check is as before."""
     flags = list(Flag.objects.prefetch_related("variants", "rules"))

@@ -231,9 +231,10 @@ class TaskCandidates:
     def hold(self, facts: Facts, now_us: int, chosen: Chosen) -> None:
         """Keep the answer with the facts, as long as facts, candidates and time allow no other."""
         until_us = self.whole.steady_until_us(now_us)
-        for expires_ms in facts.expiries.values():
-            if now_us < expires_ms * 1000 < until_us:
-                until_us = expires_ms * 1000
+        own_ms = self.ruleset.own_boundary(facts.subject, now_us // 1000)
+        for ends_ms in (*facts.expiries.values(), *([] if own_ms is None else [own_ms])):
+            if now_us < ends_ms * 1000 < until_us:
+                until_us = ends_ms * 1000
         if now_us < until_us:
             facts.held = (self.token, now_us, until_us, chosen)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from igny8_core.catalogue.section import Json, moment_of, moment_text
+
+_TICK: Final = timedelta(microseconds=1)
 
 
 def partners(_table: str, model_id: str, now: Json, before: Json) -> list[str]:
@@ -24,12 +27,18 @@ def partners(_table: str, model_id: str, now: Json, before: Json) -> list[str]:
 def restored_prices(
     there: Mapping[str, Json], wanted: Mapping[str, Json], now: datetime
 ) -> dict[str, Json]:
-    """A model's prices after going back: those that have begun stay."""
+    """A model's prices after going back: those that have begun stay.
+
+    Before its first price a model has no past to change.
+    """
+    if not there:
+        return dict(wanted)
     begun = {moment: price for moment, price in there.items() if moment_of(moment) <= now}
     before = [moment for moment in sorted(wanted) if moment_of(moment) <= now]
     made = dict(begun)
     if before and (not begun or not is_same_price(begun[max(begun)], wanted[before[-1]])):
-        made[moment_text(now)] = wanted[before[-1]]
+        last = max(map(moment_of, begun), default=now - _TICK)
+        made[moment_text(max(now, last + _TICK))] = wanted[before[-1]]
     return made | {moment: price for moment, price in wanted.items() if moment not in before}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from tempfile import TemporaryDirectory
 from typing import Final
+from uuid import uuid4
 
 import django
 from django.core.management import call_command
@@ -71,7 +72,7 @@ def _fill() -> None:
     one = Receipt.objects.get()
     names = [field.attname for field in Receipt._meta.concrete_fields if not field.primary_key]
     columns = {name: getattr(one, name) for name in names if name != "request_id"}
-    rows = (Receipt(**columns) for _ in range(RECEIPTS))
+    rows = (Receipt(request_id=uuid4(), **columns) for _ in range(RECEIPTS))
     Receipt.objects.bulk_create(rows, batch_size=1_000)
 
 

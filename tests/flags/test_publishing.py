@@ -77,7 +77,7 @@ def test_publish__tables_that_do_not_check__leaves_nothing() -> None:
 
 def test_revision__text_tampered_with__is_refused() -> None:
     row = publishing.publish()
-    Revision.objects.update(text=row.text.replace('"schema":1', '"schema":2'))
+    Revision.objects.update(text=row.text.replace('"schema":2', '"schema":1'))
     with pytest.raises(stored.DamagedRevision, match="does not match its checksum"):
         publishing.roll_back(row.number)
 
@@ -507,10 +507,10 @@ def test_pages__staff_who_may_only_look__neither_publish_nor_go_back(
 @pytest.mark.parametrize(
     "value",
     [
-        {"number": 7, "schema": 1, "sections": {}},
-        {"a": {"hash": "r1", "number": 7, "schema": 1, "x": [{"number": 7, "schema": 1}]}},
-        ',"number":7,"schema":1,',
-        '"number":7,"schema":1,"sections":{}}',
+        {"number": 7, "schema": 2, "sections": {}},
+        {"a": {"hash": "r1", "number": 7, "schema": 2, "x": [{"number": 7, "schema": 2}]}},
+        ',"number":7,"schema":2,',
+        '"number":7,"schema":2,"sections":{}}',
     ],
 )
 def test_document_in__words_of_the_document_within_a_flag__are_the_flags(value: Any) -> None:
@@ -524,14 +524,14 @@ def test_document_in__words_of_the_document_within_a_flag__are_the_flags(value: 
         "default": None,
     }
     whole = {
-        "schema": 1,
+        "schema": 2,
         "hash": "r1",
         "number": 7,
         "traits": {},
         "segments": {},
         "flags": {"f": flag},
     }
-    whole |= {"switches": {}, "sections": {"number": {"schema": 1}}}
+    whole |= {"switches": {}, "sections": {"number": {"schema": 2}}}
     for number in (7, 8):
         document = {**whole, "number": number}
         text = canonical(document)
@@ -540,7 +540,7 @@ def test_document_in__words_of_the_document_within_a_flag__are_the_flags(value: 
 
 def test_document_in__next_number__shares_what_has_not_changed() -> None:
     flags = {"f": {"kind": "bool"}}
-    whole = {"schema": 1, "hash": "r1", "traits": {}, "segments": {}, "flags": flags}
+    whole = {"schema": 2, "hash": "r1", "traits": {}, "segments": {}, "flags": flags}
     whole |= {"switches": {}, "sections": {"a": {}}}
     first, second = (
         document_in(number, canonical({**whole, "number": number})) for number in (7, 8)

@@ -1,4 +1,4 @@
-"""A database of an earlier version migrates, and says what it said before."""
+"""A database of an earlier version migrates, says what it said before, and what it now means."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ before = Revision.objects.first().number
 call_command("migrate", verbosity=0)
 print(json.dumps({
     "document": export.document(),
+    "summary": Revision.objects.first().summary,
     "new_revisions": Revision.objects.filter(number__gt=before).count(),
     "receipts": sorted({(row.variant, row.arm) for row in Receipt.objects.all()}),
 }))
@@ -38,5 +39,7 @@ def test_migrate__database_of_an_earlier_version__exports_the_same(
     done = run_manage("shell", "--verbosity=0", "--command", TOLD, env=environment(database))
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert told["document"] == json.loads(dump.with_suffix(".json").read_text())
-    assert (told["new_revisions"], told["receipts"]) == (0, [["", ""]])
+    exported = json.loads(dump.with_suffix(".json").read_text())
+    assert told["document"] == {**exported, "schema": 2}
+    assert (told["new_revisions"], told["receipts"]) == (1, [["", ""]])
+    assert told["summary"] == json.loads(dump.with_suffix(".summary.json").read_text())

@@ -61,10 +61,7 @@ class Command(base.ActionCommand):
         if options["json"]:
             self.print_json(flag)
             return
-        requires = [
-            ("requires", each["flag"] + _variants(each.get("variants")))
-            for each in flag["requires"]
-        ]
+        requires = [("requires", words.requirement_text(each)) for each in flag["requires"]]
         self.print_rows(
             [
                 ("flag", name),

@@ -8,12 +8,11 @@ from typing import Any, ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
-from django.dispatch import Signal
 
 from flags.host import check_key, mark_changed
 from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.modules.system.headline import HeadlineRates
-from igny8_core.modules.system.saved_rows import SavedRowsQuerySet
+from igny8_core.modules.system.naming import NamedQuerySet, deleting, renaming
 from igny8_core.pricing.meters import ModelType
 
 _INTEGER = 2**31 - 1  # what every database holds
@@ -21,10 +20,6 @@ _INTEGER = 2**31 - 1  # what every database holds
 _VALIDATED = ("model_type", "input_rate", "output_rate", "max_tokens")
 # The fields that say which model is the default of which type.
 _DEFAULT = frozenset({"is_default", "model_type"})
-
-
-# Sent before a model is saved whose id may differ from what is stored; a receiver may refuse.
-renaming = Signal()
 
 
 class AIModel(HeadlineRates):
@@ -103,7 +98,7 @@ class AIModel(HeadlineRates):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = SavedRowsQuerySet.as_manager()
+    objects = NamedQuerySet.as_manager()
 
     class Meta:
         db_table = "igny8_ai_models"
@@ -154,6 +149,15 @@ class AIModel(HeadlineRates):
             if self.is_default and (written is None or not _DEFAULT.isdisjoint(written)):
                 self._clear_other_default(options.get("using"))
             super().save(**options)
+
+    def delete(
+        self,
+        using: str | None = None,
+        keep_parents: bool = False,  # noqa: FBT001, FBT002 - Django's
+    ) -> tuple[int, dict[str, int]]:
+        """Raises ModelInUse."""
+        deleting.send(sender=AIModel, instance=self)
+        return super().delete(using, keep_parents)
 
     def why_no_default(self, at: datetime) -> str | None:
         """Why, as a default, it leaves accounts without a model, now or later."""

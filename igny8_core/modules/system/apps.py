@@ -22,7 +22,7 @@ class SystemConfig(AppConfig):
     def ready(self) -> None:
         from flags import host
         from igny8_core import live_settings
-        from igny8_core.modules.system import section_rows
+        from igny8_core.modules.system import section_restore, section_rows
         from igny8_core.modules.system.models import (
             AIModel,
             IntegrationSettings,
@@ -37,8 +37,8 @@ class SystemConfig(AppConfig):
             host.Section(
                 section_rows.dump,
                 section_rows.problems,
-                section_rows.restore,
-                section_rows.restored,
+                section_restore.restore,
+                section_restore.restored,
                 sentences,
                 compile_section,
                 stop="is_active",

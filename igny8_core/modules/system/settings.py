@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.dispatch import receiver
 
 from igny8_core.errors import AIError
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.ai_models import AIModel
+from igny8_core.modules.system.errors import ModelInUse
 from igny8_core.modules.system.keys import ProviderKeys
+from igny8_core.modules.system.naming import deleting, naming
 from igny8_core.modules.system.parameters import Parameters
 from igny8_core.modules.system.saved_rows import SavedRowsQuerySet
 from igny8_core.pricing.meters import ModelType
@@ -133,6 +139,13 @@ class IntegrationSettings(ProviderKeys, Parameters):
         self._check_preferences()
         super().save(**options)
 
+    @classmethod
+    def preferring(cls, model: AIModel | OuterRef) -> models.QuerySet[IntegrationSettings]:
+        """The settings of accounts that prefer the model."""
+        return cls.objects.filter(
+            reduce(or_, [Q(**{f"{model_type}_model": model}) for model_type in ModelType])
+        )
+
     def _check_preferences(self) -> None:
         for model_type in ModelType:
             model: AIModel | None = getattr(self, f"{model_type}_model")
@@ -157,3 +170,17 @@ class IntegrationSettings(ProviderKeys, Parameters):
             for key, *names in rows
         }
         return {key: preferred for key, preferred in found.items() if preferred}
+
+
+@receiver(naming)
+def _preferred(**_signal: object) -> Q:
+    return Q(Exists(IntegrationSettings.preferring(OuterRef("pk"))))
+
+
+@receiver(deleting)
+def _keep_the_preferred(instance: AIModel, **_signal: object) -> None:
+    """Raises ModelInUse."""
+    count = IntegrationSettings.preferring(instance).count()
+    if count:
+        who = "one account prefers it" if count == 1 else f"{count:,} accounts prefer it"
+        raise ModelInUse(instance.model_id, "deleted", who)

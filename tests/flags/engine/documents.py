@@ -24,6 +24,7 @@ VALUES: dict[str, list[Any]] = {
     "ip": ["10.0.0.1", "10.1.0.1", "::1", "2001:db8::1"],
 }
 NETWORKS = ["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32", "::1/128"]
+DURATIONS = ["1s", "2s", "1m"]
 GLOBS = ["*", "de-*", "*o", "p*o", "**", "pro", "*r*s*"]
 KEYS = ["acme", "bolt", "cobalt", "dune", "house"]
 MOMENTS = [0, 500, 1_000, "1970-01-01T00:00:02Z", 3_000]
@@ -39,7 +40,7 @@ JUNK: list[Any] = [
 
 def empty(**parts: Any) -> Json:
     return {
-        "schema": 1, "hash": "r1", "number": 7, "traits": dict(TRAITS), "segments": {},
+        "schema": 2, "hash": "r1", "number": 7, "traits": dict(TRAITS), "segments": {},
         "flags": {}, "switches": {}, "sections": {}, **copy.deepcopy(parts),
     }  # fmt: skip
 
@@ -65,11 +66,17 @@ def compare_clauses(draw: st.DrawFn) -> Json:
         ops += TEXT_OPS
     if kind in {"num", "time", "ver"}:
         ops += ["lt", "le", "gt", "ge"]
+    if kind == "time":
+        ops += ["within", "within"]
     if kind == "ip":
         ops += ["cidr"]
     op = draw(st.sampled_from(ops))
-    pool = {"glob": GLOBS, "cidr": NETWORKS}.get(op, KEYS if trait == "key" else VALUES[element])
-    most = 1 if op in {"lt", "le", "gt", "ge"} else 3
+    pool = {"glob": GLOBS, "cidr": NETWORKS, "within": DURATIONS}.get(
+        op, KEYS if trait == "key" else VALUES[element]
+    )
+    if op in {"prefix", "suffix", "contains"}:
+        pool = [each for each in pool if each]
+    most = 1 if op in {"lt", "le", "gt", "ge", "within"} else 3
     clause: Json = {
         "trait": trait,
         "op": op,
@@ -141,7 +148,7 @@ def rules(draw: st.DrawFn, rule_id: str, each: st.SearchStrategy[Json]) -> Json:
 @st.composite
 def documents(draw: st.DrawFn) -> Json:
     """Three flags and two segments; each may name those before it."""
-    document = empty()
+    document = empty(schema=draw(st.sampled_from([1, 2, 2])))
     for key in ("s1", "s2"):
         each = clauses(list(document["segments"]), [])
         included = draw(st.sets(st.sampled_from(KEYS), max_size=2))
@@ -156,7 +163,11 @@ def documents(draw: st.DrawFn) -> Json:
         asked = [*before, *(f"{name}=a" for name in before)]
         each = clauses(list(document["segments"]), asked)
         count = draw(st.integers(0, 4))
+        values: Json = {"a": "A", "b": "B", "c": "C"}
+        is_boolean = draw(st.integers(0, 2)) == 0
         document["flags"][key] = flag(
+            kind="bool" if is_boolean else "str",
+            variants={"a": True, "b": False, "c": True} if is_boolean else values,
             on=draw(st.sampled_from([True, True, True, False])),
             force=draw(st.sampled_from([None, None, None, None, "b"])),
             off=draw(st.sampled_from([None, "c"])),

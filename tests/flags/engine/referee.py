@@ -190,7 +190,10 @@ class Referee:
         return draw(salt, key, weights) if key is not None and weights else None
 
     def holds(self, flag_key: str, variants: list[str] | None) -> bool:
-        _, variant, reason, _, _ = self.decide(flag_key, lambda _value: None)
+        value, variant, reason, _, _ = self.decide(flag_key, lambda _value: None)
+        is_boolean = self.document["flags"][flag_key]["kind"] == "bool"
+        if variants is None and is_boolean and self.document["schema"] == 2:
+            return value is True
         if variant is None or reason in {"OFF", "PREREQUISITE", "ABSTAINED", "ERROR"}:
             return False
         return variants is None or variant in variants
@@ -222,9 +225,9 @@ class Referee:
 
     def clause(self, clause: Json, salt: str) -> Truth:
         op = clause["op"]
-        if op in COMPARE and self.raw(clause["trait"]) is None:
+        if (op in COMPARE or op == "within") and self.raw(clause["trait"]) is None:
             return clause.get("absent")  # never flipped
-        ask = self.compare if op in COMPARE or op == "exists" else self.nested
+        ask = self.compare if op in COMPARE or op in {"exists", "within"} else self.nested
         truth = ask(clause, salt)
         return negate(truth) if clause.get("not", False) else truth
 
@@ -254,6 +257,10 @@ class Referee:
             return None
         if op == "exists":
             return True
+        if op == "within":
+            count, unit = int(clause["values"][0][:-1]), clause["values"][0][-1]
+            lasts = count * {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[unit] * 1000
+            return bool(self.now_ms - lasts < given <= self.now_ms)
         wanted = [v if op == "cidr" else read(type_.strip("[]"), v) for v in clause["values"]]
         givens = given if isinstance(given, list) else [given]
         if clause.get("fold", False):

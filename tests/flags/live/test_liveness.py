@@ -241,8 +241,8 @@ def test_worker__document_of_a_newer_schema__keeps_what_it_can_read(
     worker, operator = start(sqlite), start(sqlite)
     number = operator.turn(on=True)
     eventually(worker.number, number)
-    assert operator.store(schema=2) == number + 1
-    eventually(lambda: "schema 2" in (worker.status()["error"] or ""), wanted=True)
+    assert operator.store(schema=3) == number + 1
+    eventually(lambda: "schema 3" in (worker.status()["error"] or ""), wanted=True)
     assert (worker.number(), worker.active(flag="f")) == (number, True)
     assert operator.turn(on=False) == number + 2
     eventually(worker.number, number + 2)
@@ -385,7 +385,7 @@ def test_revision__that_serves_what_is_not_there__the_one_before_serves(
     assert worker.active(flag="f") is True
 
 
-@pytest.mark.parametrize("text", ["nope", "[]", '{"schema": 1}', '{"schema": 2}'])
+@pytest.mark.parametrize("text", ["nope", "[]", '{"schema": 1}', '{"schema": 2}', '{"schema": 3}'])
 def test_revision__no_document_under_a_right_checksum__the_one_before_serves(
     sqlite: dict[str, str], start: Start, text: str
 ) -> None:

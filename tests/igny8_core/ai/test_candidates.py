@@ -417,9 +417,14 @@ def test_restricted_model__explained__has_the_decision_of_its_flag(acme: Account
 def test_answer__kept_at_hand__is_what_it_is_when_asked_anew_at_any_moment(
     acme: Account, text: Flag
 ) -> None:
-    """Whatever time changes: windows, expiries, retirements; and the clock goes both ways."""
+    """Whatever time changes: windows, expiries, retirements, the account's own times."""
     begins = datetime(2027, 1, 1, tzinfo=UTC)
-    hours = [begins + timedelta(hours=each) for each in range(7)]
+    hours = [begins + timedelta(hours=each) for each in range(9)]
+    Trait.objects.create(name="signed_up", type="time")
+    acme.traits = {"signed_up": hours[6].isoformat()}
+    acme.save()
+    new = [{"trait": "signed_up", "op": "within", "values": ["1h"]}]
+    Rule.objects.create(flag=text, when=new, serve={"variant": "next"})
     Rule.objects.create(flag=text, serve={"variant": "next"}, starts_at=hours[1], ends_at=hours[2])
     Rule.objects.create(flag=text, serve={"variant": "four"}, starts_at=hours[5])
     override(acme, text, "four", expires_at=hours[0])
@@ -427,7 +432,8 @@ def test_answer__kept_at_hand__is_what_it_is_when_asked_anew_at_any_moment(
         retires_at=hours[3], replaced_by="gpt-5.1"
     )
     AIModel.objects.filter(model_id="gpt-5.1").update(retires_at=hours[4], replaced_by="gpt-4o")
-    moments = [hour + timedelta(microseconds=us) for hour in hours for us in (-1, 0, 1)]
+    steps = [timedelta(microseconds=us) for us in (-1000, -1, 0, 1, 1000)]
+    moments = [hour + step for hour in hours for step in steps]
     order = Random(7)  # noqa: S311 - the same each time
     seen = set()
     for _ in range(6):

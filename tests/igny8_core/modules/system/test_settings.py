@@ -9,12 +9,17 @@ from cryptography.fernet import Fernet
 from django.core import serializers
 from django.core.exceptions import FieldError, ValidationError
 from django.db import IntegrityError, connection
-from django.db.models import F, ProtectedError
+from django.db.models import F
 from pytest_django import Settings
 
 from igny8_core.catalogue.errors import UnknownProvider
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.errors import EncryptionNotConfigured, InvalidKey, UnreadableKey
+from igny8_core.modules.system.errors import (
+    EncryptionNotConfigured,
+    InvalidKey,
+    ModelInUse,
+    UnreadableKey,
+)
 from igny8_core.modules.system.models import AIModel, GlobalIntegrationSettings, IntegrationSettings
 from igny8_core.modules.system.secrets import Secret
 from igny8_core.tasks.errors import InvalidParameter
@@ -214,7 +219,7 @@ def test_preference__of_another_type__code_and_form_refuse(acme: Account) -> Non
 def test_preference__model_deleted__is_refused(acme: Account) -> None:
     model = AIModel.objects.get(model_id="gpt-4.1")
     IntegrationSettings(account=acme, text_model=model).save()
-    with pytest.raises(ProtectedError):
+    with pytest.raises(ModelInUse, match="cannot be deleted: one account prefers it"):
         model.delete()
 
 
