@@ -10,14 +10,13 @@ import hashlib
 import logging
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
-
-from django.db import transaction
 
 from flags import metrics, publishing
 from flags.document.settling import with_stops
 from flags.engine import Document
-from flags.registry import Progress, guards
+from flags.registry import Progress, Unfinished, guards
 
 logger = logging.getLogger(__name__)
 
@@ -85,23 +84,26 @@ def operate(  # noqa: PLR0913 - each by keyword
     for _ in range(_TRIES):
         token = _is_asked.set(True)
         try:
-            with transaction.atomic():
-                with publishing.change(author=author, comment=comment, unless=unless) as made:
-                    result = do()
-                step = _step(made.before, made.after)
-                if step and approved not in {ANY, _token(made.newest, key)}:
-                    raise _Unlooked(step, made.newest)  # noqa: TRY301 - rolls back
+            with publishing.change(
+                author=author, comment=comment, unless=unless, check=partial(_check, approved, key)
+            ):
+                return do()
         except _Unlooked as tried:
             taken = _taken(tried.step, progress)
             approved = _token(tried.newest, key)
             if taken and approved != confirmed:
                 raise Unconfirmed(taken, approved) from None
-        else:
-            return result
         finally:
             _is_asked.reset(token)
     sentence = "Others are publishing at the same time, so what this takes away is not known."
     raise Unconfirmed([sentence], approved)
+
+
+def _check(approved: str, key: str, made: publishing.Change) -> None:
+    """Raises _Unlooked, which rolls the change back."""
+    step = _step(made.before, made.after)
+    if step and approved not in {ANY, _token(made.newest, key)}:
+        raise _Unlooked(step, made.newest)
 
 
 def _token(newest: int | None, key: str) -> str:
@@ -132,6 +134,8 @@ def _taken(step: _Step, progress: Progress) -> list[str]:
     for name, guard in guards().items():
         try:
             told += guard.taken(*step, seconds, progress)
+        except Unfinished as slow:
+            told += slow.taken if is_stop else [*slow.taken, str(slow)]
         except Exception as error:
             logger.exception("A guard failed.")
             if not is_stop:
@@ -160,6 +164,8 @@ def tell(before: Document | None, after: Document, **_signal: object) -> None:
     for guard in guards().values():
         try:
             taken = guard.taken(*step, _LOOKS_AT_STOP_S, _silent)
+        except Unfinished as slow:
+            taken = [*slow.taken, str(slow)]
         except Exception:
             logger.exception("A guard failed.")
             continue

@@ -12,7 +12,6 @@ from flags.accounts import facts_of_many
 from flags.accounts.reading import account_model
 from flags.document.words import value_text
 from flags.engine import Document
-from flags.live import snapshot
 
 _SHOWN: Final = 5
 _AT_ONCE: Final = 1_000
@@ -27,7 +26,7 @@ def moved(before: Document, after: Document, *, seconds: float = 10.0) -> list[s
     ]
     if not flags:
         return []
-    sides = [snapshot.of_document(document, live.current()).ruleset for document in (before, after)]
+    sides = [live.snapshot_of(document).ruleset for document in (before, after)]
     now_ms, ends_s = time.time_ns() // 1_000_000, time.monotonic() + seconds
     found: dict[tuple[str, str], list[str]] = {}
     counts: Counter[tuple[str, str]] = Counter()

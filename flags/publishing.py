@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -12,7 +12,8 @@ from django.db import transaction
 
 from flags import metrics
 from flags.document import diff, export, held
-from flags.document.check import check, checked
+from flags.document.check import check as check_document
+from flags.document.check import checked
 from flags.document.restore import restore
 from flags.document.sentences import sentences
 from flags.document.settling import Settled, settle, with_waiting_stops
@@ -55,34 +56,43 @@ class Change:
 Remarks = Callable[[Document, Document], list[str]]
 # The revision, and what was published before and is now; None: nothing before it.
 _Published = tuple[Revision, Document | None, Document]
-# Whether this context is in a change: one within another is a part of it.
-_is_changing: ContextVar[bool] = ContextVar("is_changing", default=False)
+# The change that this context is in: one within another is a part of it.
+_changing: ContextVar[Change | None] = ContextVar("changing", default=None)
 
 
 @contextmanager
 def change(
-    *, author: str = "", comment: str = "", unless: Callable[[], bool] = lambda: False
+    *,
+    author: str = "",
+    comment: str = "",
+    unless: Callable[[], bool] = lambda: False,
+    check: Callable[[Change], None] = lambda _made: None,
 ) -> Iterator[Change]:
     """What is written in the block is one change: published in its transaction, or rolled back.
 
     The head row is locked first, so that changes come one after the other, and what direct writes
     have left is published first. Nothing is published where `unless()` is true at the end of the
-    block. Raises Unpublishable for faults of what the block wrote or broke, and for no others.
+    block. Raises Unpublishable for faults of what the block wrote or broke, and for no others; and
+    what `check` raises of what it has published.
     """
     with transaction.atomic():
         head = lock_head()
-        made = Change()
-        if not _is_changing.get():
+        made, outer = Change(), _changing.get()
+        if outer is None:
             made.newest = Revision.objects.values_list("number", flat=True).first()
             if made.newest is not None and head.is_pending:
                 made.waiting = _publish(comment=_DIRECT)[0]
-        token = _is_changing.set(True)
+        token = _changing.set(made)
         try:
             yield made
         finally:
-            _is_changing.reset(token)
+            _changing.reset(token)
         if not unless():
-            made.revision, made.before, made.after = _publish(author, comment, is_refused=True)
+            made.revision, before, made.after = _publish(author, comment, is_refused=True)
+            made.before = made.before or before
+            if outer is not None:
+                outer.before = outer.before or made.before
+            check(made)
 
 
 _DIRECT: Final = "direct writes"
@@ -125,7 +135,7 @@ def _publish(
             summary = [str(error)]
     known: list[held.Held] = []
     try:
-        settled = Settled(check(exported), {})
+        settled = Settled(check_document(exported), {})
     except DocumentError as error:
         base, known = before or last_usable() or empty(), held.known()
         settled = settle(exported, base)
@@ -153,12 +163,6 @@ def publish_pending(comment: str = "") -> None:
     with transaction.atomic():
         if lock_head().is_pending:  # else somebody else has done it meanwhile
             _publish(comment=comment)
-
-
-def is_published(document: Mapping[str, Any]) -> bool:
-    """Whether the newest revision says what the document does; raises UnusableRevision."""
-    last = Revision.objects.first()
-    return last is not None and not diff.diff(content(last), document)
 
 
 def is_pending() -> bool:

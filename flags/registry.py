@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Q
 
+from flags.engine import Document
 from flags.engine.problems import Problem
 
 Json = dict[str, Any]
@@ -70,13 +71,22 @@ class Retention(NamedTuple):
 Progress = Callable[[int, int], None]
 
 
+class Unfinished(Exception):
+    """A guard's time was too short; `taken` is what it has found."""
+
+    def __init__(self, taken: list[str], looked: int, of: int) -> None:
+        self.taken = taken
+        super().__init__(f"Only {looked:,} of {of:,} accounts could be looked at in time.")
+
+
 class Guard(NamedTuple):
     """Says what a change of the document would take away from accounts."""
 
     # Of the documents before and after: whether it may take anything. Asked under the lock.
-    may_take: Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
-    # What it takes, in sentences, told within so many seconds. Asked while nobody waits.
-    taken: Callable[[Mapping[str, Any], Mapping[str, Any], float, Progress], list[str]]
+    may_take: Callable[[Document, Document], bool]
+    # What it takes, in sentences, within so many seconds; raises Unfinished. Asked while nobody
+    # waits.
+    taken: Callable[[Document, Document, float, Progress], list[str]]
 
 
 _sections: dict[str, Section] = {}

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "igny8_core.modules.system",
     "igny8_core.modules.usage",
     "igny8_core.ai",
+    "igny8_core.console",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

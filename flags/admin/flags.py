@@ -21,8 +21,9 @@ from flags.admin.forms import (
     VariantForm,
     VariantFormSet,
 )
+from flags.admin.page_request import PageRequest
 from flags.admin.problems import ON_ROWS, PlacedProblem, problems_of
-from flags.admin.refusing import SHORT_TEXTS, PageRequest, PublishingAdmin
+from flags.admin.refusing import SHORT_TEXTS, PublishingAdmin
 from flags.document import export, words
 from flags.document.diff import Path
 from flags.models import AccountOverride, Flag, Rule, Variant

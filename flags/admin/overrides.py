@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from flags.admin.refusing import author_of
+from flags.admin.page_request import author_of
 from flags.admin.row_keys import RowKeys
 from flags.models import AccountOverride
 

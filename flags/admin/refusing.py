@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from django.contrib import messages
 from django.db import transaction
 from django.db.models import Model, QuerySet, TextField
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from flags import publishing
+from flags.admin.confirming import confirm_page, operate_by
+from flags.admin.page_request import Bound, PageRequest, begin, forget_messages, rows_of, told
 from flags.admin.problems import ON_ROWS, PlacedProblem, problems_of, show
 from flags.admin.row_keys import RowKeys
 from flags.document.diff import Path
 from flags.document.held import held_back
 from flags.engine import DocumentError
+from flags.guarding import Unconfirmed
 
 SHORT_TEXTS: Final = {TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}}
-
-
-def author_of(request: HttpRequest) -> str:
-    name: str = request.user.get_username()
-    return name
-
-
-class _Bound:
-    """The form of a request, with what was typed, in place of its class: it is not bound again."""
-
-    def __init__(self, form: Any) -> None:
-        self.base_fields = form.base_fields
-        self._form = form
-
-    def __call__(self, *_args: object, **_options: object) -> Any:
-        return self._form
-
-
-class PageRequest(HttpRequest):
-    """What a page keeps of a POST, to show its forms again with the reason of a refusal."""
-
-    form: Any
-    formsets: Any
-    # The forms' rows as they were before: with their keys, and whether they are new.
-    rows: list[tuple[Model, Any, bool]]
-    # Whether rows were written, and why that was refused, once it was.
-    has_written: bool
-    refusal: Exception | None
 
 
 class RefusingAdmin(RowKeys, ModelAdmin):
@@ -64,23 +38,25 @@ class RefusingAdmin(RowKeys, ModelAdmin):
         """The errors that are told on the page."""
         return (*self.refusals, DocumentError)
 
-    def transaction_of(self, _request: PageRequest) -> AbstractContextManager[Any]:
-        """The transaction of a POST."""
-        return transaction.atomic()
+    def perform(self, _request: PageRequest, do: Callable[[], HttpResponse]) -> HttpResponse:
+        """A POST in its transaction; raises Unconfirmed."""
+        with transaction.atomic():
+            return do()
 
     def changeform_view(self, request: PageRequest, *args: Any, **options: Any) -> HttpResponse:
-        request.form, request.formsets, request.rows = None, ([], []), []
-        request.has_written, request.refusal = False, None
+        begin(request)
         view: Callable[..., HttpResponse] = super().changeform_view
         if request.method != "POST":
             return view(request, *args, **options)
         try:
-            with self.transaction_of(request):
-                return view(request, *args, **options)
+            return self.perform(request, partial(view, request, *args, **options))
+        except Unconfirmed as asked:
+            forget_messages(request)
+            return confirm_page(self.admin_site, request, asked)
         except self.shown as error:
             if request.form is None:
-                return _told(request, error)
-            _forget_messages(request)
+                return told(request, error)
+            forget_messages(request)
             for row, key, is_new in request.rows:
                 row.pk, row._state.adding = key, is_new
             request.refusal = error
@@ -123,28 +99,31 @@ class RefusingAdmin(RowKeys, ModelAdmin):
         """For pages without a form: a refusal is a message, and the only one."""
         if request.method != "POST":
             return view(request, *args, **options)
+        begin(request)
         try:
-            with self.transaction_of(request):
-                return view(request, *args, **options)
+            return self.perform(request, partial(view, request, *args, **options))
+        except Unconfirmed as asked:
+            forget_messages(request)
+            return confirm_page(self.admin_site, request, asked)
         except self.shown as error:
-            _forget_messages(request)
-            return _told(request, error)
+            forget_messages(request)
+            return told(request, error)
 
     def get_form(self, request: Any, obj: Any = None, **options: Any) -> Any:
         if getattr(request, "refusal", None):
-            return _Bound(request.form)
+            return Bound(request.form)
         return super().get_form(request, obj, **options)
 
     def save_form(self, request: PageRequest, form: Any, change: Any) -> Any:
         request.form = form
-        request.rows += _rows([form])
+        request.rows += rows_of([form])
         return super().save_form(request, form, change)
 
     def _create_formsets(self, request: PageRequest, obj: Any, change: Any) -> Any:
         if request.refusal is None:
             request.formsets = super()._create_formsets(request, obj, change)
             for formset in request.formsets[0]:
-                request.rows += _rows(formset.forms)
+                request.rows += rows_of(formset.forms)
         return request.formsets
 
 
@@ -164,9 +143,17 @@ class PublishingAdmin(RefusingAdmin):
         response: HttpResponse = super().render_change_form(request, *args, **options)
         return response
 
-    def transaction_of(self, request: PageRequest) -> AbstractContextManager[Any]:
-        request.has_written = False
-        return publishing.change(author=author_of(request), unless=lambda: not request.has_written)
+    def perform(self, request: PageRequest, do: Callable[[], HttpResponse]) -> HttpResponse:
+        """As one change, which is tried first where it may take something away."""
+
+        def anew() -> HttpResponse:
+            forget_messages(request)
+            begin(request)
+            for sent in request.FILES.values():
+                sent.seek(0)  # type: ignore[union-attr]
+            return do()
+
+        return operate_by(request, anew, unless=lambda: not request.has_written)
 
     def save_related(self, request: Any, form: Any, *args: Any) -> None:
         super().save_related(request, form, *args)
@@ -179,20 +166,3 @@ class PublishingAdmin(RefusingAdmin):
     def response_action(self, request: Any, queryset: QuerySet[Any]) -> Any:
         request.has_written = True
         return super().response_action(request, queryset)
-
-
-def _rows(forms: Iterable[Any]) -> list[tuple[Model, Any, bool]]:
-    rows = [form.instance for form in forms]
-    return [(row, row.pk, row._state.adding) for row in rows]
-
-
-def _told(request: HttpRequest, error: Exception) -> HttpResponse:
-    for problem in problems_of(error):
-        messages.error(request, str(problem))
-    return HttpResponseRedirect(request.get_full_path())
-
-
-def _forget_messages(request: HttpRequest) -> None:
-    """What was said of a change that was rolled back is not true."""
-    storage: Any = messages.get_messages(request)
-    storage._queued_messages = []

@@ -15,13 +15,15 @@ from unfold.admin import ModelAdmin
 
 from flags import preview, publishing
 from flags.admin.comparing import content_or_fault, raw_differences
-from flags.admin.refusing import author_of
+from flags.admin.confirming import confirm_page, operate_by
+from flags.admin.page_request import author_of
 from flags.admin.revision_forms import CompareForm, RollBackForm
 from flags.admin.row_keys import RowKeys
 from flags.document.held import held_back
 from flags.document.sentences import sentences
 from flags.document.stored import UnknownRevision, UnusableRevision
 from flags.engine import DocumentError
+from flags.guarding import Unconfirmed
 from flags.models import Revision
 
 _SHOWN = 3
@@ -140,7 +142,6 @@ class RevisionAdmin(RowKeys, ModelAdmin):
         if not self.may_publish(request):
             raise PermissionDenied
         row = self._row(request, number)
-        go_back = partial(publishing.roll_back, number, author=author_of(request))
         last = Revision.objects.defer("text").first()
         newest = last.number if last else 0
         form = RollBackForm(request.POST or None, initial={"newest": newest})
@@ -151,12 +152,17 @@ class RevisionAdmin(RowKeys, ModelAdmin):
                 messages.warning(request, f"Revision {newest} was published meanwhile: look again.")
                 return HttpResponseRedirect(request.get_full_path())
             if form.is_valid():
-                done = go_back(comment=form.cleaned_data["comment"])
+                comment = form.cleaned_data["comment"]
+                by = author_of(request)
+                go_back = partial(publishing.roll_back, number, author=by, comment=comment)
+                done = operate_by(request, go_back)
                 gone = "; what was not published is gone" if is_pending or held else ""
                 said = f"what revision {number} said" if done != last else "that already"
                 messages.success(request, f"Revision {done.number} says {said}{gone}.")
                 return HttpResponseRedirect(reverse("admin:flags_revision_change", args=[done.pk]))
             context |= preview.roll_back(number)._asdict()
+        except Unconfirmed as asked:
+            return confirm_page(self.admin_site, request, asked)
         except (DocumentError, UnusableRevision) as error:
             context["faults"] = str(error).splitlines()
         return self._page(

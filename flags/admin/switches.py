@@ -9,8 +9,9 @@ from unfold.admin import ModelAdmin
 from waffle import admin as waffle_admin
 from waffle.models import Sample, Switch
 
+from flags.admin.page_request import PageRequest
 from flags.admin.problems import PlacedProblem
-from flags.admin.refusing import PageRequest, PublishingAdmin
+from flags.admin.refusing import PublishingAdmin
 from flags.admin.row_keys import RowKeys
 from flags.document.diff import Path
 
@@ -23,6 +24,8 @@ class SwitchAdmin(PublishingAdmin):
     list_display: ClassVar = ["name", "active", "note", "created", "modified"]
     list_filter: ClassVar = ["active"]
     search_fields: ClassVar = ["name", "note"]
+    fields: ClassVar = ["name", "active", "note", ("created", "modified")]
+    readonly_fields: ClassVar = ["created", "modified"]
 
     def entry_of(self, obj: Switch) -> Path:
         return ("switches", obj.name)

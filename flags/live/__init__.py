@@ -15,6 +15,7 @@ from django.db import Error as DatabaseError
 
 from flags import announcements, publishing
 from flags.document.stored import UnknownRevision
+from flags.engine import Document
 from flags.live import snapshot
 from flags.live.health import Status
 from flags.live.process import Listener, Process
@@ -35,6 +36,7 @@ __all__ = [
     "listen",
     "measure",
     "published",
+    "snapshot_of",
     "snapshot_status",
     "stop_listening",
 ]
@@ -52,6 +54,11 @@ class _Own(local):
 
 
 _own: Final = _Own()
+
+
+def snapshot_of(document: Document) -> Snapshot:
+    """What a sound document would answer; it need not be stored."""
+    return snapshot.of_document(document, current())
 
 
 def current() -> Snapshot:

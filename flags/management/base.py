@@ -8,9 +8,9 @@ import os
 import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.management.base import BaseCommand, CommandParser
@@ -18,11 +18,15 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseError
 from django.db import IntegrityError
 
+from flags import guarding
 from flags.accounts.reading import UnknownAccount
 from flags.document.stored import UnknownRevision, UnusableRevision
 from flags.engine import DocumentError
 from flags.engine.times import UnreadableMoment, parse_moment
 from flags.models import Revision, UnknownFlag
+
+Result = TypeVar("Result")
+_TOLD_EACH: Final = 10_000
 
 
 class CommandRefused(Exception):
@@ -65,6 +69,22 @@ class Command(BaseCommand):
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
         code = getattr(error, "code", None)
         return {"error": code if isinstance(code, str) else name, "message": _sentence(error)}
+
+    def operate(self, do: Callable[[], Result], **options: Any) -> Result:
+        """One change; raises CommandRefused where it takes something away without `--yes`."""
+        confirmed = guarding.ANY if options["yes"] else ""
+        comment = options.get("comment", "")
+        try:
+            return guarding.operate(
+                do, author=user(), comment=comment, confirmed=confirmed, progress=self._progress
+            )
+        except guarding.Unconfirmed as asked:
+            sentence = "Nothing is changed. To do it all the same, say --yes."
+            raise CommandRefused("\n".join([*asked.taken, sentence])) from None
+
+    def _progress(self, looked: int, of: int) -> None:
+        if 0 < looked < of and looked % _TOLD_EACH == 0:
+            self.stderr.write(f"looked at {looked:,} of {of:,} accounts")
 
     def _fail(self, sentence: str, status: int = 1) -> None:
         self.stderr.write(sentence)
@@ -134,6 +154,11 @@ def user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
+
+
+def add_yes(parser: ArgumentParser) -> None:
+    words = "do it also where it takes models away from accounts"
+    parser.add_argument("--yes", action="store_true", help=words)
 
 
 def add_comment(parser: ArgumentParser) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import Any, ClassVar
+import json
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -17,9 +18,11 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, ModelSerializer
 from rest_framework.viewsets import ModelViewSet
 
-from flags import publishing
+from flags.guarding import operate
 from igny8_core.api.strict import StrictOrdering, StrictView
 from igny8_core.modules.system.models import AIModel
+
+Result = TypeVar("Result")
 
 
 class MayChange(DjangoModelPermissions):
@@ -118,32 +121,46 @@ class AIModelViewSet(StrictView, ModelViewSet[AIModel]):
         "updated_at",
     ]
 
-    def change(self) -> AbstractContextManager[Any]:
-        """What is written inside is published in the same transaction; raises DocumentError."""
-        return publishing.change(author=self.request.user.get_username())
+    def operate(self, do: Callable[[], Result], sent: object = None) -> Result:
+        """One change, published in its transaction; raises DocumentError and Unconfirmed."""
+        asked = [self.request.method, self.request.path, sent]
+        return operate(
+            do,
+            author=self.request.user.get_username(),
+            key=json.dumps(asked, sort_keys=True, default=str),
+            confirmed=self.request.query_params.get("confirm", ""),
+        )
 
     def perform_create(self, serializer: BaseSerializer[AIModel]) -> None:
-        with self.change():
-            super().perform_create(serializer)
+        def create() -> None:
+            serializer.instance = None
+            serializer.save()
+
+        self.operate(create, serializer.initial_data)
 
     def perform_update(self, serializer: BaseSerializer[AIModel]) -> None:
-        with self.change():
-            super().perform_update(serializer)
+        def update() -> None:
+            serializer.instance = AIModel.objects.get(pk=pk)
+            serializer.save()
+
+        pk = self.get_object().pk
+        self.operate(update, serializer.initial_data)
 
     def perform_destroy(self, instance: AIModel) -> None:
-        with self.change():
-            instance.delete()
+        self.operate(lambda: AIModel.objects.get(pk=instance.pk).delete())
+
+    def _switch(self, switch: Callable[[AIModel], None]) -> Response:
+        def switched() -> AIModel:
+            model = self.get_object()
+            switch(model)
+            return model
+
+        return Response(self.get_serializer(self.operate(switched)).data)
 
     @action(detail=True, methods=["post"], url_path="toggle-active", permission_classes=CHANGERS)
     def toggle_active(self, _request: Request, **_where: str) -> Response:
-        model = self.get_object()
-        with self.change():
-            model.toggle_active()
-        return Response(self.get_serializer(model).data)
+        return self._switch(AIModel.toggle_active)
 
     @action(detail=True, methods=["post"], url_path="set-default", permission_classes=CHANGERS)
     def set_default(self, _request: Request, **_where: str) -> Response:
-        model = self.get_object()
-        with self.change():
-            model.make_default()
-        return Response(self.get_serializer(model).data)
+        return self._switch(AIModel.make_default)

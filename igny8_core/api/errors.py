@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +15,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from flags.engine import DocumentError
+from flags.guarding import Unconfirmed
 from igny8_core.errors import AIError
 from igny8_core.modules.system.errors import ModelInUse
 
@@ -27,19 +29,8 @@ def respond(error: Exception, _context: dict[str, Any]) -> Response | None:
         case AIError():
             body: dict[str, Any] = {"code": error.code, "message": str(error)}
             return Response(body, STATUSES.get(type(error), HTTPStatus.BAD_REQUEST))
-        case DocumentError():
-            body = {"code": error.code, "message": str(error), "details": error.errors}
-            return Response(body, HTTPStatus.CONFLICT)
-        case ProtectedError():
-            users = len(error.protected_objects)
-            body = {"code": ModelInUse.code, "message": f"{users} accounts prefer this model."}
-            return Response(body, HTTPStatus.CONFLICT)
-        case IntegrityError():
-            body = {
-                "code": "conflict",
-                "message": "Somebody else has just written this; look again.",
-            }
-            return Response(body, HTTPStatus.CONFLICT)
+        case DocumentError() | Unconfirmed() | ProtectedError() | IntegrityError():
+            return Response(_conflict(error), HTTPStatus.CONFLICT)
         case Http404():
             error = exceptions.NotFound()
         case PermissionDenied():
@@ -50,6 +41,30 @@ def respond(error: Exception, _context: dict[str, Any]) -> Response | None:
     answer = faults[0] if len(faults) == 1 else {**faults[0], "details": faults}
     headers = {"WWW-Authenticate": error.auth_header} if hasattr(error, "auth_header") else {}
     return Response(answer, error.status_code, headers=headers)
+
+
+def _conflict(
+    error: DocumentError | Unconfirmed | ProtectedError | IntegrityError,
+) -> dict[str, Any]:
+    """What stands in the way of a change."""
+    match error:
+        case DocumentError():
+            return {"code": error.code, "message": str(error), "details": error.errors}
+        case Unconfirmed():
+            return {"code": error.code, "message": str(error), "confirm": error.token}
+        case ProtectedError():
+            return {"code": "protected", "message": _protected_by(error)}
+    return {"code": "conflict", "message": "Somebody else has just written this; look again."}
+
+
+def _protected_by(error: ProtectedError) -> str:
+    """Which rows use what was to be deleted, counted."""
+    counts = Counter(type(each)._meta for each in error.protected_objects)
+    told = [
+        f"{count:,} {meta.verbose_name if count == 1 else meta.verbose_name_plural}"
+        for meta, count in counts.items()
+    ]
+    return f"It is used by {' and '.join(told)}."
 
 
 def _faults(details: Any, path: str) -> Iterator[dict[str, Any]]:

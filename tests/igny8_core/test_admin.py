@@ -46,7 +46,7 @@ def form(client: Client, url: str, **changes: Any) -> dict[str, Any]:
     values = {
         name: admin_form[name].value()
         for name in admin_form.fields
-        if admin_form[name].value() not in {None, False}
+        if admin_form[name].value() is not None and admin_form[name].value() is not False
     }
     for inline in page.context["inline_admin_formsets"]:
         for field in inline.formset.management_form:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from flags import publishing
 from flags.document import export, words
 from flags.management import base
 from flags.models import AccountOverride, Flag, UnknownFlag, flag_by_name
@@ -29,7 +28,11 @@ class Command(base.ActionCommand):
     def add_show(self, parser: ArgumentParser) -> None:
         parser.add_argument("flag", help="the flag's name")
 
-    add_on = add_off = add_show
+    def add_on(self, parser: ArgumentParser) -> None:
+        self.add_show(parser)
+        base.add_yes(parser)
+
+    add_off = add_on
 
     def do_list(self, **options: Any) -> None:
         flags = export.document()["flags"]
@@ -88,12 +91,16 @@ class Command(base.ActionCommand):
     def _switch(self, options: dict[str, Any], *, is_on: bool) -> None:
         """Everyone: Yes and No stand above on and off, so either is lifted."""
         word = "on" if is_on else "off"
-        comment = f"flag {word} {options['flag']}"
-        with publishing.change(author=base.user(), comment=comment):
+
+        def switch() -> tuple[Flag, bool | None]:
             flag = flag_by_name(options["flag"])
             everyone = flag.everyone
             flag.is_on, flag.everyone = is_on, None
             flag.save()
+            return flag, everyone
+
+        comment = f"flag {word} {options['flag']}"
+        flag, everyone = self.operate(switch, **{**options, "comment": comment})
         lifted = "" if everyone is None else f"; Everyone: {_YES_NO[everyone]} is lifted"
         state = words.state_text(export.flag_of(flag))
         if options["json"]:

@@ -6,12 +6,14 @@ from argparse import ArgumentParser
 from typing import Any
 
 from flags import publishing
-from flags.document import export
+from flags.document import diff, export
 from flags.document.check import faults as faults_of
 from flags.document.held import HeldBack, held_back
+from flags.document.stored import content
 from flags.engine import DocumentError
 from flags.engine.problems import MAX_PROBLEMS
 from flags.management import base
+from flags.models import Revision
 
 
 class Command(base.Command):
@@ -40,7 +42,8 @@ class Command(base.Command):
         """What would be held back is an error; so is what is."""
         exported = export.document()
         faults, held = faults_of(exported), held_back()
-        is_pending = not publishing.is_published(exported)
+        last = Revision.objects.first()
+        is_pending = last is None or bool(diff.diff(content(last), exported))
         if options["json"]:
             told = {"checks": not faults, "pending": is_pending, "held_back": _json(held)}
             self.print_json(told)

@@ -41,6 +41,7 @@ class Command(base.ActionCommand):
     def add_rollback(self, parser: ArgumentParser) -> None:
         parser.add_argument("number", type=int)
         _add_dry_run(parser)
+        base.add_yes(parser)
         base.add_comment(parser)
 
     def add_export(self, parser: ArgumentParser) -> None:
@@ -50,6 +51,7 @@ class Command(base.ActionCommand):
     def add_apply(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
         _add_dry_run(parser)
+        base.add_yes(parser)
         base.add_comment(parser)
 
     def do_list(self, **options: Any) -> None:
@@ -133,7 +135,9 @@ class Command(base.ActionCommand):
             self._foresee(foresee(), **options)
             return
         last = Revision.objects.first()
-        done = make(author=base.user(), comment=options["comment"])
+        done = self.operate(
+            partial(make, author=base.user(), comment=options["comment"]), **options
+        )
         if options["json"]:
             told = {"is_new": done != last, "is_dry_run": False}
             self.print_json({**base.revision_json(done), **told})

@@ -12,8 +12,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from flags.admin.page_request import PageRequest
 from flags.admin.problems import PlacedProblem
-from flags.admin.refusing import PageRequest
 from flags.host import Path
 from igny8_core.catalogue.names import MODELS
 from igny8_core.errors import AIError

@@ -15,9 +15,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from flags import publishing
+from flags.admin.confirming import confirm_page, operate_by
 from flags.admin.problems import problems_of
-from flags.admin.refusing import PublishingAdmin, author_of
+from flags.admin.refusing import PublishingAdmin
+from flags.guarding import Unconfirmed
 from igny8_core.modules.system.ai_models import AIModel
 
 
@@ -63,10 +64,16 @@ class OneClick(PublishingAdmin):
         """One click in the list: change one row, note it in its history, go back to the list."""
         if not self.has_change_permission(request):
             return HttpResponse(status=403)
-        model = get_object_or_404(AIModel, pk=pk)
+
+        def switched() -> AIModel:
+            model = get_object_or_404(AIModel, pk=pk)
+            switch(model)
+            return model
+
         try:
-            with publishing.change(author=author_of(request)):
-                switch(model)
+            model = operate_by(request, switched)
+        except Unconfirmed as asked:
+            return confirm_page(self.admin_site, request, asked)
         except self.shown as error:
             for problem in problems_of(error):
                 messages.error(request, problem.message)

@@ -1,0 +1,50 @@
+"""The page that asks before a change takes something away, and the answer to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from flags.guarding import Unconfirmed, operate
+
+Result = TypeVar("Result")
+CONFIRM: Final = "_confirm"
+_NOT_THE_CHANGE: Final = {CONFIRM, "csrfmiddlewaretoken"}
+
+
+def operate_by(request: HttpRequest, do: Callable[[], Result], **options: Any) -> Result:
+    """An operator's POST as one change; raises Unconfirmed where it is to be asked about."""
+    return operate(
+        do,
+        author=request.user.get_username(),
+        key=json.dumps([request.get_full_path(), sorted(_posted(request))]),
+        confirmed=request.POST.get(CONFIRM, ""),
+        **options,
+    )
+
+
+def confirm_page(site: AdminSite, request: HttpRequest, asked: Unconfirmed) -> HttpResponse:
+    """What would be taken away; its button posts the same once more."""
+    context = {
+        **site.each_context(request),
+        "title": "Go on?",
+        "taken": asked.taken,
+        "posted": _posted(request),
+        "confirm": (CONFIRM, asked.token),
+        "back": request.headers.get("Referer", ""),
+    }
+    return TemplateResponse(request, "flags/confirm.html", context)
+
+
+def _posted(request: HttpRequest) -> list[tuple[str, str]]:
+    return [
+        (name, str(value))
+        for name, values in request.POST.lists()
+        if name not in _NOT_THE_CHANGE
+        for value in values
+    ]

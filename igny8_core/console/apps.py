@@ -1,0 +1,16 @@
+"""The Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class ConsoleConfig(AppConfig):
+    name = "igny8_core.console"
+    verbose_name = "Console"
+
+    def ready(self) -> None:
+        from flags import host
+        from igny8_core.console import guard
+
+        host.register_guard("models", host.Guard(guard.may_take, guard.taken))

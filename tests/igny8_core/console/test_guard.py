@@ -1,0 +1,271 @@
+"""A change that leaves accounts without a model is asked about, by whatever way it is made."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from waffle.models import Switch
+
+from flags import guarding, live, publishing, registry
+from flags.document.stored import content
+from flags.host import Guard
+from flags.models import AccountOverride, Flag, Revision, Rule, Variant
+from igny8_core.ai.errors import NoUsableModel
+from igny8_core.ai.resolver import resolve
+from igny8_core.console import active_accounts, guard
+from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.models import AIModel, IntegrationSettings
+from tests.conftest import Manage
+from tests.igny8_core.test_admin import form
+
+pytestmark = pytest.mark.django_db
+
+TASK = "generate_content"
+LOST = "2 accounts would have no model for generate_content: acme, bolt."
+
+
+@pytest.fixture(autouse=True)
+def published(acme: Account, bolt: Account) -> None:
+    publishing.publish()
+
+
+def mini() -> AIModel:
+    return AIModel.objects.get(model_id="gpt-4o-mini")
+
+
+def url(row: Any, end: str = "change/") -> str:
+    return f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/{end}"
+
+
+# Each way: posts or calls, given what confirms; answers what it said.
+
+
+def by_form(client: Client, confirm: dict[str, str]) -> str:
+    data = form(client, url(mini())) | confirm
+    data.pop("is_active")
+    return client.post(url(mini()), data).content.decode()
+
+
+def by_click(client: Client, confirm: dict[str, str]) -> str:
+    return client.post(url(mini(), "toggle-active/"), confirm).content.decode()
+
+
+def by_action(client: Client, confirm: dict[str, str]) -> str:
+    data = {"action": "deactivate", "_selected_action": [str(mini().pk)], **confirm}
+    return client.post("/admin/system/aimodel/", data).content.decode()
+
+
+def by_switch(client: Client, confirm: dict[str, str]) -> str:
+    data = {"name": "provider.openai", "note": "", **confirm}
+    return client.post("/admin/waffle/switch/add/", data).content.decode()
+
+
+def by_retirement(client: Client, confirm: dict[str, str]) -> str:
+    at = timezone.now() + timedelta(days=1)
+    data = form(client, url(mini()), retires_at_0=f"{at:%Y-%m-%d}", retires_at_1="00:00:00")
+    data.pop("replaced_by", None)
+    return client.post(url(mini()), data | confirm).content.decode()
+
+
+def by_availability(client: Client, confirm: dict[str, str]) -> str:
+    data = form(client, url(mini()), available_to="vips")
+    return client.post(url(mini()), data | confirm).content.decode()
+
+
+PAGES = [by_form, by_click, by_action, by_switch, by_retirement, by_availability]
+
+
+@pytest.mark.parametrize("way", PAGES)
+def test_page__takes_models_away__asks_and_is_confirmed_by_one_click(
+    way: Callable[[Client, dict[str, str]], str], admin_client: Client
+) -> None:
+    Flag.objects.create(name="vips", everyone=False)
+    publishing.publish()
+    before = Revision.objects.count()
+    told = way(admin_client, {})
+    assert "Nothing is changed yet." in told
+    assert "2 accounts would have no model for generate_content: acme, bolt." in told
+    assert Revision.objects.count() == before
+    (token,) = re.findall(r'name="_confirm" value="([0-9a-f]+)"', told)
+    way(admin_client, {"_confirm": token})
+    assert Revision.objects.count() == before + 1
+
+
+def test_rest__takes_models_away__is_409_and_confirmed_by_its_token(admin_client: Client) -> None:
+    address = f"/api/v1/admin/ai-models/{mini().pk}/"
+
+    def send(end: str = "") -> Any:
+        body = json.dumps({"is_active": False})
+        return admin_client.patch(address + end, body, content_type="application/json")
+
+    answer = send()
+    assert (answer.status_code, answer.json()["code"]) == (409, "unconfirmed")
+    assert LOST in answer.json()["message"]
+    assert mini().is_active
+    assert send("?confirm=0123456789abcdef").status_code == 409
+    assert send(f"?confirm={answer.json()['confirm']}").status_code == 200
+    assert not mini().is_active
+
+
+def test_rest__token__is_for_that_change_on_that_revision(admin_client: Client) -> None:
+    address = f"/api/v1/admin/ai-models/{mini().pk}/toggle-active/"
+    token = admin_client.post(address).json()["confirm"]
+    Flag.objects.create(name="other")
+    publishing.publish()
+    again = admin_client.post(f"{address}?confirm={token}")
+    assert again.status_code == 409
+    assert again.json()["confirm"] != token
+    other = AIModel.objects.get(model_id="gpt-4o")
+    other.make_default()
+    publishing.publish()
+    assert admin_client.post(address).status_code == 200
+
+
+def test_command__takes_models_away__needs_yes(manage: Manage) -> None:
+    flag = Flag.objects.get(name="text")
+    Variant.objects.create(flag=flag, key="four", value="gpt-4.1")
+    flag.default = {"variant": "four"}
+    flag.save()
+    mini().delete()
+    publishing.publish()
+    done = manage("flag", "off", "text")
+    assert done.returncode == 1
+    assert "would have no model for generate_content: " in done.stderr
+    assert done.stderr.endswith("Nothing is changed. To do it all the same, say --yes.\n")
+    assert manage("flag", "off", "text", "--yes").returncode == 0
+    assert not Flag.objects.get(name="text").is_on
+
+
+def test_rollback__takes_models_away__asks(admin_client: Client, manage: Manage) -> None:
+    first = Revision.objects.first()
+    assert first is not None
+    AIModel.objects.exclude(model_id="gpt-4.1").update(is_active=False)
+    mini().delete()
+    publishing.publish()
+    none = Revision.objects.first()
+    assert none is not None
+    publishing.roll_back(first.number)
+    done = manage("revisions", "rollback", str(none.number))
+    assert done.returncode == 1
+    assert "would have no model for generate_content" in done.stderr
+    address = f"/admin/flags/revision/{none.number}/rollback/"
+    newest = Revision.objects.values_list("number", flat=True)[0]
+    told = admin_client.post(address, {"newest": newest, "comment": ""}).content.decode()
+    assert "would have no model for generate_content" in told
+
+
+def test_price__for_input_only_from_tomorrow__is_asked_about(admin_client: Client) -> None:
+    """Of a default, later."""
+    at = timezone.now() + timedelta(days=1)
+    data = {
+        "model": mini().pk,
+        "effective_from_0": f"{at:%Y-%m-%d}",
+        "effective_from_1": "12:00:00",
+        "lines-TOTAL_FORMS": "1",
+        "lines-INITIAL_FORMS": "0",
+        "lines-0-meter": "input_tokens",
+        "lines-0-amount": "1",
+        "lines-0-per": "1000000",
+        "lines-0-condition": "{}",
+    }
+    told = admin_client.post("/admin/system/modelprice/add/", data).content.decode()
+    assert f"From {at:%Y-%m-%d} 12:00 UTC on 2 accounts would have no model" in told
+
+
+def test_accounts__that_have_another_model__are_not_counted(
+    admin_client: Client, acme: Account
+) -> None:
+    other = AIModel.objects.get(model_id="gpt-4.1")
+    IntegrationSettings.objects.create(account=acme, text_model=other)
+    told = by_click(admin_client, {})
+    assert "1 account would have no model for generate_content: bolt." in told
+    Account.objects.filter(key="bolt").update(status="suspended")
+    assert "Nothing is changed yet" not in by_click(admin_client, {})
+    assert not mini().is_active
+
+
+def test_change__that_only_moves_accounts__is_not_asked_about(admin_client: Client) -> None:
+    flag = Flag.objects.get(name="text")
+    Variant.objects.create(flag=flag, key="four", value="gpt-4.1")
+    data = {"name": "text", "kind": "str", "is_on": "on", "default": '{"variant": "four"}'}
+    assert "Nothing is changed yet" not in admin_client.post(url(flag), data).content.decode()
+
+
+def test_direct_write__takes_models_away__is_an_error_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = publishing.revision(Revision.objects.values_list("number", flat=True)[0])
+    AIModel.objects.filter(pk=mini().pk).update(is_active=False)
+    after = publishing.publish()
+    guarding.tell(content(before), content(after))
+    assert f"What was published takes models away: {LOST}" in caplog.text
+
+
+def test_guard__that_fails__holds_up_no_stop_but_asks_about_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_asked: object) -> list[str]:
+        raise RuntimeError("broken")
+
+    broken = Guard(lambda _before, _after: True, fails)
+    monkeypatch.setitem(registry._guards, "broken", broken)
+    flag = Flag.objects.create(name="f")
+    publishing.publish()
+
+    def on() -> None:
+        Flag.objects.filter(pk=flag.pk).update(is_on=True, note="x", salt="other")
+
+    def off() -> None:
+        Flag.objects.filter(pk=flag.pk).update(is_on=False)
+
+    guarding.operate(off, author="ann")
+    assert not Flag.objects.get(name="f").is_on
+    with pytest.raises(guarding.Unconfirmed, match="“broken” failed"):
+        guarding.operate(on, author="ann")
+    assert not Flag.objects.get(name="f").is_on
+    guarding.operate(on, author="ann", confirmed=guarding.ANY)
+    assert Flag.objects.get(name="f").is_on
+
+
+def test_sample__beyond_the_most__counts_those_that_are_named(
+    monkeypatch: pytest.MonkeyPatch, acme: Account
+) -> None:
+    monkeypatch.setattr(active_accounts, "MOST", 100)
+    Account.objects.bulk_create(
+        Account(key=f"k{number}", name="x", plan="free") for number in range(400)
+    )
+    flag = Flag.objects.create(name="f")
+    AccountOverride.objects.create(account=acme, flag=flag, variant="on", reason="r")
+    before = content(publishing.publish())
+    AIModel.objects.filter(pk=mini().pk).update(is_active=False)
+    after = content(publishing.publish())
+    seen: list[tuple[int, int]] = []
+    told = guard.taken(before, after, 10, lambda *each: seen.append(each))
+    assert told[0].startswith(
+        "About 402 accounts would have no model for auto_cluster (by a sample of 101 of 402): acme"
+    )
+    assert seen == [(0, 101), (101, 101)]
+
+
+def test_switch__off_and_on__takes_two_clicks(admin_client: Client, acme: Account) -> None:
+    told = by_switch(admin_client, {})
+    (token,) = re.findall(r'name="_confirm" value="([0-9a-f]+)"', told)
+    by_switch(admin_client, {"_confirm": token})
+    assert not Switch.objects.get(name="provider.openai").active
+    live.forget()
+    with pytest.raises(NoUsableModel):
+        resolve(acme, TASK)
+
+
+def test_rule__of_a_flag_the_task_does_not_ask__is_no_matter_of_the_guard() -> None:
+    before = content(publishing.publish())
+    flag = Flag.objects.create(name="unrelated")
+    Rule.objects.create(flag=flag, serve={"variant": "on"})
+    assert not guard.may_take(before, content(publishing.publish()))
