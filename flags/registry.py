@@ -94,6 +94,7 @@ _vocabularies: dict[str, Vocabulary] = {}
 _account_facts: dict[str, AccountFacts] = {}
 _retentions: dict[str, Retention] = {}
 _guards: dict[str, Guard] = {}
+_kept_flags: dict[str, str] = {}
 
 
 def _register(registry: dict[str, Any], word: str, name: str, value: Any) -> None:
@@ -130,6 +131,16 @@ def register_guard(name: str, guard: Guard) -> None:
 def guards() -> Mapping[str, Guard]:
     """By name, in the order of registration."""
     return _guards
+
+
+def keep_flag(name: str, why: str) -> None:
+    """Have the flag neither renamed nor deleted; `why` ends a sentence. For `AppConfig.ready()`."""
+    _kept_flags[name] = why
+
+
+def kept_flags() -> Mapping[str, str]:
+    """Which flags are neither renamed nor deleted, and why."""
+    return _kept_flags
 
 
 def sections() -> Mapping[str, Section]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -12,31 +11,21 @@ from django.utils import timezone
 from unfold.admin import StackedInline, TabularInline
 from waffle import admin as waffle_admin
 
-from flags import publishing
+from flags.admin.flag_rows import row_of, row_problems
 from flags.admin.forms import (
     FlagForm,
-    RowProblems,
     RuleForm,
     RuleFormSet,
     VariantForm,
     VariantFormSet,
 )
 from flags.admin.page_request import PageRequest
-from flags.admin.problems import ON_ROWS, PlacedProblem, problems_of
+from flags.admin.problems import ON_ROWS, PlacedProblem
 from flags.admin.refusing import SHORT_TEXTS, PublishingAdmin
 from flags.document import export, words
 from flags.document.diff import Path
-from flags.models import AccountOverride, Flag, Rule, Variant
+from flags.models import AccountOverride, Flag, KeptFlag, Rule, Variant
 
-_RULE_FIELDS = {
-    "id": "rule_id",
-    "name": "name",
-    "when": "when",
-    "from": "starts_at",
-    "until": "ends_at",
-    "group": "group",
-    "serve": "serve",
-}
 _FLAG_FIELDS = {
     "kind": "kind",
     "on": "is_on",
@@ -126,6 +115,12 @@ class FlagAdmin(PublishingAdmin):
         ("More", {"fields": ("salt", ("created", "modified")), "classes": ["collapse"]}),
     )
 
+    refusals: ClassVar = (KeptFlag,)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        queryset.refuse_kept("deleted")
+        super().delete_queryset(request, queryset)
+
     def entry_of(self, obj: Flag) -> Path:
         return ("flags", obj.name)
 
@@ -145,7 +140,7 @@ class FlagAdmin(PublishingAdmin):
             return None, problem
         if own.parts[:1] in {("variants",), ("rules",)} and len(own.parts) > 1:
             return (
-                "percent" if _row_of(request.refusal, name, own) == export.PERCENT else ON_ROWS
+                "percent" if row_of(request.refusal, name, own) == export.PERCENT else ON_ROWS
             ), own
         field = _FLAG_FIELDS.get(own.parts[0]) if own.parts else "name"
         return field, own._replace(parts=own.parts[1:]) if field else own
@@ -153,7 +148,7 @@ class FlagAdmin(PublishingAdmin):
     def show_on_rows(self, request: PageRequest) -> None:
         for formset in request.formsets[0]:
             formset.refuse(
-                _row_problems(request.refusal, request.POST.get("name", ""), formset.model)
+                row_problems(request.refusal, request.POST.get("name", ""), formset.model)
             )
 
     @admin.display(description="State", ordering="is_on")
@@ -172,27 +167,3 @@ class FlagAdmin(PublishingAdmin):
     def overridden(self, flag: Any) -> int:
         count: int = flag.overridden
         return count
-
-
-def _row_of(error: Exception | None, flag: str, problem: PlacedProblem) -> str:
-    """The key of the variant, or the id of the rule, that a flag's problem is about."""
-    rows, row = problem.parts[:2]
-    if rows == "variants" or not isinstance(error, publishing.Unpublishable):
-        return row
-    rule_id: str = error.document["flags"][flag]["rules"][int(row)]["id"]
-    return rule_id
-
-
-def _row_problems(error: Exception | None, flag: str, model: type) -> RowProblems:
-    """By the row's key and its field, what is wrong with a flag's variants, or with its rules."""
-    rows = "variants" if model is Variant else "rules"
-    found: defaultdict[str, defaultdict[str | None, list[PlacedProblem]]]
-    found = defaultdict(lambda: defaultdict(list))
-    for problem in problems_of(error) if error else ():
-        own = problem.within("flags", flag)
-        if own is None or own.parts[:1] != (rows,) or len(own.parts) == 1:
-            continue
-        field = _RULE_FIELDS.get(own.parts[2]) if len(own.parts) > 2 else None  # noqa: PLR2004
-        placed = own._replace(parts=own.parts[3:])
-        found[_row_of(error, flag, own)]["value" if model is Variant else field].append(placed)
-    return found

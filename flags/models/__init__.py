@@ -1,7 +1,8 @@
 """Every row of the app, for Django: those that operators edit, and what was published."""
 
 from flags.models.account_change import AccountChange
-from flags.models.flag import Flag, UnknownFlag, flag_by_name
+from flags.models.flag import Flag, flag_by_name
+from flags.models.flag_names import KeptFlag, UnknownFlag
 from flags.models.override import AccountOverride
 from flags.models.pending import Head
 from flags.models.revision import Revision
@@ -14,6 +15,7 @@ __all__ = [
     "AccountOverride",
     "Flag",
     "Head",
+    "KeptFlag",
     "Revision",
     "Rule",
     "Segment",

@@ -15,15 +15,15 @@ from waffle.utils import get_setting
 
 from flags.models.answers import Answers
 from flags.models.fields import JsonField
+from flags.models.flag_names import FlagQuerySet, KeepsItsName, UnknownFlag
 from flags.models.keys import check_key
-from flags.models.published import Published, PublishedQuerySet
 from flags.models.rule import Variant
 
 # The variants of a boolean flag that has none of its own.
 ON_OFF: Final = {"on": True, "off": False}
 
 
-class FlagManager(WaffleManager.from_queryset(PublishedQuerySet)):  # type: ignore[misc]
+class FlagManager(WaffleManager.from_queryset(FlagQuerySet)):  # type: ignore[misc]
     KEY_SETTING = "ALL_FLAGS_CACHE_KEY"
 
 
@@ -35,7 +35,7 @@ class Kind(models.TextChoices):
     JSON = "json", "JSON"
 
 
-class Flag(Published, AbstractUserFlag):
+class Flag(KeepsItsName, AbstractUserFlag):
     """A named question asked about an account.
 
     To waffle's calls a flag says what a request decides, and else what the engine decides for the
@@ -100,7 +100,7 @@ class Flag(Published, AbstractUserFlag):
         ordering: ClassVar = ["name"]
 
     def save(self, *args: Any, **options: Any) -> None:
-        """Raises ValidationError for a name that is no key."""
+        """Raises ValidationError for a name that is no key, and KeptFlag."""
         check_key(self.name)
         if self._state.adding and not self.salt:
             self.salt = self.name  # so that a new name deals nobody anew
@@ -180,11 +180,6 @@ class Flag(Published, AbstractUserFlag):
 
     def _get_group_ids(self) -> set[Any]:
         return self.answers.groups(self.pk)
-
-
-class UnknownFlag(LookupError):
-    def __init__(self, name: str) -> None:
-        super().__init__(f"There is no flag “{name}”. `manage.py flag list` lists them.")
 
 
 def flag_by_name(name: str) -> Flag:

@@ -122,7 +122,8 @@ def _look(
         if looked % AT_ONCE == 0:
             progress(looked, accounts.looked_at)
             if time.monotonic() > ends_s:
-                raise Unfinished(_sentences(lost, accounts), looked, accounts.count)
+                told = _sentences(lost, accounts, is_cut=True)
+                raise Unfinished(told, looked, accounts.count)
         weight = 1.0 if account.pk in accounts.named else accounts.weight
         for each in lost:
             each.look(account.key, facts, weight)
@@ -147,7 +148,9 @@ class _Lost:
                 self.keys.append(key)
 
 
-def _sentences(lost: Iterable[_Lost], accounts: ActiveAccounts) -> list[str]:
+def _sentences(
+    lost: Iterable[_Lost], accounts: ActiveAccounts, *, is_cut: bool = False
+) -> list[str]:
     is_sample = accounts.looked_at < accounts.count
     told = []
     for each in lost:
@@ -155,7 +158,7 @@ def _sentences(lost: Iterable[_Lost], accounts: ActiveAccounts) -> list[str]:
         if not count:
             continue
         who = "1 account" if count == 1 else f"{count:,} accounts"
-        about = "about " if is_sample else ""
+        about = "at least " if is_cut else "about " if is_sample else ""
         more = ", …" if count > len(each.keys) else ""
         at = datetime_of_us(each.question.at_us)
         when = "" if each.question.is_now else f"from {at:%Y-%m-%d %H:%M} UTC on "

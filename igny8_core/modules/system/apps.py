@@ -13,6 +13,7 @@ from igny8_core.catalogue.putting_back import partners
 from igny8_core.catalogue.section import compile_section
 from igny8_core.catalogue.words import sentences
 from igny8_core.pricing.meters import ModelType
+from igny8_core.tasks.tasks import TASKS
 
 
 class SystemConfig(AppConfig):
@@ -53,6 +54,9 @@ class SystemConfig(AppConfig):
         )
         host.register_account_facts(PREFERENCES, preferences)
         host.watch_facts(IntegrationSettings, lambda settings: settings.account.key)
+        for task in TASKS:
+            host.keep_flag(task, f"the task {task} asks it")
         for model_type in ModelType:
+            host.keep_flag(model_type, f"it chooses among the {model_type} models")
             known = partial(servable, model_type=model_type)
             host.register_vocabulary(vocabulary_of(model_type), known)
