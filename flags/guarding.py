@@ -90,7 +90,7 @@ def operate(  # noqa: PLR0913 - each by keyword
                 return do()
         except _Unlooked as tried:
             taken = _taken(tried.step, progress)
-            approved = _token(tried.newest, key)
+            approved = token_of(tried.newest, key)
             if taken and approved != confirmed:
                 raise Unconfirmed(taken, approved) from None
         finally:
@@ -102,11 +102,12 @@ def operate(  # noqa: PLR0913 - each by keyword
 def _check(approved: str, key: str, made: publishing.Change) -> None:
     """Raises _Unlooked, which rolls the change back."""
     step = _step(made.before, made.after)
-    if step and approved not in {ANY, _token(made.newest, key)}:
+    if step and approved not in {ANY, token_of(made.newest, key)}:
         raise _Unlooked(step, made.newest)
 
 
-def _token(newest: int | None, key: str) -> str:
+def token_of(newest: int | None, key: str) -> str:
+    """What confirms the change with the key on the newest revision."""
     return hashlib.sha256(f"{newest}\0{key}".encode(errors="surrogatepass")).hexdigest()[:16]
 
 

@@ -22,6 +22,7 @@ from flags.registry import (
     register_guard,
     register_retention,
     register_section,
+    register_trait_values,
     register_vocabulary,
 )
 from flags.signals import watch, watch_facts
@@ -49,6 +50,7 @@ __all__ = [
     "register_guard",
     "register_retention",
     "register_section",
+    "register_trait_values",
     "register_vocabulary",
     "watch",
     "watch_facts",

@@ -95,6 +95,7 @@ _account_facts: dict[str, AccountFacts] = {}
 _retentions: dict[str, Retention] = {}
 _guards: dict[str, Guard] = {}
 _kept_flags: dict[str, str] = {}
+_trait_values: dict[str, Callable[[], Iterable[str]]] = {}
 
 
 def _register(registry: dict[str, Any], word: str, name: str, value: Any) -> None:
@@ -136,6 +137,16 @@ def guards() -> Mapping[str, Guard]:
 def keep_flag(name: str, why: str) -> None:
     """Have the flag neither renamed nor deleted; `why` ends a sentence. For `AppConfig.ready()`."""
     _kept_flags[name] = why
+
+
+def register_trait_values(name: str, values: Callable[[], Iterable[str]]) -> None:
+    """Which values of a text trait accounts have; for `AppConfig.ready()`."""
+    _register(_trait_values, "trait", name, values)
+
+
+def trait_values() -> Mapping[str, Callable[[], Iterable[str]]]:
+    """By trait, of those that are registered."""
+    return _trait_values
 
 
 def kept_flags() -> Mapping[str, str]:

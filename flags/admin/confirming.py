@@ -10,11 +10,18 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from flags.guarding import Unconfirmed, operate
+from flags.guarding import Unconfirmed, operate, token_of
 
 Result = TypeVar("Result")
 CONFIRM: Final = "_confirm"
 _NOT_THE_CHANGE: Final = {CONFIRM, "csrfmiddlewaretoken"}
+
+
+def ask(request: HttpRequest, taken: list[str]) -> None:
+    """Raises Unconfirmed unless the POST confirms just this."""
+    token = token_of(None, json.dumps([_key(request), taken]))
+    if request.POST.get(CONFIRM) != token:
+        raise Unconfirmed(taken, token)
 
 
 def operate_by(request: HttpRequest, do: Callable[[], Result], **options: Any) -> Result:
@@ -22,7 +29,7 @@ def operate_by(request: HttpRequest, do: Callable[[], Result], **options: Any) -
     return operate(
         do,
         author=request.user.get_username(),
-        key=json.dumps([request.get_full_path(), sorted(_posted(request))]),
+        key=_key(request),
         confirmed=request.POST.get(CONFIRM, ""),
         **options,
     )
@@ -39,6 +46,11 @@ def confirm_page(site: AdminSite, request: HttpRequest, asked: Unconfirmed) -> H
         "back": request.headers.get("Referer", ""),
     }
     return TemplateResponse(request, "flags/confirm.html", context)
+
+
+def _key(request: HttpRequest) -> str:
+    """Which change a POST asks for."""
+    return json.dumps([request.get_full_path(), sorted(_posted(request))])
 
 
 def _posted(request: HttpRequest) -> list[tuple[str, str]]:

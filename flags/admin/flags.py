@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -11,6 +12,7 @@ from django.utils import timezone
 from unfold.admin import StackedInline, TabularInline
 from waffle import admin as waffle_admin
 
+from flags import doubts
 from flags.admin.flag_rows import row_of, row_problems
 from flags.admin.forms import (
     FlagForm,
@@ -120,6 +122,9 @@ class FlagAdmin(PublishingAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         queryset.refuse_kept("deleted")
         super().delete_queryset(request, queryset)
+
+    def doubts(self, obj: Flag) -> Iterable[str]:
+        return doubts.of_flag(obj.name, export.flag_of(Flag.objects.get(pk=obj.pk)))
 
     def entry_of(self, obj: Flag) -> Path:
         return ("flags", obj.name)

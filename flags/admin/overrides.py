@@ -8,13 +8,14 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from flags.admin.merging import MergesEdits
 from flags.admin.page_request import author_of
 from flags.admin.row_keys import RowKeys
 from flags.models import AccountOverride
 
 
 @admin.register(AccountOverride)
-class AccountOverrideAdmin(RowKeys, ModelAdmin):
+class AccountOverrideAdmin(RowKeys, MergesEdits, ModelAdmin):
     list_display: ClassVar = [
         "account",
         "flag",

@@ -37,12 +37,13 @@ class PageRequest(HttpRequest):
     rows: list[tuple[Model, Any, bool]]
     # Whether rows were written, and why that was refused, once it was.
     has_written: bool
+    saved: Model | None
     refusal: Exception | None
 
 
 def begin(request: PageRequest) -> None:
     request.form, request.formsets, request.rows = None, ([], []), []
-    request.has_written, request.refusal = False, None
+    request.has_written, request.refusal, request.saved = False, None, None
 
 
 def rows_of(forms: Iterable[Any]) -> list[tuple[Model, Any, bool]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from flags.admin.confirming import confirm_page, operate_by
+from flags.admin.merging import MergesEdits
 from flags.admin.page_request import Bound, PageRequest, begin, forget_messages, rows_of, told
 from flags.admin.problems import ON_ROWS, PlacedProblem, problems_of, show
 from flags.admin.row_keys import RowKeys
@@ -25,7 +26,7 @@ from flags.guarding import Unconfirmed
 SHORT_TEXTS: Final = {TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}}
 
 
-class RefusingAdmin(RowKeys, ModelAdmin):
+class RefusingAdmin(RowKeys, MergesEdits, ModelAdmin):
     """A POST is one transaction; what is refused in it is told on the page that it came from."""
 
     list_per_page = 25
@@ -153,11 +154,18 @@ class PublishingAdmin(RefusingAdmin):
                 sent.seek(0)  # type: ignore[union-attr]
             return do()
 
-        return operate_by(request, anew, unless=lambda: not request.has_written)
+        answer = operate_by(request, anew, unless=lambda: not request.has_written)
+        for sentence in self.doubts(request.saved) if request.saved else ():
+            messages.warning(request, f"It is saved, but {sentence}")
+        return answer
 
     def save_related(self, request: Any, form: Any, *args: Any) -> None:
         super().save_related(request, form, *args)
-        request.has_written = True
+        request.has_written, request.saved = True, form.instance
+
+    def doubts(self, _obj: Any) -> Iterable[str]:
+        """What the row says that no account can match."""
+        return ()
 
     def delete_model(self, request: Any, obj: Model) -> None:
         super().delete_model(request, obj)

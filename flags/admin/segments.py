@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
+from flags import doubts
 from flags.admin.page_request import PageRequest
 from flags.admin.problems import PlacedProblem
 from flags.admin.refusing import PublishingAdmin
@@ -34,6 +36,9 @@ class SegmentAdmin(PublishingAdmin):
             many_in=Count("members", filter=Q(members__is_excluded=False)),
             many_out=Count("members", filter=Q(members__is_excluded=True)),
         )
+
+    def doubts(self, obj: Segment) -> Iterable[str]:
+        return doubts.of_segment({**obj.__dict__})
 
     def entry_of(self, obj: Segment) -> Path:
         return ("segments", obj.key)

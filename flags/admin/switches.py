@@ -9,6 +9,7 @@ from unfold.admin import ModelAdmin
 from waffle import admin as waffle_admin
 from waffle.models import Sample, Switch
 
+from flags.admin.merging import MergesEdits
 from flags.admin.page_request import PageRequest
 from flags.admin.problems import PlacedProblem
 from flags.admin.refusing import PublishingAdmin
@@ -38,7 +39,7 @@ class SwitchAdmin(PublishingAdmin):
 
 
 @admin.register(Sample)
-class SampleAdmin(RowKeys, ModelAdmin):
+class SampleAdmin(RowKeys, MergesEdits, ModelAdmin):
     list_display: ClassVar = ["name", "percent", "note", "created", "modified"]
     search_fields: ClassVar = ["name", "note"]
     list_per_page = 25

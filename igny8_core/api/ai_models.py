@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from http import HTTPStatus
+from typing import Any, ClassVar, Final, TypeVar
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -19,10 +20,14 @@ from rest_framework.serializers import BaseSerializer, ModelSerializer
 from rest_framework.viewsets import ModelViewSet
 
 from flags.guarding import operate
+from igny8_core.api.etags import Stale, etag_of
 from igny8_core.api.strict import StrictOrdering, StrictView
 from igny8_core.modules.system.models import AIModel
 
 Result = TypeVar("Result")
+
+
+_WRITES: Final = {"POST", "PUT", "PATCH"}
 
 
 class MayChange(DjangoModelPermissions):
@@ -124,12 +129,38 @@ class AIModelViewSet(StrictView, ModelViewSet[AIModel]):
     def operate(self, do: Callable[[], Result], sent: object = None) -> Result:
         """One change, published in its transaction; raises DocumentError and Unconfirmed."""
         asked = [self.request.method, self.request.path, sent]
+
+        def unless_stale() -> Result:
+            self._refuse_stale()
+            return do()
+
         return operate(
-            do,
+            unless_stale,
             author=self.request.user.get_username(),
             key=json.dumps(asked, sort_keys=True, default=str),
             confirmed=self.request.query_params.get("confirm", ""),
         )
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        response = super().retrieve(request, *args, **kwargs)
+        response["ETag"] = etag_of(self.get_object())
+        return response
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """What was written is answered with its ETag too."""
+        written = getattr(response, "data", None)
+        if request.method in _WRITES and response.status_code < HTTPStatus.BAD_REQUEST and written:
+            response["ETag"] = etag_of(AIModel.objects.get(pk=written["id"]))
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def _refuse_stale(self) -> None:
+        """Raises Stale where If-Match names another state of the row than the stored one."""
+        wanted = self.request.headers.get("If-Match")
+        if wanted is None or "pk" not in self.kwargs:
+            return
+        stored = etag_of(self.get_object())
+        if wanted.strip() != "*" and stored not in map(str.strip, wanted.split(",")):
+            raise Stale(stored)
 
     def perform_create(self, serializer: BaseSerializer[AIModel]) -> None:
         def create() -> None:

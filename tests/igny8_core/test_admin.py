@@ -340,7 +340,8 @@ def test_prompt__text_edited__is_a_new_version_and_the_old_one_stays(admin_clien
     assert admin_client.post(add, first).status_code == 302
     url = reverse("admin:system_globalaiprompt_change", args=[GlobalAIPrompt.objects.get().pk])
     data = form(admin_client, url, template="Be {{tone}}.", placeholders='["tone"]')
-    page = admin_client.post(url, data, follow=True)
+    _, token = admin_client.post(url, data).context["confirm"]
+    page = admin_client.post(url, {**data, "_confirm": token}, follow=True)
     assert "The new text is version 2." in messages_of(page)
     rows = GlobalAIPrompt.objects.order_by("version")
     assert [(row.template, row.is_active) for row in rows] == [

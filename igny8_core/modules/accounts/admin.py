@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from flags.admin.merging import MergesEdits
 from flags.admin.row_keys import RowChoices, RowKeys
+from flags.doubts import of_traits as doubts_of_traits
 from igny8_core.modules.accounts.models import Account, Membership
 
 admin.site.unregister([User, Group])
@@ -24,19 +26,24 @@ class MembershipInline(RowChoices, TabularInline):
 
 
 @admin.register(Account)
-class AccountAdmin(RowKeys, ModelAdmin):
+class AccountAdmin(RowKeys, MergesEdits, ModelAdmin):
     list_display: ClassVar = ["key", "name", "plan", "country", "status", "is_internal"]
     list_filter: ClassVar = ["plan", "status", "is_internal"]
     search_fields: ClassVar = ["key", "name"]
     inlines: ClassVar = [MembershipInline]
     list_per_page = 25
 
+    def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        super().save_model(request, obj, form, change)
+        for sentence in doubts_of_traits(obj.traits):
+            messages.warning(request, sentence)
+
     def get_readonly_fields(self, _request: HttpRequest, obj: Account | None = None) -> list[str]:
         return ["key"] if obj else []
 
 
 @admin.register(User)
-class UserAdmin(RowKeys, auth_admin.UserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(RowKeys, MergesEdits, auth_admin.UserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -44,5 +51,5 @@ class UserAdmin(RowKeys, auth_admin.UserAdmin, ModelAdmin):  # type: ignore[type
 
 
 @admin.register(Group)
-class GroupAdmin(RowKeys, auth_admin.GroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(RowKeys, MergesEdits, auth_admin.GroupAdmin, ModelAdmin):  # type: ignore[misc]
     list_per_page = 25

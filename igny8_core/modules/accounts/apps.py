@@ -8,3 +8,11 @@ from django.apps import AppConfig
 class AccountsConfig(AppConfig):
     name = "igny8_core.modules.accounts"
     verbose_name = "Accounts"
+
+    def ready(self) -> None:
+        from flags import host
+        from igny8_core.modules.accounts.models import Account
+
+        for column in ("plan", "country"):
+            rows = Account._base_manager.order_by(column).values_list(column, flat=True).distinct()
+            host.register_trait_values(column, rows.all)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
@@ -20,6 +21,13 @@ _INTEGER = 2**31 - 1  # what every database holds
 _VALIDATED = ("model_type", "input_rate", "output_rate", "max_tokens")
 # The fields that say which model is the default of which type.
 _DEFAULT = frozenset({"is_default", "model_type"})
+
+
+def check_model_id(model_id: str) -> None:
+    """A validator; raises ValidationError."""
+    if any(character.isspace() for character in model_id):
+        message = f"“{model_id}” has a blank in it: no provider has such a model."
+        raise ValidationError(message)
 
 
 class AIModel(HeadlineRates):
@@ -41,6 +49,7 @@ class AIModel(HeadlineRates):
     model_id = models.CharField(
         max_length=100,
         unique=True,
+        validators=[check_model_id],
         help_text="Model identifier (e.g., 'gpt-4o-mini', 'claude-3-sonnet')",
     )
     display_name = models.CharField(
@@ -177,12 +186,12 @@ class AIModel(HeadlineRates):
             other.is_default = False
             other.save(using=using, update_fields=["is_default", "updated_at"])
 
-    def toggle_active(self) -> None:
-        """Switch it, as it is stored: two clicks at once are two switches."""
+    def toggle_active(self, *, wanted: bool | None = None) -> None:
+        """Make it active or not; the other of what is stored where nothing is wanted."""
         with transaction.atomic():
             mark_changed()
             stored = AIModel.objects.select_for_update().get(pk=self.pk)
-            self.is_active = not stored.is_active
+            self.is_active = not stored.is_active if wanted is None else wanted
             self.save(update_fields=["is_active", "updated_at"])
 
     def make_default(self) -> None:

@@ -101,6 +101,12 @@ class Prompt(models.Model):
                         other.save(using=options.get("using"), update_fields=["is_active"])
             super().save(**options)
 
+    def new_placeholders(self) -> list[str]:
+        """Those that the prompt in use has not: callers may not fill them in."""
+        in_use = self.siblings().filter(is_active=True).first()
+        known = in_use.placeholders if in_use else []
+        return [name for name in self.placeholders if name not in known]
+
     def changed_content(self) -> list[str]:
         """What of this version differs from what is stored of it. One query."""
         kept = type(self)._base_manager.values(*self.FIXED).get(pk=self.pk)

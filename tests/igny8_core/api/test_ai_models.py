@@ -311,3 +311,36 @@ def test_patch__names_another_field__does_not_take_the_default_back() -> None:
     assert AIModel.objects.get(model_type="text", is_default=True).model_id == "gpt-4o"
     stale.refresh_from_db()
     assert stale.display_name == "Mini"
+
+
+def test_etag__stale_if_match__is_412_and_nothing_is_written(admin_client: Client) -> None:
+    url = detail("gpt-4o")
+    etag = admin_client.get(url)["ETag"]
+    assert admin_client.get(url)["ETag"] == etag
+
+    def patch(match: str, **body: Any) -> Any:
+        text = json.dumps(body)
+        return admin_client.patch(
+            url, text, content_type="application/json", headers={"If-Match": match}
+        )
+
+    done = patch(etag, display_name="one")
+    assert done.status_code == 200
+    assert done["ETag"] == admin_client.get(url)["ETag"] != etag
+    for match in (etag, '"other", "another"'):
+        stale = patch(match, display_name="two")
+        assert (stale.status_code, stale.json()["code"]) == (412, "stale")
+        assert "last by admin (revision " in stale.json()["message"]
+    assert AIModel.objects.get(model_id="gpt-4o").display_name == "one"
+    assert patch("*", display_name="three").status_code == 200
+    headers = {"If-Match": etag}
+    assert admin_client.post(f"{url}toggle-active/", headers=headers).status_code == 412
+    assert admin_client.delete(url, headers=headers).status_code == 412
+
+
+@pytest.mark.parametrize("column", ["display_name", "sort_order", "input_rate"])
+def test_etag__after_update__is_another(admin_client: Client, column: str) -> None:
+    url = detail("gpt-4o")
+    etag = admin_client.get(url)["ETag"]
+    AIModel.objects.filter(model_id="gpt-4o").update(**{column: 7})
+    assert admin_client.get(url)["ETag"] != etag

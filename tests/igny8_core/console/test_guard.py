@@ -21,7 +21,7 @@ from igny8_core.ai.errors import NoUsableModel
 from igny8_core.ai.resolver import resolve
 from igny8_core.console import active_accounts, guard
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.models import AIModel, IntegrationSettings
+from igny8_core.modules.system.models import AIModel, GlobalAIPrompt, IntegrationSettings
 from tests.conftest import Manage
 from tests.igny8_core.test_admin import form
 
@@ -269,3 +269,18 @@ def test_rule__of_a_flag_the_task_does_not_ask__is_no_matter_of_the_guard() -> N
     flag = Flag.objects.create(name="unrelated")
     Rule.objects.create(flag=flag, serve={"variant": "on"})
     assert not guard.may_take(before, content(publishing.publish()))
+
+
+def test_prompt__with_a_placeholder_that_is_new__is_asked_about(admin_client: Client) -> None:
+    address = "/admin/system/globalaiprompt/add/"
+    data = {"task": TASK, "template": "Be {{tone}}.", "placeholders": '["tone"]', "is_active": "on"}
+    told = admin_client.post(address, data).content.decode()
+    assert "each call for generate_content fails whose caller fills in none" in told
+    assert not GlobalAIPrompt.objects.exists()
+    (token,) = re.findall(r'name="_confirm" value="([0-9a-f]+)"', told)
+    assert admin_client.post(address, {**data, "_confirm": token}).status_code == 302
+    again = {**data, "template": "Be very {{tone}}."}
+    assert admin_client.post(address, again).status_code == 302
+    aside = {**data, "template": "{{other}}", "placeholders": '["other"]'}
+    aside.pop("is_active")
+    assert admin_client.post(address, aside).status_code == 302

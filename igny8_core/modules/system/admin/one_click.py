@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 from django.contrib import admin, messages
@@ -53,7 +54,9 @@ class OneClick(PublishingAdmin):
         )
 
     def toggle_active(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._switch(request, pk, AIModel.toggle_active)
+        """The button says which state it is for: two clicks on it are one switch."""
+        said = {"on": True, "off": False}.get(request.POST.get("wanted", ""))
+        return self._switch(request, pk, partial(AIModel.toggle_active, wanted=said))
 
     def set_default(self, request: HttpRequest, pk: int) -> HttpResponse:
         return self._switch(request, pk, AIModel.make_default)

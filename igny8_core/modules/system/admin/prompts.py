@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
 
+from flags.admin.confirming import ask
 from flags.admin.refusing import RefusingAdmin
 from igny8_core.errors import AIError
 from igny8_core.modules.system.prompts import AIPrompt, GlobalAIPrompt, Prompt
+
+_UNFILLED: Final = (
+    "The prompt in use has no placeholder {}: each call for {} fails whose caller fills in none."
+)
 
 
 class PromptAdmin(RefusingAdmin):
@@ -24,6 +29,9 @@ class PromptAdmin(RefusingAdmin):
         return [*super().get_readonly_fields(request, obj), *whose]
 
     def save_model(self, request: HttpRequest, obj: Prompt, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        new = obj.new_placeholders() if obj.is_active else []
+        if new:
+            ask(request, [_UNFILLED.format(", ".join(new), obj.task)])
         if change and obj.changed_content():
             obj.pk, obj._state.adding = None, True
             obj.save()
