@@ -30,6 +30,7 @@ from flags.accounts.reading import account_model
 from flags.models import (
     AccountOverride,
     Flag,
+    Revision,
     Rule,
     Segment,
     SegmentMember,
@@ -47,6 +48,7 @@ def connect() -> None:
     published.in_one_change = publishing.change
     watch(Flag, Variant, Rule, Segment, Trait, get_waffle_switch_model())
     post_save.connect(_changed, sender=get_waffle_switch_model())
+    post_save.connect(_revision_loaded, sender=Revision)
     tables_changed.connect(_publish_committed)
     revision_published.connect(live.published)
     revision_published.connect(guarding.tell)
@@ -92,6 +94,12 @@ def _accounts_changed(keys: Sequence[str] | None, **_what: Any) -> None:
     changed(*([ALL_ACCOUNTS] if keys is None else keys))
 
 
+def _revision_loaded(*, raw: bool = False, **_what: Any) -> None:
+    """A fixture's revisions, as those of a test with `serialized_rollback`, begin anew."""
+    if raw:
+        live.forget()
+
+
 def _publish_committed(**_what: Any) -> None:
     """The change is committed: what stands in the way now is left to the next poll."""
     try:
@@ -104,7 +112,8 @@ def _publish_migrated(using: str, **what: Any) -> None:
     """Migrations tell of no change; after a part of them the tables may not be there yet."""
     if using != DEFAULT_DB_ALIAS:
         return
-    if "plan" not in what:  # a flush
+    if "plan" not in what:  # a flush, as between two tests of a host: what was in force is gone
+        live.forget()
         publishing.publish_pending(comment="migrate")
         return
     executor = MigrationExecutor(connection)

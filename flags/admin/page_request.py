@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from flags.admin.problems import problems_of
+from flags.admin.problems import problems_of, sentences
 
 
 def author_of(request: HttpRequest) -> str:
@@ -52,8 +52,8 @@ def rows_of(forms: Iterable[Any]) -> list[tuple[Model, Any, bool]]:
 
 
 def told(request: HttpRequest, error: Exception) -> HttpResponse:
-    for problem in problems_of(error):
-        messages.error(request, str(problem))
+    for sentence in sentences(problems_of(error)):
+        messages.error(request, sentence)
     return HttpResponseRedirect(request.get_full_path())
 
 
@@ -61,3 +61,9 @@ def forget_messages(request: HttpRequest) -> None:
     """What was said of a change that was rolled back is not true."""
     storage: Any = messages.get_messages(request)
     storage._queued_messages = []
+
+
+def has_messages(request: HttpRequest) -> bool:
+    """Whether the page says something of this request."""
+    storage: Any = messages.get_messages(request)
+    return bool(storage._queued_messages)

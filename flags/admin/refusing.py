@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 from django.contrib import messages
@@ -15,7 +16,15 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from flags.admin.confirming import confirm_page, operate_by
 from flags.admin.merging import MergesEdits
-from flags.admin.page_request import Bound, PageRequest, begin, forget_messages, rows_of, told
+from flags.admin.page_request import (
+    Bound,
+    PageRequest,
+    begin,
+    forget_messages,
+    has_messages,
+    rows_of,
+    told,
+)
 from flags.admin.problems import ON_ROWS, PlacedProblem, problems_of, show
 from flags.admin.row_keys import RowKeys
 from flags.document.diff import Path
@@ -173,4 +182,11 @@ class PublishingAdmin(RefusingAdmin):
 
     def response_action(self, request: Any, queryset: QuerySet[Any]) -> Any:
         request.has_written = True
-        return super().response_action(request, queryset)
+        count = queryset.count()
+        response = super().response_action(request, queryset)
+        is_done = getattr(response, "status_code", None) == HTTPStatus.FOUND
+        if is_done and count and not has_messages(request):
+            one, many = self.opts.verbose_name, self.opts.verbose_name_plural
+            what = str(one if count == 1 else many).lower()
+            messages.success(request, f"{count:,} {what} changed.")
+        return response

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 
 from flags import publishing
-from flags.models import Flag, Revision, Segment, Trait
+from flags.models import Flag, Revision, Rule, Segment, Trait
 
 pytestmark = pytest.mark.django_db
 
@@ -55,3 +55,31 @@ def test_form__refused_and_mended__is_saved_once(admin_client: Client) -> None:
     Trait.objects.create(name="seats", type="num")
     assert admin_client.post(url, data).status_code == 302
     assert Segment.objects.filter(key="s").count() == 1
+
+
+def test_action__refused_for_a_hundred_flags__is_one_sentence_in_words(
+    admin_client: Client,
+) -> None:
+    segment = Segment.objects.create(key="s")
+    for number in range(100):
+        flag = Flag.objects.create(name=f"f-{number:03}")
+        when = [{"op": "segment", "values": ["s"]}]
+        Rule.objects.create(flag=flag, when=when, serve={"variant": "on"})
+    publishing.publish()
+    data = {"action": "delete_selected", "_selected_action": [str(segment.pk)], "post": "yes"}
+    page = admin_client.post("/admin/flags/segment/", data, follow=True)
+    (told,) = [str(message) for message in page.context["messages"]]
+    places = ", ".join(f"rule 1 of flag f-{number:03}" for number in range(3))
+    assert told == f"There is no segment 's'. In {places} and 97 others."
+    url = f"/admin/flags/segment/{segment.pk}/delete/"
+    page = admin_client.post(url, {"post": "yes"}, follow=True)
+    assert [str(message) for message in page.context["messages"]] == [told]
+
+
+def test_action__done__says_so(admin_client: Client) -> None:
+    flags = [Flag.objects.create(name=name) for name in ("a", "b")]
+    publishing.publish()
+    data = {"action": "disable_for_all", "_selected_action": [str(flag.pk) for flag in flags]}
+    page = admin_client.post("/admin/flags/flag/", data, follow=True)
+    assert [str(message) for message in page.context["messages"]] == ["2 flags changed."]
+    assert not Flag.objects.exclude(everyone=False).exists()

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from flags.admin.confirming import confirm_page, operate_by
-from flags.admin.problems import problems_of
+from flags.admin.problems import problems_of, sentences
 from flags.admin.refusing import PublishingAdmin
 from flags.guarding import Unconfirmed
 from igny8_core.modules.system.ai_models import AIModel
@@ -78,8 +78,8 @@ class OneClick(PublishingAdmin):
         except Unconfirmed as asked:
             return confirm_page(self.admin_site, request, asked)
         except self.shown as error:
-            for problem in problems_of(error):
-                messages.error(request, problem.message)
+            for sentence in sentences(problems_of(error)):
+                messages.error(request, sentence)
             return self._back(request)
         states = [
             "active" if model.is_active else "inactive",
@@ -102,11 +102,11 @@ class OneClick(PublishingAdmin):
 
     @admin.action(description="Activate the selected models", permissions=["change"])
     def activate(self, request: HttpRequest, chosen: QuerySet[AIModel]) -> None:
-        messages.success(request, f"{chosen.update(is_active=True)} models are now active.")
+        messages.success(request, _now(chosen.update(is_active=True), "active"))
 
     @admin.action(description="Deactivate the selected models", permissions=["change"])
     def deactivate(self, request: HttpRequest, chosen: QuerySet[AIModel]) -> None:
-        messages.success(request, f"{chosen.update(is_active=False)} models are now inactive.")
+        messages.success(request, _now(chosen.update(is_active=False), "inactive"))
 
     @admin.action(
         description="Make the selected models their type's default", permissions=["change"]
@@ -121,6 +121,10 @@ class OneClick(PublishingAdmin):
             messages.success(
                 request, f"{model.model_id} is now the default for {model.model_type}."
             )
+
+
+def _now(count: int, state: str) -> str:
+    return f"1 model is now {state}." if count == 1 else f"{count} models are now {state}."
 
 
 def _toggle(

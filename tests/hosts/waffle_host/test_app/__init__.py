@@ -1,0 +1,1 @@
+"""What waffle's tests import as `test_app`."""
