@@ -11,6 +11,10 @@ from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from igny8_core import live_settings
+from igny8_core.ai.ai_core import AICore
+from igny8_core.ai.providers.errors import ProviderNotConfigured
+from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.usage.models import Receipt
 
 pytestmark = pytest.mark.django_db
 
@@ -59,3 +63,16 @@ def test_load__never_read_and_without_the_database__says_so() -> None:
         pytest.raises(live_settings.LiveSettingsUnread, match=r"never were here: .*constance"),
     ):
         live_settings.LastKnownBackend().mget(["AI_OFFLINE_ANSWERS"])
+
+
+def test_call__without_the_settings__is_not_answered_offline_and_costs_nothing(
+    acme: Account,
+) -> None:
+    """The whole way of a call: offline answers are off, and stay off while that cannot be read."""
+    config.AI_OFFLINE_ANSWERS = False
+    core = AICore(acme)
+    with pytest.raises(ProviderNotConfigured):
+        core.run_ai_request("generate_content", "x")
+    with unreadable_settings(), pytest.raises(ProviderNotConfigured):
+        core.run_ai_request("generate_content", "x")
+    assert not Receipt.objects.exists()
