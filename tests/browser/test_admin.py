@@ -61,5 +61,7 @@ def test_operator__edits_a_prompt__adds_a_version(admin: Page, live_server: Live
     admin.locator("#id_template").fill("Write in a {{tone}} tone.")
     admin.locator("#id_placeholders").fill('["tone"]')
     admin.get_by_role("button", name="Save", exact=True).click()
+    expect(admin.get_by_text("The prompt in use has no placeholder tone")).to_be_visible()
+    admin.get_by_role("button", name="Yes, change it").click()
     expect(admin.get_by_text("The new text is version 2.")).to_be_visible()
     assert GlobalAIPrompt.objects.get(is_active=True).version == 2
