@@ -10,6 +10,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import DEFAULT_DB_ALIAS, router
+from waffle.utils import get_setting
 
 from flags.conf import NO_ACCOUNT_MODEL, account_model_name
 from flags.models import Flag
@@ -64,13 +65,15 @@ def _flag_model() -> Iterator[CheckMessage]:
 
 
 def _router() -> Iterator[CheckMessage]:
-    """A replica lags: what was just published would seem to be gone, or pending for ever."""
+    """A replica lags: what this process has just published would not be in force in it."""
     hint = (
-        f'Have DATABASE_ROUTERS answer "{DEFAULT_DB_ALIAS}" for the app `flags` and for the '
-        "account model, both for reading and for writing."
+        "Set WAFFLE_READ_FROM_WRITE_DB = True, or have DATABASE_ROUTERS answer "
+        f'"{DEFAULT_DB_ALIAS}" for the app `flags` and for the account model. Both are written '
+        f'to "{DEFAULT_DB_ALIAS}" alone.'
     )
     for model in _models():
-        read, write = router.db_for_read(model), router.db_for_write(model)
+        write = router.db_for_write(model)
+        read = write if get_setting("READ_FROM_WRITE_DB") else router.db_for_read(model)
         if not read == write == DEFAULT_DB_ALIAS:
             message = f"{model._meta.label} is read from {read!r} and written to {write!r}."
             yield Error(message, hint, id="flags.E008")

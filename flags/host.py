@@ -8,6 +8,7 @@ from flags.document.rows import fit
 from flags.engine.problems import Path
 from flags.models.keys import KEY_PATTERN, check_key
 from flags.models.pending import lock_head, mark_changed
+from flags.models.primary import PrimaryQuerySet
 from flags.models.published import FactsQuerySet, Published
 from flags.registry import (
     AccountFacts,
@@ -33,6 +34,7 @@ __all__ = [
     "FactsQuerySet",
     "Guard",
     "Path",
+    "PrimaryQuerySet",
     "Progress",
     "Published",
     "Retention",

@@ -171,9 +171,9 @@ def is_pending() -> bool:
     return head is None or head.is_pending
 
 
-def revision(number: int) -> Revision:
+def revision(number: int, *, using: str | None = None) -> Revision:
     """Raises UnknownRevision."""
-    found = Revision.objects.filter(number=number).first()
+    found: Revision | None = Revision.objects.using(using).filter(number=number).first()
     if found is None:
         raise UnknownRevision(number)
     return found

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.apps import apps
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Case, CharField, DateTimeField, F, Model, QuerySet, Value, When
 from django.db.models.functions import Cast
 
@@ -134,4 +135,4 @@ def account_model() -> type[Model]:
 
 
 def _accounts() -> Any:
-    return account_model()._default_manager
+    return account_model()._default_manager.using(DEFAULT_DB_ALIAS)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from django.db import DEFAULT_DB_ALIAS
 from waffle import get_waffle_switch_model
 
 from flags.engine.document import SCHEMA
@@ -30,6 +31,7 @@ def document() -> Json:
 def document_of(flags: list[Flag]) -> Json:
     """The same, of flags that were read already."""
     segments = list(Segment.objects.all())
+    switches = get_waffle_switch_model().objects.using(DEFAULT_DB_ALIAS)
     traits = {trait.name: trait.type for trait in Trait.objects.all()}
     if any(segment.is_long for segment in segments):
         traits |= {INCLUDED: Type.STRS.value, EXCLUDED: Type.STRS.value}
@@ -40,9 +42,7 @@ def document_of(flags: list[Flag]) -> Json:
         "traits": traits,
         "segments": {segment.key: _segment(segment) for segment in segments},
         "flags": {flag.name: flag_of(flag) for flag in flags},
-        "switches": dict(
-            get_waffle_switch_model().objects.order_by("name").values_list("name", "active")
-        ),
+        "switches": dict(switches.order_by("name").values_list("name", "active")),
         "sections": {name: section.dump() for name, section in sections().items()},
     }
 

@@ -25,6 +25,7 @@ from flags.live.health import Health, Status
 from flags.live.snapshot import EMPTY, Snapshot, Source
 from flags.models import Head, Revision
 from flags.models.pending import uncommitted
+from flags.models.primary import followed
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +146,8 @@ class Process:
         """Take the newest revision that can be used; raises UnusableRevision where one cannot."""
         before = self.snapshot
         least = before.number if before and before.number is not None else 0
-        rows = list(Revision.objects.values_list("number", "checksum")[:_LOOKED_BACK])
+        revisions = Revision.objects.using(followed(Revision))
+        rows = list(revisions.values_list("number", "checksum")[:_LOOKED_BACK])
         if not rows:
             return
         self._newest = rows[0][0]
@@ -176,7 +178,8 @@ class Process:
 
     def _try(self, number: int, before: Snapshot | None) -> UnusableRevision | None:
         """Have the revision in force; or why it cannot be."""
-        row, rows = publishing.revision(number), snapshot.waffle_rows()
+        row = publishing.revision(number, using=followed(Revision))
+        rows = snapshot.waffle_rows()
         with collector:
             try:
                 found = snapshot.of_revision(row, before or EMPTY, rows)
@@ -252,4 +255,5 @@ class Process:
 
 
 def _head() -> Head:
-    return Head.objects.filter(pk=Head.PK).first() or Head(pk=Head.PK, version="", published="")
+    heads = Head.objects.using(followed(Head))
+    return heads.filter(pk=Head.PK).first() or Head(pk=Head.PK, version="", published="")

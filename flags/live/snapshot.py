@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from django.db import DEFAULT_DB_ALIAS
+
 from flags import metrics
 from flags.document import export
 from flags.document.check import check
@@ -19,6 +21,7 @@ from flags.engine import Document, DocumentError, Ruleset, compile  # noqa: A004
 from flags.engine.document import empty
 from flags.live import copy
 from flags.models import Flag, Revision
+from flags.models.primary import followed
 from flags.registry import sections
 
 
@@ -127,18 +130,19 @@ def _compiled(document: Document, before: Snapshot, rows: Mapping[str, Any]) -> 
 
 def waffle_rows(flags: list[Flag] | None = None) -> dict[str, Any]:
     """What waffle's own calls ask beside the document."""
+    using = followed(Flag) if flags is None else DEFAULT_DB_ALIAS
     if flags is None:
-        flags = list(Flag.objects.all())
+        flags = list(Flag.objects.using(using))
     return {
         "flags": {flag.name: flag for flag in flags},
-        "users": _members(Flag.users.field),
-        "groups": _members(Flag.groups.field),
+        "users": _members(Flag.users.field, using),
+        "groups": _members(Flag.groups.field, using),
     }
 
 
-def _members(field: Any) -> Mapping[int, set[Any]]:
+def _members(field: Any, using: str) -> Mapping[int, set[Any]]:
     """By flag, whom its own list of users or groups has."""
-    pairs = field.remote_field.through.objects.values_list(
+    pairs = field.remote_field.through.objects.using(using).values_list(
         field.m2m_column_name(), field.m2m_reverse_name()
     )
     found: defaultdict[int, set[Any]] = defaultdict(set)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from django.db import models
 
+from flags.models.primary import OnPrimary
 
-class AccountChange(models.Model):
+
+class AccountChange(OnPrimary):
     """Facts about an account have changed; every process reads them again."""
 
     key = models.CharField(max_length=200, blank=True, help_text="The account's; empty: all.")

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from flags.models.primary import PrimaryQuerySet
 from flags.models.published import Published, PublishedQuerySet
 from flags.registry import kept_flags
 
@@ -73,7 +74,7 @@ class KeepsItsName(Published):
     def _refuse_if_renamed(self) -> None:
         if self._state.adding or self.name in kept_flags():
             return
-        rows = type(self)._base_manager.filter(pk=self.pk)
+        rows: PrimaryQuerySet[Any] = PrimaryQuerySet(type(self)).filter(pk=self.pk)
         for stored in rows:
             if stored.name in kept_flags():
                 raise KeptFlag(stored.name, "renamed")

@@ -11,8 +11,10 @@ from uuid import uuid4
 from django.db import connection, models, transaction
 from django.dispatch import Signal
 
+from flags.models.primary import OnPrimary
 
-class Head(models.Model):
+
+class Head(OnPrimary):
     """One row, which every change of what is published rewrites in its own transaction."""
 
     version = models.CharField(max_length=32)

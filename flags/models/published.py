@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Final
 from django.db import models, transaction
 
 from flags.models.pending import accounts_changed, mark_changed
+from flags.models.primary import PrimaryQuerySet
 
 
-class PublishedQuerySet(models.QuerySet[Any]):
+class PublishedQuerySet(PrimaryQuerySet[Any]):
     """Changes that send no signal say themselves that what is published has changed."""
 
     def update(self, **values: Any) -> int:
@@ -55,7 +56,7 @@ class Published(models.Model):
             mark_changed()
             if self.NAME and not self._state.adding and (written is None or self.NAME in written):
                 same = {"pk": self.pk, self.NAME: getattr(self, self.NAME)}
-                if not type(self)._base_manager.filter(**same).exists():
+                if not PrimaryQuerySet(type(self)).filter(**same).exists():
                     accounts_changed.send(sender=type(self), keys=None)
             super().save(*args, **options)
 
@@ -64,7 +65,7 @@ class Published(models.Model):
 _TOLD: Final = 100
 
 
-class FactsQuerySet(models.QuerySet[Any]):
+class FactsQuerySet(PrimaryQuerySet[Any]):
     """Of rows that say something about accounts: changes that send no signal tell of them."""
 
     # Where the account's key is.

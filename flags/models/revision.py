@@ -7,8 +7,10 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
+from flags.models.primary import OnPrimary
 
-class Revision(models.Model):
+
+class Revision(OnPrimary):
     """What was published: one immutable, numbered document."""
 
     number = models.PositiveBigIntegerField(primary_key=True)

@@ -13,6 +13,7 @@ from flags.engine.plain import MAX_ITEMS
 from flags.models.fields import JsonField
 from flags.models.keys import check_key
 from flags.models.pending import accounts_changed
+from flags.models.primary import OnPrimary
 from flags.models.published import Published, PublishedQuerySet
 
 
@@ -88,7 +89,7 @@ class Segment(Published):
             SegmentMember.objects.bulk_create(rows, batch_size=1000)
 
 
-class SegmentMember(models.Model):
+class SegmentMember(OnPrimary):
     """An account in a segment's long list: a fact about the account, read when it is asked for."""
 
     segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="members")

@@ -76,6 +76,14 @@ def test_router__that_reads_a_replica__is_an_error(
     assert "DATABASE_ROUTERS" in found()["flags.E008"][0]
 
 
+def test_router__that_reads_a_replica__is_fine_where_the_primary_is_read(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setitem(router.__dict__, "routers", [Replica("flags.Head")])
+    settings.WAFFLE_READ_FROM_WRITE_DB = True
+    assert "flags.E008" not in found()
+
+
 HOST = """
 import sys
 from django.conf import settings

@@ -28,8 +28,7 @@ def test_override_flag__after_transactional_tests__works(labels: list[str], tmp_
     assert "\nOK\n" in done.stderr
 
 
-# Waffle deals its percentage by a die for each browser, ours by the account; and its read of a
-# replica is here what `flags.E008` refuses.
+# Waffle deals its percentage by a die for each browser, ours by the account.
 _FAILED = r"^(?:FAIL|ERROR): \w+ \(waffle\.tests\.([\w.]+)\)"
 NOT_OURS = {
     "test_mixin.WaffleFlagMixinTest.test_override_with_cookie",
@@ -38,7 +37,6 @@ NOT_OURS = {
     "test_waffle.WaffleTests.test_persist_active_flag",
     "test_waffle.WaffleTests.test_persist_inactive_flag",
     "test_waffle.WaffleTests.test_reroll",
-    "test_waffle.WaffleTests.test_everyone_on_read_from_write_db",
 }
 
 

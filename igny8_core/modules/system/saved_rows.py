@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 from django.db import models, transaction
 
-from flags.host import Published, mark_changed
+from flags.host import PrimaryQuerySet, Published, mark_changed
 
 Row = TypeVar("Row", bound=models.Model)
 
 
-class SavedRowsQuerySet(models.QuerySet[Row]):
+class SavedRowsQuerySet(PrimaryQuerySet[Row]):
     """Writes many rows as one would write each: through `save()`, in one transaction.
 
     These tables are short; what `save()` keeps true (one default, bounds, an announcement) is
