@@ -62,6 +62,10 @@ def _silent(_looked: int, _of: int) -> None:
     pass
 
 
+def _unheard(_sentence: str) -> None:
+    pass
+
+
 ANY: Final = "*"
 
 
@@ -74,11 +78,13 @@ def operate(  # noqa: PLR0913 - each by keyword
     confirmed: str = "",
     unless: Callable[[], bool] = lambda: False,
     progress: Progress = _silent,
+    report: Callable[[str], None] = _unheard,
 ) -> Result:
     """Do it as one change, as `publishing.change` does; `do` may be called twice.
 
     Raises Unconfirmed where it takes something away and `confirmed` is not the token that said so;
-    `ANY` confirms whatever it takes. `key` says which change it is.
+    `ANY` confirms whatever it takes. `key` says which change it is. `report` is told, a sentence
+    each, who has got something else by it.
     """
     approved = confirmed
     for _ in range(_TRIES):
@@ -86,17 +92,33 @@ def operate(  # noqa: PLR0913 - each by keyword
         try:
             with publishing.change(
                 author=author, comment=comment, unless=unless, check=partial(_check, approved, key)
-            ):
-                return do()
+            ) as made:
+                done = do()
         except _Unlooked as tried:
             taken = _taken(tried.step, progress)
             approved = token_of(tried.newest, key)
             if taken and approved != confirmed:
                 raise Unconfirmed(taken, approved) from None
+        else:
+            for sentence in _moved(made):
+                report(sentence)
+            return done
         finally:
             _is_asked.reset(token)
     sentence = "Others are publishing at the same time, so what this takes away is not known."
     raise Unconfirmed([sentence], approved)
+
+
+def _moved(made: publishing.Change) -> list[str]:
+    if made.before is None or made.after is None or made.before is made.after:
+        return []
+    told: list[str] = []
+    for guard in guards().values():
+        try:
+            told += guard.moved(made.before, made.after)
+        except Exception:
+            logger.exception("A guard failed.")
+    return told
 
 
 def _check(approved: str, key: str, made: publishing.Change) -> None:

@@ -87,6 +87,8 @@ class Guard(NamedTuple):
     # What it takes, in sentences, within so many seconds; raises Unfinished. Asked while nobody
     # waits.
     taken: Callable[[Document, Document, float, Progress], list[str]]
+    # Who has got something else by it, in sentences; asked when the change is made.
+    moved: Callable[[Document, Document], list[str]]
 
 
 _sections: dict[str, Section] = {}

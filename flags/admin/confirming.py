@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 
+from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -31,6 +33,7 @@ def operate_by(request: HttpRequest, do: Callable[[], Result], **options: Any) -
         author=request.user.get_username(),
         key=_key(request),
         confirmed=request.POST.get(CONFIRM, ""),
+        report=partial(messages.info, request),
         **options,
     )
 

@@ -76,7 +76,12 @@ class Command(BaseCommand):
         comment = options.get("comment", "")
         try:
             return guarding.operate(
-                do, author=user(), comment=comment, confirmed=confirmed, progress=self._progress
+                do,
+                author=user(),
+                comment=comment,
+                confirmed=confirmed,
+                progress=self._progress,
+                report=self.stderr.write,
             )
         except guarding.Unconfirmed as asked:
             sentence = "Nothing is changed. To do it all the same, say --yes."

@@ -12,27 +12,32 @@ from django.db.models import Q
 from flags.models import SegmentMember
 from igny8_core.modules.accounts.models import Account, AccountStatus
 
-# Of more accounts a sample stands for those about which nothing is said by themselves.
-MOST: Final = 100_000
 AT_ONCE: Final = 1_000
 Json = Mapping[str, Any]
 
 
 class ActiveAccounts:
-    """Named are those with overrides, preferences, or a place on a list of either document."""
+    """Of more than `most` a sample of so many stands for those that nothing names.
 
-    def __init__(self, before: Json, after: Json) -> None:
+    Named are those with overrides, preferences, or a place on a list of either document.
+    """
+
+    def __init__(self, before: Json, after: Json, *, most: int) -> None:
         self._active = Account.objects.filter(status=AccountStatus.ACTIVE).order_by("pk")
         self.count = self._active.count()
         self.named: set[int] = set()
         self._others: list[int] = []
-        if self.count > MOST:
+        if self.count > most:
             self.named = {*self._named(before, after)}
             rest = [*{*self._active.values_list("pk", flat=True)} - self.named]
-            self._others = SystemRandom().sample(rest, min(MOST, len(rest)))
+            self._others = SystemRandom().sample(rest, min(most, len(rest)))
         # How many others each of them stands for.
-        self.weight = (self.count - len(self.named)) / len(self._others) if self._others else 1.0
+        self._weight = (self.count - len(self.named)) / len(self._others) if self._others else 1.0
         self.looked_at = len(self.named) + len(self._others) or self.count
+
+    def weight_of(self, account: Account) -> float:
+        """How many accounts this one stands for."""
+        return 1.0 if account.pk in self.named else self._weight
 
     def _named(self, before: Json, after: Json) -> Iterator[int]:
         keys = {

@@ -11,6 +11,6 @@ class ConsoleConfig(AppConfig):
 
     def ready(self) -> None:
         from flags import host
-        from igny8_core.console import guard
+        from igny8_core.console import guard, moves
 
-        host.register_guard("models", host.Guard(guard.may_take, guard.taken))
+        host.register_guard("models", host.Guard(guard.may_take, guard.taken, moves.moved))

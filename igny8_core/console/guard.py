@@ -21,6 +21,8 @@ from igny8_core.console.touched import models_of, touched_tasks
 from igny8_core.tasks.tasks import Task
 
 _SHOWN: Final = 5
+# Of more accounts than this a sample is looked at.
+MOST: Final = 100_000
 Json = Mapping[str, Any]
 
 
@@ -109,7 +111,7 @@ def taken(before: Document, after: Document, seconds: float, progress: Progress)
         for task in tasks
         for at_us in (now_us, *scheduled)
     ]
-    return _look(questions, ActiveAccounts(before, after), seconds, progress)
+    return _look(questions, ActiveAccounts(before, after, most=MOST), seconds, progress)
 
 
 def _look(
@@ -124,7 +126,7 @@ def _look(
             if time.monotonic() > ends_s:
                 told = _sentences(lost, accounts, is_cut=True)
                 raise Unfinished(told, looked, accounts.count)
-        weight = 1.0 if account.pk in accounts.named else accounts.weight
+        weight = accounts.weight_of(account)
         for each in lost:
             each.look(account.key, facts, weight)
     progress(accounts.looked_at, accounts.looked_at)

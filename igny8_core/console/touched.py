@@ -27,13 +27,37 @@ def touched_tasks(before: Json, after: Json) -> list[Task]:
     """Those whose models became weaker, or whose flags changed; the others lose nothing."""
     old, new = models_of(before), models_of(after)
     weaker = {entry["model_type"] for key, entry in old.items() if _is_weaker(entry, new.get(key))}
-    off = {
-        name.removeprefix(PROVIDER_SWITCH)
-        for name, active in after["switches"].items()
-        if not active and before["switches"].get(name, True)
+    off = {name for name, active in _switched(before, after) if not active}
+    return _touched(before, after, weaker | _types_of(old, off))
+
+
+def changed_tasks(before: Json, after: Json) -> list[Task]:
+    """Those for which an account may get another model than before."""
+    old, new = models_of(before), models_of(after)
+    changed = {
+        entry["model_type"]
+        for models, others in ((old, new), (new, old))
+        for key, entry in models.items()
+        if _is_different(entry, others.get(key))
     }
-    had = {entry["model_type"] for entry in old.values() if entry["is_active"]}
-    weaker |= {entry["model_type"] for entry in old.values() if entry["provider"] in off}
+    switched = {name for name, _ in _switched(before, after)}
+    return _touched(before, after, changed | _types_of(new, switched))
+
+
+def _switched(before: Json, after: Json) -> Iterator[tuple[str, bool]]:
+    """Where a switch is missing it is on."""
+    for name in {*before["switches"], *after["switches"]}:
+        active = after["switches"].get(name, True)
+        if active != before["switches"].get(name, True):
+            yield name.removeprefix(PROVIDER_SWITCH), active
+
+
+def _types_of(models: Mapping[str, Json], providers: set[str]) -> set[str]:
+    return {entry["model_type"] for entry in models.values() if entry["provider"] in providers}
+
+
+def _touched(before: Json, after: Json, types: set[str]) -> list[Task]:
+    had = {entry["model_type"] for entry in models_of(before).values() if entry["is_active"]}
     changed = {
         (part, key)
         for part in ("flags", "segments", "traits")
@@ -43,7 +67,7 @@ def touched_tasks(before: Json, after: Json) -> list[Task]:
     return [
         task
         for task in TASKS.values()
-        if task.model_type in weaker
+        if task.model_type in types
         or (task.model_type in had and _asks(task, changed, before, after))
     ]
 
@@ -55,18 +79,26 @@ def _asks(task: Task, changed: set[tuple[str, str]], *documents: Json) -> bool:
 
 
 def _is_weaker(before: Json, after: Json | None) -> bool:
-    if not before["is_active"]:
-        return False
-    if after is None or any(
-        after[name] != value for name, value in before.items() if name not in _HARMLESS
-    ):
-        return True
-    prices = after["prices"]
-    return not prices.keys() >= before["prices"].keys() or any(
-        before["prices"].get(moment) != entry
-        and not _is_complete(moment, entry, after["model_type"])
-        for moment, entry in prices.items()
+    return before["is_active"] and _is_different(before, after)
+
+
+def _is_different(before: Json, after: Json | None) -> bool:
+    """In what decides whether an account can use the model."""
+    return (
+        after is None
+        or any(after[name] != value for name, value in before.items() if name not in _HARMLESS)
+        or _priced(before) != _priced(after)
     )
+
+
+def _priced(entry: Json) -> list[tuple[str, bool]]:
+    """From which moments on the model has a complete price, and has none."""
+    spans: list[tuple[str, bool]] = []
+    for moment, price in sorted(entry["prices"].items()):
+        is_complete = _is_complete(moment, price, entry["model_type"])
+        if is_complete is not (spans[-1][1] if spans else False):
+            spans.append((moment, is_complete))
+    return spans
 
 
 def _is_complete(moment: str, entry: Json, model_type: str) -> bool:

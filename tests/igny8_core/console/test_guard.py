@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from flags.host import Guard
 from flags.models import AccountOverride, Flag, Revision, Rule, Variant
 from igny8_core.ai.errors import NoUsableModel
 from igny8_core.ai.resolver import resolve
-from igny8_core.console import active_accounts, guard
+from igny8_core.console import guard, moves
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel, GlobalAIPrompt, IntegrationSettings
 from tests.conftest import Manage
@@ -198,6 +199,57 @@ def test_change__that_only_moves_accounts__is_not_asked_about(admin_client: Clie
     assert "Nothing is changed yet" not in admin_client.post(url(flag), data).content.decode()
 
 
+MOVED = (
+    "2 accounts move from gpt-4o-mini to gpt-4.1 for "
+    "auto_cluster, generate_ideas, generate_content, generate_image_prompts: acme, bolt."
+)
+
+
+def test_move__by_form__is_told_and_not_asked_about(admin_client: Client) -> None:
+    four = AIModel.objects.get(model_id="gpt-4.1")
+    data = form(admin_client, url(four), is_default="on")
+    told = admin_client.post(url(four), data, follow=True).content.decode()
+    assert MOVED in html.unescape(told)
+
+
+def test_move__by_click__is_told(admin_client: Client) -> None:
+    four = AIModel.objects.get(model_id="gpt-4.1")
+    told = admin_client.post(url(four, "set-default/"), follow=True).content.decode()
+    assert MOVED in html.unescape(told)
+
+
+def test_move__by_command__is_told_on_stderr(manage: Manage) -> None:
+    first = Revision.objects.latest("number").number
+    AIModel.objects.get(model_id="gpt-4.1").make_default()
+    publishing.publish()
+    done = manage("revisions", "rollback", str(first), "--comment", "back")
+    assert done.returncode == 0
+    assert "accounts move from gpt-4.1 to gpt-4o-mini for auto_cluster, " in done.stderr
+
+
+def test_move__of_some_accounts__names_them_and_of_many_a_sample(acme: Account) -> None:
+    before = content(publishing.publish())
+    flag = Flag.objects.get(name="generate_content")
+    Variant.objects.create(flag=flag, key="four", value="gpt-4.1")
+    when = [{"trait": "key", "op": "in", "values": ["acme"]}]
+    Rule.objects.create(flag=flag, rule_id="r", when=when, serve={"variant": "four"})
+    segments = {"kept": {"include": ["acme"], "exclude": [], "rules": []}}
+    after: Any = {**content(publishing.publish()), "segments": segments}
+    sentence = "1 account moves from gpt-4o-mini to gpt-4.1 for generate_content: acme."
+    assert moves.moved(before, after) == [sentence]
+    rows = (Account(key=f"k{number}", name="x", plan="free") for number in range(1_200))
+    Account.objects.bulk_create(rows)
+    (told,) = moves.moved(before, after)
+    about = "Of 1,001 of 1,202 accounts looked at, about 1 account moves"
+    assert told.startswith(about)
+
+
+def test_change__that_moves_nobody__tells_nothing(admin_client: Client) -> None:
+    data = form(admin_client, url(mini()), input_rate="0.20")
+    told = admin_client.post(url(mini()), data, follow=True).content.decode()
+    assert "move" not in re.sub(r"<[^>]*>", "", told.split("messagelist", 1)[-1][:2000])
+
+
 def test_direct_write__takes_models_away__is_an_error_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -214,7 +266,7 @@ def test_guard__that_fails__holds_up_no_stop_but_asks_about_the_rest(
     def fails(*_asked: object) -> list[str]:
         raise RuntimeError("broken")
 
-    broken = Guard(lambda _before, _after: True, fails)
+    broken = Guard(lambda _before, _after: True, fails, fails)
     monkeypatch.setitem(registry._guards, "broken", broken)
     flag = Flag.objects.create(name="f")
     publishing.publish()
@@ -237,7 +289,7 @@ def test_guard__that_fails__holds_up_no_stop_but_asks_about_the_rest(
 def test_sample__beyond_the_most__counts_those_that_are_named(
     monkeypatch: pytest.MonkeyPatch, acme: Account
 ) -> None:
-    monkeypatch.setattr(active_accounts, "MOST", 100)
+    monkeypatch.setattr(guard, "MOST", 100)
     Account.objects.bulk_create(
         Account(key=f"k{number}", name="x", plan="free") for number in range(400)
     )
