@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -45,6 +46,7 @@ def confirm_page(site: AdminSite, request: HttpRequest, asked: Unconfirmed) -> H
         "title": "Go on?",
         "taken": asked.taken,
         "posted": _posted(request),
+        "files": [(name, sent.name) for name, sent in _sent(request)],
         "confirm": (CONFIRM, asked.token),
         "back": request.headers.get("Referer", ""),
     }
@@ -53,7 +55,19 @@ def confirm_page(site: AdminSite, request: HttpRequest, asked: Unconfirmed) -> H
 
 def _key(request: HttpRequest) -> str:
     """Which change a POST asks for."""
-    return json.dumps([request.get_full_path(), sorted(_posted(request))])
+    return json.dumps([request.get_full_path(), sorted(_posted(request)), [*_files(request)]])
+
+
+def _files(request: HttpRequest) -> Iterator[tuple[str, str]]:
+    """The SHA-256 of each file, by its input."""
+    for name, sent in _sent(request):
+        sent.seek(0)
+        yield name, hashlib.sha256(sent.read()).hexdigest()
+        sent.seek(0)
+
+
+def _sent(request: HttpRequest) -> list[tuple[str, Any]]:
+    return sorted(request.FILES.items())
 
 
 def _posted(request: HttpRequest) -> list[tuple[str, str]]:

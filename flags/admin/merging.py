@@ -130,6 +130,8 @@ class MergesEdits:
             f"Nothing is saved: {who} changed this meanwhile: {told}. Your values are below; "
             "saving again puts them in place of the others."
         )
+        if any(_adds_rows(part, base) for part in theirs):
+            sentence += " Rows that were added meanwhile stay: open the page anew to see them."
         request.conflicts = {None: sentence}
         for part in both:
             if part.is_single:
@@ -159,6 +161,11 @@ class MergesEdits:
             who = later.author or "A program"
             return f"{who} (revision {later.number}, {later.created_at:%Y-%m-%d %H:%M} UTC)"
         return "Somebody"
+
+
+def _adds_rows(part: Part, base: Base) -> bool:
+    """Whether the stored row has more rows below it than the form was made from."""
+    return not part.is_single and not {*part.values} <= {*base.values}
 
 
 def _conflicting(form: Any, conflicts: dict[str | None, str]) -> Any:

@@ -287,3 +287,24 @@ def test_toggle__clicked_twice_in_two_tabs__is_one_switch(
         admin_client.post(f"/admin/system/aimodel/{row.pk}/toggle-active/", {"wanted": "off"})
         assert not AIModel.objects.get(pk=row.pk).is_active
     assert acme
+
+
+def test_form__rows_added_meanwhile__says_that_they_stay(
+    admin_client: Client, acme: Account
+) -> None:
+    row = flag_with_rule(acme)
+    one, other = (opened(admin_client, address(row)) for _ in range(2))
+    added = {
+        "rules-TOTAL_FORMS": ["2"],
+        "rules-1-id": [""],
+        "rules-1-flag": [str(row.pk)],
+        "rules-1-rule_id": ["mine"],
+        "rules-1-when": [FIFTY],
+        "rules-1-serve": ['{"variant": "on"}'],
+        "rules-1-position": ["2"],
+    }
+    assert admin_client.post(address(row), {**one, **added}).status_code == 302
+    page = admin_client.post(address(row), {**other, **added, "rules-1-rule_id": ["theirs"]})
+    (told,) = page.context["adminform"].form.non_field_errors()
+    assert told.endswith("Rows that were added meanwhile stay: open the page anew to see them.")
+    assert row.rules.count() == 2

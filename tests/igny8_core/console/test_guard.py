@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 from waffle.models import Switch
@@ -17,7 +18,7 @@ from waffle.models import Switch
 from flags import guarding, live, publishing, registry
 from flags.document.stored import content
 from flags.host import Guard
-from flags.models import AccountOverride, Flag, Revision, Rule, Variant
+from flags.models import AccountOverride, Flag, Revision, Rule, Segment, Variant
 from igny8_core.ai.errors import NoUsableModel
 from igny8_core.ai.resolver import resolve
 from igny8_core.console import guard, moves
@@ -97,6 +98,29 @@ def test_page__takes_models_away__asks_and_is_confirmed_by_one_click(
     (token,) = re.findall(r'name="_confirm" value="([0-9a-f]+)"', told)
     way(admin_client, {"_confirm": token})
     assert Revision.objects.count() == before + 1
+
+
+def test_page__with_a_file__asks_for_it_again(admin_client: Client) -> None:
+    AIModel.objects.exclude(pk=mini().pk).delete()
+    vips = Flag.objects.create(name="vips")
+    inside = [{"op": "segment", "values": ["listed"]}]
+    Rule.objects.create(flag=vips, rule_id="r", when=inside, serve={"variant": "on"})
+    listed = Segment.objects.create(key="listed", include=["acme", "bolt"])
+    AIModel.objects.update(available_to="vips")
+    publishing.publish()
+
+    def send(keys: bytes, **more: str) -> str:
+        sent = SimpleUploadedFile("keys.txt", keys)
+        data = form(admin_client, url(listed), include="") | {"include_file": sent} | more
+        return admin_client.post(url(listed), data).content.decode()
+
+    told = send(b"acme")
+    assert "1 account would have no model for generate_content: bolt." in told
+    assert "Choose keys.txt again" in told
+    (token,) = re.findall(r'name="_confirm" value="([0-9a-f]+)"', told)
+    assert "Nothing is changed yet." in send(b"cobalt", _confirm=token)
+    send(b"acme", _confirm=token)
+    assert Segment.objects.get(key="listed").lists() == (["acme"], [])
 
 
 def test_rest__takes_models_away__is_409_and_confirmed_by_its_token(admin_client: Client) -> None:
