@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from weakref import ref
 
 from flags.engine.boundaries import boundaries, own_boundaries, withins
 from flags.engine.checks import trait_types
@@ -12,14 +13,29 @@ from flags.engine.clauses import (
     Scope,
     compile_segment,
 )
-from flags.engine.decider import Decide, Plan, asking, decider, on_copies
+from flags.engine.decider import Asking, Decide, Deciders, Plan, decider, on_copies
 from flags.engine.decision import Decision, ErrorCode, Override, Reason, Subject, Usable
 from flags.engine.document import Document, Flag, named
-from flags.engine.lazy import Lazy
 from flags.engine.plans import plan
 from flags.engine.times import milliseconds
 from flags.engine.trail import Question, explain
 from flags.engine.upgrade import upgraded
+
+
+class _Deciders(dict[str, Decide]):
+    """Each flag's, built when it is first asked for.
+
+    They refer back weakly, so that a ruleset that nobody uses is freed at once, without Python's
+    garbage collector.
+    """
+
+    def __init__(self, plans: Mapping[str, Plan], number: int | None) -> None:
+        self._plans, self._number = plans, number
+
+    def __missing__(self, flag: str) -> Decide:
+        back: Deciders = ref(self)
+        decide = self[flag] = decider(self._plans[flag], self._number, back)
+        return decide
 
 
 class Ruleset:
@@ -34,11 +50,8 @@ class Ruleset:
         self.number = document["number"]
         self._plans = plans
         self._segments = segments
-        self._deciders: Lazy[str, Decide] = Lazy(self._decider)
+        self._deciders = _Deciders(plans, self.number)
         self._withins: frozenset[tuple[str, int]] | None = None
-
-    def _decider(self, flag: str) -> Decide:
-        return decider(self._plans[flag], self.number, self._deciders)
 
     def evaluate(  # noqa: PLR0913  (keywords, each by itself)
         self,
@@ -68,7 +81,7 @@ class Ruleset:
             key,
             traits,
             now_ms,
-            asking(self._deciders, key, traits, now_ms, override),
+            Asking(self._deciders, key, traits, now_ms, override),
             on_copies(usable) if self._plans[flag].flag["kind"] == "json" else usable,
             self._segments,
         )
@@ -82,7 +95,8 @@ class Ruleset:
         `usable` is asked once of each value that comes up: what it refuses is left out for every
         subject.
         """
-        return decider(self._plans[flag], self.number, self._deciders, usable)
+        deciders = self._deciders
+        return decider(self._plans[flag], self.number, lambda: deciders, usable)
 
     def next_boundary(self, now: int | datetime) -> int | None:
         """The first moment after `now`, in epoch milliseconds, at which time may change an answer.

@@ -22,6 +22,8 @@ from flags.engine.traits import KEY
 Decide = Callable[
     [str | None, Mapping[str, Any], int, Override | None, Usable | None, Ask | None], Decision
 ]
+# The deciders of all flags, by key; None when their ruleset is gone.
+Deciders = Callable[[], Mapping[str, Decide] | None]
 # What a rule or default draws for a subject; None where it has nothing for it.
 Draw = Callable[[str | None, Mapping[str, Any], int, Ask, Usable | None], Decision | None]
 
@@ -52,9 +54,9 @@ class Plan(NamedTuple):
 
 
 def decider(
-    plan: Plan, number: int | None, deciders: Mapping[str, Decide], usable: Usable | None = None
+    plan: Plan, number: int | None, deciders: Deciders, usable: Usable | None = None
 ) -> Decide:
-    """`deciders` are those of all flags, by key; they may be filled in later.
+    """Whoever uses what this gives keeps the ruleset, whose `deciders` it asks.
 
     What is not `usable` for any subject is left out beforehand, and is not asked about again.
     """
@@ -97,7 +99,7 @@ def _with_fresh_values(decide: Decide, variants: Mapping[str, Any]) -> Decide:
 
 
 def _in_order(  # noqa: C901  (the order is one piece, and calls cost)
-    plan: Plan, number: int | None, deciders: Mapping[str, Decide], usable_by_any: Usable | None
+    plan: Plan, number: int | None, deciders: Deciders, usable_by_any: Usable | None
 ) -> Decide:
     flag_key, asks, requires = plan.key, plan.asks, plan.requires
     by_key, always, tables = plan.lookup
@@ -122,7 +124,7 @@ def _in_order(  # noqa: C901  (the order is one piece, and calls cost)
         ask: Ask | None,
     ) -> Decision:
         if ask is None:
-            ask = asking(deciders, key, traits, now_ms, override) if asks else _unasked
+            ask = Asking(deciders(), key, traits, now_ms, override) if asks else _unasked
         if requires and not all(each.holds(ask(each.flag)) for each in requires):
             return taken(unmet, usable)
         if override is not None:
@@ -152,23 +154,35 @@ def _in_order(  # noqa: C901  (the order is one piece, and calls cost)
     return decide
 
 
-def asking(
-    deciders: Mapping[str, Decide],
-    key: str | None,
-    traits: Mapping[str, Any],
-    now_ms: int,
-    override: Override | None,
-) -> Ask:
+class Asking:
     """Each flag is decided once a question, however many clauses and flags ask it."""
-    answers: dict[str, Decision] = {}
 
-    def ask(flag: str) -> Decision:
-        answer = answers.get(flag)
+    __slots__ = ("_answers", "_deciders", "_question")
+
+    def __init__(
+        self,
+        deciders: Mapping[str, Decide] | None,
+        key: str | None,
+        traits: Mapping[str, Any],
+        now_ms: int,
+        override: Override | None,
+    ) -> None:
+        self._deciders = deciders
+        self._question = key, traits, now_ms, override, None
+        self._answers: dict[str, Decision] = {}
+
+    def __call__(self, flag: str) -> Decision:
+        answer = self._answers.get(flag)
         if answer is None:
-            answer = answers[flag] = deciders[flag](key, traits, now_ms, override, None, ask)
+            if self._deciders is None:
+                raise RulesetGone(flag)
+            answer = self._answers[flag] = self._deciders[flag](*self._question, self)
         return answer
 
-    return ask
+
+class RulesetGone(RuntimeError):
+    def __init__(self, flag: str) -> None:
+        super().__init__(f"Nobody keeps the ruleset that would decide {flag}.")
 
 
 def _unasked(flag: str) -> Decision:

@@ -40,26 +40,11 @@ class SnapshotCandidates:
         self.catalogue: Catalogue = snapshot.sections.get(SECTION, CONSTANTS)
         # Those of now, by task, or by task and needs.
         self.by_question: dict[object, TaskCandidates] = {}
+        self._steady = _Steady(snapshot.ruleset)
         models = self.catalogue.models.values()
         moments = [price.effective_from for model in models for price in model.prices]
         moments += [model.retires_at for model in models if model.retires_at is not None]
         self._boundaries_us = sorted({microseconds(each) for each in moments})
-        # From when until when it is known until when time alone changes no flag's answer.
-        self._steady_us = (0, 0, 0)
-
-    def steady_until_us(self, now_us: int) -> int:
-        """Until when time alone changes no flag's answer; 0: too soon to hold any."""
-        begins_us, ends_us, until_us = self._steady_us
-        if not begins_us <= now_us < ends_us:
-            boundary_ms = self.snapshot.ruleset.next_boundary(now_us // 1000)
-            until_us = _FOREVER_US if boundary_ms is None else boundary_ms * 1000
-            # A ramp changes the answers all the time, and looking for the boundary is slow.
-            if until_us - now_us < _STEADY_US:
-                ends_us, until_us = now_us + _STEADY_US, 0
-            else:
-                ends_us = until_us
-            self._steady_us = (now_us, ends_us, until_us)
-        return until_us
 
     def keep(self, question: object, candidates: TaskCandidates) -> None:
         if len(self.by_question) >= _KEPT:
@@ -75,62 +60,51 @@ class SnapshotCandidates:
         the_task = get_task(task)
         if needs is not None:
             the_task = the_task._replace(needs=the_task.needs.union(needs))
-        return TaskCandidates(self, the_task, begins_us, ends_us, datetime_of_us(now_us))
+        choices = _Choices(self.snapshot, self.catalogue, the_task, datetime_of_us(now_us))
+        return TaskCandidates(choices, self._steady, begins_us, ends_us)
 
 
-class TaskCandidates:
-    """One task on one snapshot, from `begins_us` until `ends_us`, microseconds since 1970."""
+class _Steady:
+    """Until when time alone changes no flag's answer."""
 
-    def __init__(
-        self,
-        whole: SnapshotCandidates,
-        task: Task,
-        begins_us: int,
-        ends_us: int,
-        at: datetime,
-    ) -> None:
-        self.task, self.begins_us, self.ends_us = task, begins_us, ends_us
-        # Stands for these candidates where they must not be kept alive.
-        self.token = object()
-        self.whole = whole
-        self.catalogue = whole.catalogue
-        self.number = whole.snapshot.number
-        self.ruleset = whole.snapshot.ruleset
-        self._model_type = task.model_type.value
-        self._switches = self.ruleset.document["switches"]
+    def __init__(self, ruleset: Ruleset) -> None:
+        self._ruleset = ruleset
+        # From when until when it is known, and the answer.
+        self._known_us = (0, 0, 0)
+
+    def until_us(self, now_us: int) -> int:
+        """0: too soon to hold any answer."""
+        begins_us, ends_us, until_us = self._known_us
+        if not begins_us <= now_us < ends_us:
+            boundary_ms = self._ruleset.next_boundary(now_us // 1000)
+            until_us = _FOREVER_US if boundary_ms is None else boundary_ms * 1000
+            # A ramp changes the answers all the time, and looking for the boundary is slow.
+            if until_us - now_us < _STEADY_US:
+                ends_us, until_us = now_us + _STEADY_US, 0
+            else:
+                ends_us = until_us
+            self._known_us = (now_us, ends_us, until_us)
+        return until_us
+
+
+class _Choices(dict[str, Choice]):
+    """The catalogue's models, each judged for one task when it is first asked for."""
+
+    def __init__(self, snapshot: Snapshot, catalogue: Catalogue, task: Task, at: datetime) -> None:
+        self.snapshot, self.catalogue, self.task = snapshot, catalogue, task
+        self._switches = snapshot.ruleset.document["switches"]
         self._at = at
-        self._choices = Lazy(self._choice)
-        # Why nobody can use a model for the task; None: somebody can.
-        self._usable: Usable = Lazy(self._refusal_to_all).__getitem__
-        models = self.catalogue.active(task.model_type)
-        self._is_restricted = any(model.available_to for model in models)
-        flags = self.ruleset.document["flags"]
-        # The task's and the type's: those that can name a model, and why one of them cannot.
-        self.named = {key: _why_not_asked(flags.get(key)) for key in (task.key, self._model_type)}
-        asked = [key for key, refusal in self.named.items() if refusal is None]
-        self._deciders = [(key, self.ruleset.decider(key, self._usable)) for key in asked]
-        # Those that say something without an override too.
-        self._speaking = [decide for key, decide in self._deciders if self._speaks(key)]
-        default = self.catalogue.default(task.model_type)
-        is_marked = default is not None and not self.catalogue.is_constants
-        self.default = self.choice(default.model_id) if is_marked and default else None
-        self._by_default: Chosen | None = self.default and (Reason.TYPE_DEFAULT, self.default, None)
 
-    def _speaks(self, key: str) -> bool:
-        flag = self.ruleset.document["flags"][key]
-        return bool(flag["rules"] or flag["default"] or flag["off"] or flag["force"])
+    def __missing__(self, model_id: str) -> Choice:
+        choice = self.judge(model_id)
+        if model_id in self.catalogue.models:  # a caller may ask for anything
+            self[model_id] = choice
+        return choice
 
-    def choice(self, model_id: str) -> Choice:
-        """What is kept is what the catalogue has: a caller may ask for anything."""
-        return (self._choices.__getitem__ if self._knows(model_id) else self._choice)(model_id)
-
-    def _knows(self, model_id: str) -> bool:
-        return model_id in self.catalogue.models
-
-    def _choice(self, model_id: str) -> Choice:
+    def judge(self, model_id: str) -> Choice:
         model = self.catalogue.models.get(model_id)
         if model is None:
-            unknown = CatalogueModel(model_id, model_id, "", self._model_type)
+            unknown = CatalogueModel(model_id, model_id, "", self.task.model_type.value)
             return Choice(model_id, unknown, Price(model_id, ()), Refusal.UNKNOWN_MODEL)
         while self._is_retired(model) and model.replaced_by in self.catalogue.models:
             model = self.catalogue.models[model.replaced_by]
@@ -140,16 +114,13 @@ class TaskCandidates:
     def _is_retired(self, model: CatalogueModel) -> bool:
         return model.retires_at is not None and model.retires_at <= self._at
 
-    def _refusal_to_all(self, model_id: Any) -> Refusal | None:
-        return self._choices[model_id].refusal
-
     def _refusal(self, model: CatalogueModel, price: Price) -> Refusal | None:
         """Why no account can use the model for the task."""
         needs = self.task.needs
         checks = (
             (model.is_active, Refusal.INACTIVE),
             (not self._is_retired(model), Refusal.RETIRED),
-            (model.model_type == self._model_type, Refusal.WRONG_TYPE),
+            (model.model_type == self.task.model_type, Refusal.WRONG_TYPE),
             (price.is_complete(model.model_type), Refusal.UNPRICED),
             (self._switches.get(PROVIDER_SWITCH + model.provider, True), Refusal.PROVIDER_OFF),
             (model.supports_json_mode or not needs.json_mode, Refusal.NO_JSON_MODE),
@@ -157,6 +128,46 @@ class TaskCandidates:
             (model.max_tokens >= needs.context_tokens, Refusal.CONTEXT_TOO_SMALL),
         )
         return next((refusal for is_met, refusal in checks if not is_met), None)
+
+
+class TaskCandidates:
+    """One task on one snapshot, from `begins_us` until `ends_us`, microseconds since 1970."""
+
+    def __init__(self, choices: _Choices, steady: _Steady, begins_us: int, ends_us: int) -> None:
+        self.task, self.begins_us, self.ends_us = choices.task, begins_us, ends_us
+        # Stands for these candidates where they must not be kept alive.
+        self.token = object()
+        self.catalogue = choices.catalogue
+        self.number = choices.snapshot.number
+        self.ruleset = choices.snapshot.ruleset
+        self._steady = steady
+        self._model_type = self.task.model_type.value
+        self._choices = choices
+        # Why nobody can use a model for the task; None: somebody can.
+        refusals: Lazy[Any, object] = Lazy(lambda model_id: choices[model_id].refusal)
+        self._usable: Usable = refusals.__getitem__
+        models = self.catalogue.active(self.task.model_type)
+        self._is_restricted = any(model.available_to for model in models)
+        flags = self.ruleset.document["flags"]
+        # The task's and the type's: those that can name a model, and why one of them cannot.
+        self.named = {
+            key: _why_not_asked(flags.get(key)) for key in (self.task.key, self._model_type)
+        }
+        asked = [key for key, refusal in self.named.items() if refusal is None]
+        self._deciders = [(key, self.ruleset.decider(key, self._usable)) for key in asked]
+        # Those that say something without an override too.
+        self._speaking = [decide for key, decide in self._deciders if self._speaks(key)]
+        default = self.catalogue.default(self.task.model_type)
+        is_marked = default is not None and not self.catalogue.is_constants
+        self.default = self.choice(default.model_id) if is_marked and default else None
+        self._by_default: Chosen | None = self.default and (Reason.TYPE_DEFAULT, self.default, None)
+
+    def _speaks(self, key: str) -> bool:
+        flag = self.ruleset.document["flags"][key]
+        return bool(flag["rules"] or flag["default"] or flag["off"] or flag["force"])
+
+    def choice(self, model_id: str) -> Choice:
+        return self._choices[model_id]
 
     def usable_by(
         self,
@@ -230,7 +241,7 @@ class TaskCandidates:
 
     def hold(self, facts: Facts, now_us: int, chosen: Chosen) -> None:
         """Keep the answer with the facts, as long as facts, candidates and time allow no other."""
-        until_us = self.whole.steady_until_us(now_us)
+        until_us = self._steady.until_us(now_us)
         own_ms = self.ruleset.own_boundary(facts.subject, now_us // 1000)
         for ends_ms in (*facts.expiries.values(), *([] if own_ms is None else [own_ms])):
             if now_us < ends_ms * 1000 < until_us:

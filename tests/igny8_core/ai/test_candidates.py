@@ -573,12 +573,19 @@ def test_resolve__asked_about_another_moment_or_revision__keeps_what_is_at_hand(
 
 @COMMITTED
 def test_answer__kept_at_hand__keeps_no_old_revision_in_memory(acme: Account, text: Flag) -> None:
-    resolve(acme, TASK)
-    assert resolver._latest.candidates is not None
-    route = ref(resolver._latest.candidates.by_question[TASK])
-    assert facts_of(acme).held is not None
-    text.note = "changed"
-    text.save()
-    resolve(Account(key="other"), TASK)
-    gc.collect()
-    assert route() is None
+    task = Flag.objects.get(name=TASK)
+    Variant.objects.create(flag=task, key="mini", value="gpt-4o-mini")
+    inside = [{"op": "flag", "values": ["text"]}]
+    Rule.objects.create(flag=task, rule_id="r", when=inside, serve={"split": {"mini": 1}})
+    gc.disable()  # a process that only follows makes so little that it hardly ever runs
+    try:
+        resolve(acme, TASK)
+        assert resolver._latest.candidates is not None
+        candidates = ref(resolver._latest.candidates.by_question[TASK])
+        assert facts_of(acme).held is not None
+        text.note = "changed"
+        text.save()
+        resolve(Account(key="other"), TASK)
+        assert candidates() is None
+    finally:
+        gc.enable()
