@@ -19,6 +19,7 @@ from django.db.models.signals import (
     post_migrate,
     post_save,
     pre_delete,
+    pre_save,
 )
 from django.db.utils import DEFAULT_DB_ALIAS
 from waffle import get_waffle_switch_model
@@ -47,6 +48,7 @@ logger = logging.getLogger(__name__)
 def connect() -> None:
     published.in_one_change = publishing.change
     watch(Flag, Variant, Rule, Segment, Trait, get_waffle_switch_model())
+    pre_save.connect(_changing, sender=get_waffle_switch_model())
     post_save.connect(_changed, sender=get_waffle_switch_model())
     post_save.connect(_revision_loaded, sender=Revision)
     tables_changed.connect(_publish_committed)
@@ -61,9 +63,12 @@ def connect() -> None:
 
 
 def watch(*models: type[Model]) -> None:
-    """Have deleted rows and fixtures change what is published; saving is for `Published.save()`."""
+    """Have deleted rows and fixtures change what is published; saving is for `Published.save()`.
+
+    Before a row is deleted, so that every writer locks the head row first.
+    """
     for sender in models:
-        post_delete.connect(_changed, sender=sender)
+        pre_delete.connect(_changed, sender=sender)
         post_save.connect(_loaded, sender=sender)
 
 
@@ -132,8 +137,14 @@ def _changed(**_what: Any) -> None:
     mark_changed()
 
 
+def _changing(**_what: Any) -> None:
+    """By itself a row is saved in a transaction that begins after this signal."""
+    if connection.in_atomic_block:
+        mark_changed()
+
+
 def _members_changed(action: str, **_what: Any) -> None:
-    if action.startswith("post_"):
+    if action.startswith("pre_"):
         mark_changed()
 
 
