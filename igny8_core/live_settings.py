@@ -11,7 +11,7 @@ from constance.codecs import loads
 from constance.models import Constance
 from constance.utils import get_values
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from igny8_core.errors import AIError
 
@@ -79,7 +79,9 @@ def revisions_kept() -> int:
 def seed(**_signal: object) -> None:
     """Store the default of every setting that has no row, so that a read never writes.
 
-    A receiver of `post_migrate`.
+    A receiver of `post_migrate`, also of a part of the migrations.
     """
+    if Constance._meta.db_table not in connection.introspection.table_names():
+        return
     for name in settings.CONSTANCE_CONFIG:
         getattr(config, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from django.conf import settings
@@ -22,7 +23,8 @@ _REPORTED_S: Final = 5.0
 class Status(NamedTuple):
     """How current this process is: `behind` counts revisions that are known and not in force.
 
-    `age_s` is how long ago the database last said what is newest; None: never.
+    `age_s` is how long ago the database last said what is newest; None: never. `faults` are
+    sentences by what is at fault, of which some name hosts and files; `error` is all of them.
     """
 
     number: int | None
@@ -30,6 +32,7 @@ class Status(NamedTuple):
     age_s: float | None
     behind: int
     error: str | None
+    faults: Mapping[str, str]
 
     @property
     def is_serving(self) -> bool:
@@ -93,10 +96,10 @@ class Health:
     def age_s(self) -> float | None:
         return None if self.checked_at_s is None else time.monotonic() - self.checked_at_s
 
-    def sentence(self, *, has_thread: bool) -> str | None:
-        """Every fault, and that the thread gets no answer; None where all is well."""
+    def faults(self, *, has_thread: bool) -> Mapping[str, str]:
+        """Every fault, and that the thread gets no answer."""
         faults = dict(self._faults)
         silent_s = time.monotonic() - (self.checked_at_s or self._began_at_s)
         if has_thread and silent_s > max(_REPORTED_S, 10 * settings.FLAGS_POLL_S):
             faults.setdefault("database", f"It has not answered for {silent_s:.0f} s.")
-        return "; ".join(f"{what}: {fault}" for what, fault in faults.items()) or None
+        return faults

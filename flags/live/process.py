@@ -235,8 +235,9 @@ class Process:
     def status(self) -> Status:
         serving = self.snapshot or EMPTY
         behind = max((self._newest or 0) - (serving.number or 0), 0)
-        error = self.health.sentence(has_thread=self.has_thread)
-        return Status(serving.number, serving.source, self.health.age_s, behind, error)
+        faults = self.health.faults(has_thread=self.has_thread)
+        error = "; ".join(f"{what}: {fault}" for what, fault in faults.items()) or None
+        return Status(serving.number, serving.source, self.health.age_s, behind, error, faults)
 
     def measure(self) -> None:
         """Set the metrics here, so that nothing is counted under a lock on the hot path."""

@@ -23,9 +23,33 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     live.current()
     status = live.snapshot_status()
     word = "ok" if status.error is None else "degraded"
-    body = {"status": word if status.is_serving else "down", **status._asdict()}
+    told = {what: _told(what, fault) for what, fault in status.faults.items()}
+    body = {
+        "status": word if status.is_serving else "down",
+        "number": status.number,
+        "source": status.source,
+        "age_s": status.age_s,
+        "behind": status.behind,
+        "faults": [what.replace(" ", "_") for what in told],
+        "error": " ".join(told.values()) or None,
+    }
     answer = HTTPStatus.OK if status.is_serving else HTTPStatus.SERVICE_UNAVAILABLE
     return JsonResponse(body, status=answer)
+
+
+# What may be told to anybody: the log has the hosts, ports, names and files.
+_TOLD = {
+    "announcements": "Redis cannot be used; changes are heard by the poll.",
+    "copy": "The copy on disk cannot be used.",
+    "database": "The database cannot be used, or its newest revision cannot.",
+    "facts": "What is known of some accounts cannot be read again.",
+}
+
+
+def _told(what: str, fault: str) -> str:
+    if what == "held back":  # entries of the document, and why
+        return f"Held back: {fault}."
+    return _TOLD.get(what, "The process cannot become current; its log says why.")
 
 
 def metrics(_request: HttpRequest) -> HttpResponse:

@@ -40,7 +40,7 @@ REFUSED: Final = (
 
 
 def flag_of(random: Random) -> Flag:
-    flag, _ = Flag.objects.get_or_create(name=random.choice(NAMES))
+    flag: Flag = Flag.objects.get_or_create(name=random.choice(NAMES))[0]
     return flag
 
 

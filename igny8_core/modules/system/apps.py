@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
 from igny8_core.catalogue.names import PREFERENCES, SECTION, vocabulary_of
@@ -22,7 +23,7 @@ class SystemConfig(AppConfig):
 
     def ready(self) -> None:
         from flags import host
-        from igny8_core import live_settings
+        from igny8_core import live_settings, sqlite_file
         from igny8_core.modules.system import section_restore, section_rows
         from igny8_core.modules.system.models import (
             AIModel,
@@ -32,6 +33,7 @@ class SystemConfig(AppConfig):
         )
 
         post_migrate.connect(live_settings.seed, sender=self)
+        connection_created.connect(sqlite_file.keep_private)
         host.watch(AIModel, ModelPrice, RateLine)
         host.register_section(
             SECTION,

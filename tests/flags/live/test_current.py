@@ -55,7 +55,7 @@ def test_current__tables_that_do_not_check__serves_the_rest_of_them_and_says_why
     assert live.current().number == (before.number or 0) + 1
     bad.delete()
     live._process.try_refresh()
-    assert live._process.health.sentence(has_thread=False) is None
+    assert live._process.health.faults(has_thread=False) == {}
 
 
 @COMMITTED

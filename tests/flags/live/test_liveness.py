@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
+import stat
 import subprocess
 import sys
 import time
@@ -303,7 +305,9 @@ def test_cold_start__without_the_database__serves_from_the_disk(
     assert worker.resolve() == ["gpt-4o-mini", "TYPE_DEFAULT"]
 
 
-@pytest.mark.parametrize("damage", ["truncated", "tampered", "emptied", "missing"])
+@pytest.mark.parametrize(
+    "damage", ["truncated", "tampered", "emptied", "missing", "link", "pipe", "folder"]
+)
 def test_cold_start__copy_damaged_too__serves_the_plans_figures(
     copied: tuple[dict[str, str], int], start: Start, damage: str
 ) -> None:
@@ -315,11 +319,24 @@ def test_cold_start__copy_damaged_too__serves_the_plans_figures(
         "tampered": data.replace(b"true", b"null", 1),
         "emptied": b"",
     }
-    path.unlink() if damage == "missing" else path.write_bytes(changed[damage])
+    path.rename(path.with_name("other"))
+    match damage:
+        case "link":
+            path.symlink_to(path.with_name("other"))
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "missing":
+            pass
+        case _:
+            path.write_bytes(changed[damage])
     worker = start(env)
     status = worker.status()
     assert (status["number"], status["source"]) == (None, "nothing")
-    assert damage == "missing" or "is damaged" in status["error"]
+    assert ("copy" in status["faults"]) is (damage != "missing")
+    if damage in changed:
+        assert "is damaged" in status["faults"]["copy"]
     assert worker.resolve() == ["gpt-4o-mini", "CONSTANTS"]
 
 
@@ -337,6 +354,24 @@ def test_copy__disk_full__the_old_one_stays_and_the_status_says_so(
     assert (worker.number(), worker.active(flag="f")) == (number + 1, False)
     assert copy_number(env) == number
     assert not (tmp_path / "snapshot.new").exists()
+
+
+def test_copy__is_for_its_owner_alone(copied: tuple[dict[str, str], int], tmp_path: Path) -> None:
+    env, _ = copied
+    for path in (Path(env["FLAGS_SNAPSHOT_FILE"]), tmp_path / "snapshot.lock"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("end", [".new", ".lock"])
+def test_copy__link_in_its_place__overwrites_nothing(tmp_path: Path, end: str) -> None:
+    from flags.live import copy
+
+    path, theirs = tmp_path / "copy", tmp_path / "theirs"
+    theirs.write_text("theirs")
+    path.with_name(f"copy{end}").symlink_to(theirs)
+    with pytest.raises(OSError, match=end):
+        copy.write(path, 7, "{}", newest=7)
+    assert theirs.read_text() == "theirs"
 
 
 def test_copy__writer_killed_meanwhile__the_next_one_writes_it(

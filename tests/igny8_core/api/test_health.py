@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import transaction
 from django.test import Client
@@ -51,6 +53,25 @@ def test_readyz__tables_that_do_not_check__serves_on_and_says_why(client: Client
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert "has no variant 'purple'" in answer.json()["error"]
+
+
+@COMMITTED
+@pytest.mark.parametrize(
+    ("what", "fault"),
+    [
+        ("database", 'connection to server at "db.internal", port 5432 failed: database "prod"'),
+        ("copy", "The copy on disk cannot be written: [Errno 13] denied: '/var/lib/secret'"),
+        ("announcements", "Redis: Error 111 connecting to redis.internal:6379."),
+        ("thread", "OperationalError('host=db.internal')"),
+    ],
+)
+def test_readyz__faults__name_no_host_and_no_file(client: Client, what: str, fault: str) -> None:
+    live.current()
+    live._process.health.note(what, fault)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["faults"]) == (200, [what])
+    assert answer.json()["error"].endswith(".")
+    assert not re.search(r"internal|secret|prod|5432|6379", answer.content.decode())
 
 
 @pytest.mark.django_db
