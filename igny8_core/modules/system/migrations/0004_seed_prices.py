@@ -1,7 +1,11 @@
-"""Each model's headline rates become its first price, from when the model was added."""
+"""Each model's headline rates become its first price.
+
+It begins long before the migration runs, so that a process whose clock is behind has it too.
+"""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from django.db import migrations
@@ -17,6 +21,9 @@ METERS = {
 }
 
 
+BEGINS = datetime(2025, 1, 1, tzinfo=UTC)
+
+
 def give_prices(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     using = schema_editor.connection.alias
     prices = apps.get_model("system", "ModelPrice").objects.using(using)
@@ -27,7 +34,9 @@ def give_prices(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> Non
         if not known:
             continue
         price = prices.create(
-            model=model, effective_from=model.created_at, source="the model's headline rates"
+            model=model,
+            effective_from=min(model.created_at, BEGINS),
+            source="the model's headline rates",
         )
         for meter, rate in known:
             per = 1 if meter == "images" else PER_MILLION
