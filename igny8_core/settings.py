@@ -102,6 +102,7 @@ _redis_cache: dict[str, Any] = {
     # A cache that is down costs 0.2 s and no answer.
     "OPTIONS": {
         "IGNORE_EXCEPTIONS": True,
+        "SERIALIZER": "igny8_core.json_cache.CheckedJSONSerializer",
         "SOCKET_CONNECT_TIMEOUT": 0.2,
         "SOCKET_TIMEOUT": 0.2,
     },
@@ -111,7 +112,11 @@ CACHES = {
     "default": _redis_cache
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # Waffle keeps pickled rows of its switches and samples, and each process would keep its own:
+    # asking the database for one costs a query and is always current. Flags need no cache.
+    "waffle": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
 }
+WAFFLE_CACHE_NAME = "waffle"
 
 # Who and where
 AUTH_PASSWORD_VALIDATORS = [

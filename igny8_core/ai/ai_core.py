@@ -190,6 +190,8 @@ class AICore:
         run = json.dumps([self.account.key, self._run_key, task.model_type])
         key = f"ai-run:{hashlib.sha256(run.encode()).hexdigest()}"
         kept = cache.get(key)
+        if not isinstance(kept, str):  # nothing, or somebody else's
+            kept = None
         resolution = resolve(self.account, task.key, needs=needs, model=model, keep=kept)
         if model is None and kept != resolution.model.model_id:
             cache.set(key, resolution.model.model_id, _RUN_S)

@@ -262,11 +262,16 @@ def test_worker__revisions_lost__does_not_go_backwards(
     assert (worker.number(), worker.active(flag="f")) == (number, True)
 
 
-def test_worker__clock_stepping_back__stays_current(sqlite: dict[str, str], start: Start) -> None:
+@pytest.mark.parametrize("by_s", [-1, -86_400])
+def test_worker__clock_stepping_back__stays_current(
+    sqlite: dict[str, str], start: Start, by_s: float
+) -> None:
     worker, operator = start(sqlite), start(sqlite)
     operator.turn(on=True)
     eventually(lambda: worker.active(flag="f"), wanted=True)
-    worker.clock(by_s=-86_400)
+    before = worker.resolve()
+    worker.clock(by_s=by_s)
+    assert worker.resolve() == before
     number = operator.turn(on=False)
     eventually(worker.number, number)
     assert worker.active(flag="f") is False

@@ -11,3 +11,4 @@ DATABASES = {
 }
 JINJA_INSTALLED = False
 WAFFLE_CACHE_PREFIX = "test:"
+WAFFLE_CACHE_NAME = "default"  # some of them count what it saves

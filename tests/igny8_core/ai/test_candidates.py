@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import pickle
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -14,6 +17,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
+from redis import Redis
 from waffle import get_waffle_switch_model
 
 from flags import explain, live, publishing
@@ -255,6 +259,46 @@ def test_run__with_a_key__keeps_the_model_of_each_type(acme: Account, text: Flag
     assert (again.reason, again.model.model_id) == (Reason.KEPT, "gpt-4o-mini")
     other = AICore(acme, connections={}, run_key=two).run_ai_request(TASK, "x").resolution
     assert other.model.model_id == "gpt-5.2"
+
+
+class Forged:
+    """A pickle that runs a command where it is read."""
+
+    def __reduce__(self) -> Any:
+        return os.system, ("touch /tmp/igny8-forged",)
+
+
+@COMMITTED
+@pytest.mark.parametrize(
+    "value",
+    [
+        pickle.dumps(Forged()),
+        b"\xff",
+        b'["gpt-5.2"]',
+        b'{"a": 1}',
+        b"7",
+        b'"no-such-model"',
+        b'"gpt\\u0000"',
+        b"[" * 100_000,
+    ],
+)
+def test_run__forged_value_in_redis__is_not_used_and_runs_nothing(
+    acme: Account, redis_url: str, value: bytes
+) -> None:
+    key = str(uuid4())
+    client = Redis.from_url(redis_url)
+    there = {*client.scan_iter("*ai-run:*")}
+    AICore(acme, connections={}, run_key=key).run_ai_request(TASK, "x")
+    (stored,) = {*client.scan_iter("*ai-run:*")} - there
+    assert client.get(stored) == b'"gpt-4o-mini"'
+    client.set(stored, value)
+    answer = AICore(acme, connections={}, run_key=key).run_ai_request(TASK, "x")
+    assert (answer.resolution.reason, answer.resolution.model.model_id) == (
+        Reason.TYPE_DEFAULT,
+        "gpt-4o-mini",
+    )
+    assert client.get(stored) == b'"gpt-4o-mini"'
+    assert not Path("/tmp/igny8-forged").exists()  # noqa: S108 - as above
 
 
 # Markup
