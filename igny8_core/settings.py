@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "igny8_core.modules.accounts.middleware.AccountMiddleware",
+    "igny8_core.modules.accounts.login.LoginMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "waffle.middleware.WaffleMiddleware",
@@ -123,6 +124,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
+AUTHENTICATION_BACKENDS = [
+    "igny8_core.modules.accounts.guessing.ThrottledLogins",
+    "django.contrib.auth.backends.ModelBackend",
+]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 FLAGS_ACCOUNT_MODEL = "accounts.Account"
@@ -160,7 +165,9 @@ CSRF_COOKIE_SECURE = HTTPS_ONLY
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
 SECURE_HSTS_PRELOAD = HTTPS_ONLY
-if env.boolean("BEHIND_PROXY", default=False):
+# A proxy in front says by which scheme and from where a request came.
+BEHIND_PROXY = env.boolean("BEHIND_PROXY", default=False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # What operators change while it runs; read in live_settings.py alone.
@@ -215,11 +222,13 @@ ENCRYPTION_KEYS = env.names("ENCRYPTION_KEYS", [])
 # many of the transactions around it are a test case's own: 2 in Django's TestCase, else none.
 AI_TEST_CASE_TRANSACTIONS = 0
 
+# A name and password with each request: for scripts, until there are keys for them.
+API_BASIC_AUTH = env.boolean("API_BASIC_AUTH", default=False)
 REST_FRAMEWORK = {
-    # Basic first: it is what an answer of 401 asks for.
+    # The first is what an answer of 401 names.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.BasicAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "igny8_core.api.authentication.Session",
+        *(["igny8_core.api.authentication.Basic"] if API_BASIC_AUTH else []),
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "igny8_core.api.errors.respond",
@@ -234,7 +243,11 @@ AI_CONNECTIONS = {
     },
 }
 
-UNFOLD = {"SITE_TITLE": "igny8", "SITE_HEADER": "igny8"}
+UNFOLD = {
+    "SITE_TITLE": "igny8",
+    "SITE_HEADER": "igny8",
+    "LOGIN": {"form": "igny8_core.modules.accounts.login.LoginForm"},
+}
 
 
 class OneLine(logging.Filter):

@@ -13,13 +13,14 @@ from django_filters.rest_framework import ChoiceFilter, DjangoFilterBackend, Fil
 from rest_framework.decorators import action
 from rest_framework.filters import SearchFilter
 from rest_framework.pagination import PageNumberPagination
-from rest_framework.permissions import DjangoModelPermissions, IsAdminUser
+from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, ModelSerializer
 from rest_framework.viewsets import ModelViewSet
 
 from flags.guarding import operate
+from igny8_core.api.authentication import MayView
 from igny8_core.api.etags import Stale, etag_of
 from igny8_core.api.strict import StrictOrdering, StrictView
 from igny8_core.modules.system.models import AIModel
@@ -30,13 +31,10 @@ Result = TypeVar("Result")
 _WRITES: Final = {"POST", "PUT", "PATCH"}
 
 
-class MayChange(DjangoModelPermissions):
+class MayChange(MayView):
     """A POST that changes a row needs the right to change, not to add."""
 
-    perms_map = {  # noqa: RUF012 - DRF's own form
-        **DjangoModelPermissions.perms_map,
-        "POST": DjangoModelPermissions.perms_map["PUT"],
-    }
+    perms_map = {**MayView.perms_map, "POST": MayView.perms_map["PUT"]}  # noqa: RUF012 - DRF's own
 
 
 class AIModelFilter(FilterSet):
@@ -106,7 +104,7 @@ CHANGERS = (IsAdminUser & MayChange,)
 class AIModelViewSet(StrictView, ModelViewSet[AIModel]):
     queryset = AIModel.objects.prefetch_related("prices__lines")
     serializer_class = AIModelSerializer
-    permission_classes = (IsAdminUser & DjangoModelPermissions,)
+    permission_classes = (IsAdminUser & MayView,)
     pagination_class = Pages
     lookup_value_regex = r"\d{1,18}"
     filter_backends = (DjangoFilterBackend, SearchFilter, StrictOrdering)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -40,6 +41,9 @@ def respond(error: Exception, _context: dict[str, Any]) -> Response | None:
     faults = list(_faults(error.get_full_details(), ""))
     answer = faults[0] if len(faults) == 1 else {**faults[0], "details": faults}
     headers = {"WWW-Authenticate": error.auth_header} if hasattr(error, "auth_header") else {}
+    wait_s = getattr(error, "wait", None)
+    if wait_s:
+        headers["Retry-After"] = str(math.ceil(wait_s))
     return Response(answer, error.status_code, headers=headers)
 
 

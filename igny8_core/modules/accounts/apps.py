@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in, user_login_failed
 
 
 class AccountsConfig(AppConfig):
@@ -11,8 +12,11 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from flags import host
+        from igny8_core.modules.accounts import guessing
         from igny8_core.modules.accounts.models import Account
 
+        user_login_failed.connect(guessing.failed)
+        user_logged_in.connect(guessing.logged_in)
         for column in ("plan", "country"):
             rows = Account._base_manager.order_by(column).values_list(column, flat=True).distinct()
             host.register_trait_values(column, rows.all)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -94,11 +95,16 @@ class AIModelAdmin(OneClick):
     def get_urls(self) -> list[URLPattern]:
         preview = path(
             "price-preview/",
-            self.admin_site.admin_view(price_preview),
+            self.admin_site.admin_view(self.price_preview),
             name="system_aimodel_price_preview",
         )
         urls: list[URLPattern] = super().get_urls()
         return [preview, *self.click_urls(), *urls]
+
+    def price_preview(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return price_preview(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AIModel]:
         models: QuerySet[AIModel] = super().get_queryset(request)
