@@ -6,7 +6,7 @@ from flags.accounts.reading import UnknownAccount
 from flags.document.naming import flags_naming
 from flags.document.rows import fit
 from flags.engine.problems import Path
-from flags.models.keys import KEY_PATTERN, check_key
+from flags.models.keys import KEY_PATTERN, check_key, check_visible
 from flags.models.pending import lock_head, mark_changed
 from flags.models.primary import PrimaryQuerySet
 from flags.models.published import FactsQuerySet, Published
@@ -43,6 +43,7 @@ __all__ = [
     "UnknownAccount",
     "WhyNot",
     "check_key",
+    "check_visible",
     "fit",
     "flags_naming",
     "keep_flag",

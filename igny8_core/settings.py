@@ -48,6 +48,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     # With DEBUG on, runserver serves the static files itself.
     *([] if DEBUG else ["whitenoise.middleware.WhiteNoiseMiddleware"]),
+    "igny8_core.plain_text.PlainText",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -176,7 +177,7 @@ LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 0.1, 3600
 CONSTANCE_ADDITIONAL_FIELDS = {
     **UNFOLD_CONSTANCE_ADDITIONAL_FIELDS,
     "timeout": [
-        "django.forms.FloatField",
+        "flags.models.number_fields.PlainFloatField",
         {
             "min_value": LEAST_TIMEOUT_S,
             "max_value": MOST_TIMEOUT_S,
@@ -184,7 +185,7 @@ CONSTANCE_ADDITIONAL_FIELDS = {
         },
     ],
     "count": [
-        "django.forms.IntegerField",
+        "flags.models.number_fields.PlainIntegerField",
         {"min_value": 0, "widget": "unfold.widgets.UnfoldAdminIntegerFieldWidget"},
     ],
 }

@@ -11,6 +11,8 @@ from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Field, ForeignKey, ManyToManyField, QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from flags.admin.plain_numbers import PlainNumbers
+
 
 def is_key(field: Field[Any, Any], value: object) -> bool:
     """Whether a row could have it: it is of the column's type, and within its range."""
@@ -47,7 +49,7 @@ class RowsSelect(_KeysAlone, AutocompleteSelectMultiple):
         return [each if self.is_key(each) else f"no key: {each}" for each in posted]
 
 
-class RowChoices:
+class RowChoices(PlainNumbers):
     """For admin pages and their inlines with `autocomplete_fields`."""
 
     def formfield_for_foreignkey(

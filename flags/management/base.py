@@ -9,7 +9,6 @@ import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any, ClassVar, Final, TypeVar
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -22,7 +21,7 @@ from flags import guarding
 from flags.accounts.reading import UnknownAccount
 from flags.document.stored import UnknownRevision, UnusableRevision
 from flags.engine import DocumentError
-from flags.engine.times import UnreadableMoment, parse_moment
+from flags.management.arguments import BadArguments, check_text
 from flags.models import Revision, UnknownFlag
 
 Result = TypeVar("Result")
@@ -31,10 +30,6 @@ _TOLD_EACH: Final = 10_000
 
 class CommandRefused(Exception):
     """What was asked for cannot be done; the sentence says why."""
-
-
-class BadArguments(Exception):
-    """Arguments that do not go together."""
 
 
 class Command(BaseCommand):
@@ -56,6 +51,7 @@ class Command(BaseCommand):
     def run_from_argv(self, argv: list[str]) -> None:
         shown: tuple[type[Exception], ...] = (BadArguments, ValidationError, DatabaseError)
         try:
+            check_text(argv)
             super().run_from_argv(argv)
             self.stdout.flush()
         except self.refusals + shown as error:
@@ -178,23 +174,7 @@ def _comment(text: str) -> str:
     return text
 
 
-def count(text: str) -> int:
-    """How many: a number from 1 to a million."""
-    if not text.isdecimal() or not 1 <= int(text) <= 10**6:
-        message = f"{text!r} is not a number from 1 to 1,000,000"
-        raise ArgumentTypeError(message)
-    return int(text)
-
-
 def revision_json(row: Revision) -> dict[str, Any]:
     """A revision for `--json`, without its document."""
     names = ("number", "checksum", "author", "comment", "summary", "created_at", "parent_id")
     return {name: getattr(row, name) for name in names}
-
-
-def moment(text: str) -> datetime:
-    """An argument's type: ISO 8601, with a time or without; UTC without a zone."""
-    try:
-        return parse_moment(text)
-    except UnreadableMoment as error:
-        raise ArgumentTypeError(str(error)) from None

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
+from flags.models.compressed import CompressedTextField
 from flags.models.primary import OnPrimary
 
 
@@ -14,7 +15,7 @@ class Revision(OnPrimary):
     """What was published: one immutable, numbered document."""
 
     number = models.PositiveBigIntegerField(primary_key=True)
-    text = models.TextField(help_text="The document as canonical JSON.")
+    text = CompressedTextField(help_text="The document as canonical JSON.")
     checksum = models.CharField(max_length=64, help_text="SHA-256 of the text.")
     author = models.CharField(max_length=200, blank=True)
     comment = models.CharField(max_length=500, blank=True)

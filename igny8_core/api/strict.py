@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
 from typing import IO, Any
 
 from django.db.models import Model, QuerySet
-from rest_framework.exceptions import ParseError, UnsupportedMediaType, ValidationError
+from rest_framework.exceptions import (
+    ErrorDetail,
+    ParseError,
+    UnsupportedMediaType,
+    ValidationError,
+)
 from rest_framework.filters import OrderingFilter
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.views import APIView
+
+from igny8_core.plain_text import fault_of
 
 
 class StrictJSONParser(JSONParser):
@@ -21,9 +29,30 @@ class StrictJSONParser(JSONParser):
         parser_context: Any = None,
     ) -> Any:
         try:
-            return super().parse(stream, media_type, parser_context)
+            body = super().parse(stream, media_type, parser_context)
         except RecursionError:
             raise ParseError("The body is nested too deeply.") from None
+        faults = dict(_faults(body, ""))
+        if faults:
+            raise ValidationError(faults)
+        return body
+
+
+def _faults(value: Any, path: str) -> Iterator[tuple[str, list[ErrorDetail]]]:
+    """Texts that no database keeps, by where they are."""
+    match value:
+        case str():
+            fault = fault_of(value)
+            if fault:
+                yield path, [ErrorDetail(f"This {fault}.", code="unstorable_text")]
+        case dict():
+            for name, part in value.items():
+                inner = f"{path}.{name}" if path else name
+                yield from _faults(name, inner)
+                yield from _faults(part, inner)
+        case list():
+            for number, part in enumerate(value):
+                yield from _faults(part, f"{path}.{number}" if path else str(number))
 
 
 class StrictView(APIView):

@@ -9,7 +9,7 @@ from flags import explain, live
 from flags.accounts.reading import account_by_key
 from flags.decisions import decide
 from flags.engine import Reason
-from flags.management import base
+from flags.management import arguments, base
 from flags.models import UnknownFlag
 
 
@@ -20,7 +20,7 @@ class Command(base.Command):
         super().add_arguments(parser)
         parser.add_argument("flag", help="the flag's name")
         parser.add_argument("account", help="the account's key")
-        parser.add_argument("--at", type=base.moment, help="at this moment, ISO 8601")
+        parser.add_argument("--at", type=arguments.moment, help="at this moment, ISO 8601")
         parser.add_argument("--explain", action="store_true", help="every rule looked at")
 
     def handle(self, **options: Any) -> None:

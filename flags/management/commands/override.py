@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from flags.accounts.reading import account_by_key
-from flags.management import base
+from flags.management import arguments, base
 from flags.models import AccountOverride, Flag, flag_by_name
 from flags.models.pending import lock_head
 
@@ -27,7 +27,7 @@ class Command(base.ActionCommand):
         self.add_clear(parser)
         parser.add_argument("answer", help="a variant of the flag, or the value of one")
         parser.add_argument("--reason", required=True, help="why, for those who ask later")
-        parser.add_argument("--expires", type=base.moment, help="when it stops, ISO 8601")
+        parser.add_argument("--expires", type=arguments.moment, help="when it stops, ISO 8601")
         parser.add_argument("--author", default=base.user(), help="who says so")
 
     def add_list(self, parser: ArgumentParser) -> None:
@@ -44,7 +44,7 @@ class Command(base.ActionCommand):
         lock_head()
         flag, account = flag_by_name(options["flag"]), account_by_key(options["account"])
         if options["expires"] is not None and options["expires"] <= timezone.now():
-            raise base.BadArguments(f"{options['expires'].isoformat()} is not after now.")
+            raise arguments.BadArguments(f"{options['expires'].isoformat()} is not after now.")
         variant = _variant(flag, options["answer"])
         AccountOverride.objects.filter(account=account.pk, flag=flag, paused=False).update(
             paused=True

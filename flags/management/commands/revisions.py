@@ -12,7 +12,7 @@ from flags import preview, publishing
 from flags.document import diff
 from flags.document.sentences import sentences
 from flags.document.stored import content
-from flags.management import base
+from flags.management import arguments, base
 from flags.models import Revision
 from flags.preview import Preview
 
@@ -29,7 +29,9 @@ class Command(base.ActionCommand):
     }
 
     def add_list(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--limit", type=base.count, default=20, help="how many, 20 unless said")
+        parser.add_argument(
+            "--limit", type=arguments.count, default=20, help="how many, 20 unless said"
+        )
 
     def add_show(self, parser: ArgumentParser) -> None:
         parser.add_argument("number", type=int)
@@ -106,7 +108,7 @@ class Command(base.ActionCommand):
     def do_export(self, **options: Any) -> None:
         number = options["number"]
         if number is None and options["file"].name.isdecimal():
-            raise base.BadArguments(f"Into which file shall revision {options['file']} go?")
+            raise arguments.BadArguments(f"Into which file shall revision {options['file']} go?")
         row = Revision.objects.first() if number is None else publishing.revision(number)
         if row is None:
             raise base.CommandRefused("Nothing was published yet.")

@@ -16,6 +16,8 @@ from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
+from igny8_core.plain_text import fault_of
+
 WINDOW_S: Final = 15 * 60
 # Wrong passwords within the window: for one name from one address, and for any names from one.
 MOST_FOR_NAME: Final = 10
@@ -45,8 +47,8 @@ class ThrottledLogins:
         request.login_wait_s = wait  # type: ignore[attr-defined]
         if wait:
             raise PermissionDenied
-        if "\0" in name or (not name.isascii() and _has_surrogates(name)):
-            raise PermissionDenied  # nobody has such a name
+        if fault_of(name):  # nobody has such a name
+            raise PermissionDenied
 
 
 def wait_s(request: Any) -> int:
@@ -126,7 +128,3 @@ def _until(key: str) -> str:
 
 def _full(key: str) -> str:
     return f"{key}:full"
-
-
-def _has_surrogates(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)

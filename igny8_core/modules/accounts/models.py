@@ -10,7 +10,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
-from flags.host import KEY_PATTERN, FactsQuerySet, UnknownAccount, check_key
+from flags.host import KEY_PATTERN, FactsQuerySet, UnknownAccount, check_key, check_visible
 from igny8_core.modules.accounts.errors import AccountKeyIsFixed
 
 # The columns that rules may ask for, by the trait's name.
@@ -55,8 +55,8 @@ class Account(models.Model):
         validators=[check_key],
         help_text="Stable name; rules, splits and receipts refer to it, so it never changes.",
     )
-    name = models.CharField(max_length=200)
-    plan = models.CharField(max_length=50, default="free")
+    name = models.CharField(max_length=200, validators=[check_visible])
+    plan = models.CharField(max_length=50, default="free", validators=[check_visible])
     country = models.CharField(
         max_length=2,
         blank=True,

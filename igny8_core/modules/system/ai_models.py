@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
-from flags.host import check_key, mark_changed
+from flags.host import check_key, check_visible, mark_changed
 from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.modules.system.headline import HeadlineRates
 from igny8_core.modules.system.naming import NamedQuerySet, deleting, renaming
@@ -28,6 +28,7 @@ def check_model_id(model_id: str) -> None:
     if any(character.isspace() for character in model_id):
         message = f"“{model_id}” has a blank in it: no provider has such a model."
         raise ValidationError(message)
+    check_visible(model_id)
 
 
 class AIModel(HeadlineRates):
@@ -54,6 +55,7 @@ class AIModel(HeadlineRates):
     )
     display_name = models.CharField(
         max_length=200,
+        validators=[check_visible],
         help_text="User-friendly name (e.g., 'GPT-4o Mini')",
     )
     provider = models.CharField(max_length=50, choices=PROVIDER_CHOICES)
@@ -66,12 +68,10 @@ class AIModel(HeadlineRates):
         help_text="Maximum tokens for this model",
     )
     supports_json_mode = models.BooleanField(
-        default=True,
-        help_text="Whether model supports JSON response format",
+        default=True, help_text="Whether model supports JSON response format"
     )
     supports_vision = models.BooleanField(
-        default=False,
-        help_text="Whether model supports image input",
+        default=False, help_text="Whether model supports image input"
     )
 
     # Status

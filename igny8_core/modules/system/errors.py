@@ -90,4 +90,7 @@ class InvalidKey(AIError):
     code = "invalid_key"
 
     def __init__(self) -> None:
-        super().__init__("A provider's key is printable ASCII without spaces; this one is not.")
+        super().__init__(
+            "A provider's key is at most 1,000 characters of printable ASCII without spaces; this "
+            "one is not."
+        )

@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from flags.models.number_fields import PlainDecimalField
 from igny8_core.pricing.money import DECIMALS, EXACT
 
 _LIMIT = 2**63
@@ -33,7 +34,7 @@ class UsdField(_Pico):
     _pyi_private_set_type: Any
 
     def formfield(self, **options: Any) -> forms.Field | None:
-        own: dict[str, Any] = {"form_class": forms.DecimalField, "decimal_places": DECIMALS}
+        own: dict[str, Any] = {"form_class": PlainDecimalField, "decimal_places": DECIMALS}
         options |= {"min_value": -_MOST, "max_value": _MOST}
         return models.Field.formfield(self, **{**own, **options})
 

@@ -224,7 +224,7 @@ def test_worker__revision_corrupted_by_hand__serves_the_last_good_one(
     eventually(running.number, number)
     operator.turn(on=False)
     eventually(running.number, number + 1)
-    operator.sql("UPDATE flags_revision SET text = '{}' WHERE number = %s", number + 1)
+    operator.sql("UPDATE flags_revision SET text = x'7b7d' WHERE number = %s", number + 1)
     operator.sql("UPDATE flags_head SET version = 'x', published = 'x'")
     fresh = start(sqlite)
     assert (fresh.number(), fresh.active(flag="f")) == (number, True)

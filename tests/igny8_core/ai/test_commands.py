@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 from django.core.management import call_command
 from pytest_django import Settings
 
-from flags.management.base import BadArguments
+from flags.management.arguments import BadArguments
 from flags.models import Flag, Rule, Variant
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel, ModelPrice

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from flags.management.base import BadArguments
+from flags.management.arguments import BadArguments
 from flags.models import Flag, Rule, Segment
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.management.base import PipelineCommand

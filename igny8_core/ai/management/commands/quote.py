@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from flags import live
 from flags.accounts import facts_of
 from flags.engine.times import microseconds
-from flags.management.base import BadArguments, moment
+from flags.management.arguments import BadArguments, moment
+from flags.models.number_fields import PlainDecimalField
 from igny8_core.ai import words
 from igny8_core.ai.candidates import markup_of
 from igny8_core.ai.management import base
@@ -105,8 +107,8 @@ def _markup_of(account: str, at: datetime) -> Markup:
 
 def _percent(text: str) -> Decimal:
     try:
-        return Decimal(text)
-    except InvalidOperation:
+        return Decimal(PlainDecimalField().clean(text))
+    except ValidationError:
         message = f"{text!r} is not a number of percent"
         raise ArgumentTypeError(message) from None
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from flags import explain, live
-from flags.management.base import moment
+from flags.management.arguments import moment
 from igny8_core.ai import resolver, words
 from igny8_core.ai.account_settings import settings_of
 from igny8_core.ai.errors import ModelNotAvailable, NoUsableModel

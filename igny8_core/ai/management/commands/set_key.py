@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from flags.management.base import BadArguments
+from flags.management.arguments import BadArguments
 from igny8_core.ai.management import base
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.keys import key_field

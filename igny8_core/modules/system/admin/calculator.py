@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from flags.models.number_fields import PlainDecimalField, PlainIntegerField
 from igny8_core.errors import AIError
 from igny8_core.pricing import quotes
 from igny8_core.pricing.meters import HEADLINE, MAX_QUANTITY, Meter, ModelType
@@ -24,11 +25,11 @@ class PriceForm(forms.Form):
     """Rates as they are being typed, and the quantities to price with them."""
 
     model_type = forms.ChoiceField(choices=[(value, value) for value in ModelType])
-    input_rate = forms.DecimalField(min_value=0, max_digits=10, decimal_places=4)
-    output_rate = forms.DecimalField(min_value=0, max_digits=10, decimal_places=4)
-    input_tokens = forms.IntegerField(min_value=0, max_value=MAX_QUANTITY, required=False)
-    output_tokens = forms.IntegerField(min_value=0, max_value=MAX_QUANTITY, required=False)
-    images = forms.IntegerField(min_value=0, max_value=MAX_QUANTITY, required=False)
+    input_rate = PlainDecimalField(min_value=0, max_digits=10, decimal_places=4)
+    output_rate = PlainDecimalField(min_value=0, max_digits=10, decimal_places=4)
+    input_tokens = PlainIntegerField(min_value=0, max_value=MAX_QUANTITY, required=False)
+    output_tokens = PlainIntegerField(min_value=0, max_value=MAX_QUANTITY, required=False)
+    images = PlainIntegerField(min_value=0, max_value=MAX_QUANTITY, required=False)
 
     def clean(self) -> dict[str, Any]:
         """Only the quantities of the type's meters are required: the others are not shown."""

@@ -1,0 +1,25 @@
+"""Numbers on admin pages as people write them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django import forms
+from django.db import models
+
+from flags.models.number_fields import PlainDecimalField, PlainIntegerField
+
+_PLAIN: Final[dict[type[models.Field[Any, Any]], type[forms.Field]]] = {
+    models.DecimalField: PlainDecimalField,
+    models.IntegerField: PlainIntegerField,
+    models.PositiveIntegerField: PlainIntegerField,
+}
+
+
+class PlainNumbers:
+    """For admin pages and their inlines."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **options: Any) -> Any:
+        plain = None if db_field.choices else _PLAIN.get(type(db_field))
+        own = {"form_class": plain} if plain else {}
+        return super().formfield_for_dbfield(db_field, request, **own, **options)  # type: ignore[misc]
