@@ -236,6 +236,9 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
+# Whether a provider's address may be without TLS, as on a machine of one's own.
+AI_PLAIN_HTTP = env.boolean("AI_PLAIN_HTTP", default=False)
+
 # How providers are reached. A provider without a key is answered for offline.
 AI_CONNECTIONS = {
     "openai": {

@@ -82,6 +82,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 def _fresh(settings: Settings) -> None:
     """No provider's key from the machine, and a snapshot and facts that remember no other test."""
     settings.AI_CONNECTIONS = {}
+    settings.AI_PLAIN_HTTP = True  # the providers of tests are on this machine
     settings.ENCRYPTION_KEYS = [ENCRYPTION_KEY]
     live.forget()
 

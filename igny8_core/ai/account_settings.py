@@ -9,11 +9,14 @@ from django.conf import settings
 
 from igny8_core.ai.providers.base import Connection
 from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.addresses import environment_url, origin_of, refuse_insecure
+from igny8_core.modules.system.errors import KeyForAnotherAddress
 from igny8_core.modules.system.models import (
     AIPrompt,
     GlobalAIPrompt,
     GlobalIntegrationSettings,
     IntegrationSettings,
+    ProviderKey,
 )
 from igny8_core.tasks.parameters import Layer, Value
 from igny8_core.tasks.prompts import ActivePrompt, PromptOrigin
@@ -21,22 +24,32 @@ from igny8_core.tasks.tasks import Task
 
 
 class AccountSettings(NamedTuple):
-    """The two rows, the account's own before the platform's."""
+    """The two rows, the account's own before the platform's, and the keys of both."""
 
     own: IntegrationSettings
     platform: GlobalIntegrationSettings
+    keys: Mapping[str, ProviderKey]
 
     def connection(self, provider: str) -> Connection:
         """How a provider is reached: the account's key, the platform's, else the environment's.
 
-        Only the key that is used is decrypted; raises UnreadableKey.
+        Only the key that is used is decrypted, and only for the origin that it was set for. Raises
+        UnreadableKey, KeyForAnotherAddress, InsecureAddress.
         """
-        environment = Connection(**settings.AI_CONNECTIONS.get(provider, {"api_key": ""}))
-        secret = self.own.key_of(provider) or self.platform.key_of(provider)
-        return Connection(
-            api_key=secret.reveal() if secret else environment.api_key,
-            base_url=self.platform.base_url_of(provider) or environment.base_url,
-        )
+        url = self.platform.url_of(provider)
+        key = self._key(provider, origin_of(url))
+        if key:
+            refuse_insecure(url)
+        return Connection(api_key=key, base_url=url)
+
+    def _key(self, provider: str, origin: str) -> str:
+        if provider in self.keys:
+            return self.keys[provider].reveal_for(origin)
+        key: str = settings.AI_CONNECTIONS.get(provider, {}).get("api_key", "")
+        own = origin_of(environment_url(provider))
+        if key and own != origin:
+            raise KeyForAnotherAddress(f"The environment's key for {provider}", own, origin)
+        return key
 
     def layers(self, call: Mapping[str, Value]) -> dict[Layer, Mapping[str, Value]]:
         """The parameters that each layer sets."""
@@ -48,8 +61,9 @@ class AccountSettings(NamedTuple):
 
 
 def settings_of(account: Account) -> AccountSettings:
-    """Two queries."""
-    return AccountSettings(IntegrationSettings.of(account), GlobalIntegrationSettings.load())
+    """Three queries."""
+    own, platform = IntegrationSettings.of(account), GlobalIntegrationSettings.load()
+    return AccountSettings(own, platform, ProviderKey.of(account))
 
 
 def prompt_of(account: Account, task: Task) -> ActivePrompt:

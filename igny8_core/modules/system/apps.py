@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from django.apps import AppConfig
+from django.core.checks import register
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
@@ -23,7 +24,7 @@ class SystemConfig(AppConfig):
 
     def ready(self) -> None:
         from flags import host
-        from igny8_core import live_settings, sqlite_file
+        from igny8_core import checks, live_settings, sqlite_file
         from igny8_core.modules.system import section_restore, section_rows
         from igny8_core.modules.system.models import (
             AIModel,
@@ -34,6 +35,8 @@ class SystemConfig(AppConfig):
 
         post_migrate.connect(live_settings.seed, sender=self)
         connection_created.connect(sqlite_file.keep_private)
+        register(checks.check_settings)
+        register(checks.check_deployment, deploy=True)
         host.watch(AIModel, ModelPrice, RateLine)
         host.register_section(
             SECTION,

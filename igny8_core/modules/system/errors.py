@@ -78,9 +78,30 @@ class EncryptionNotConfigured(AIError):
 class UnreadableKey(AIError):
     code = "unreadable_key"
 
-    def __init__(self) -> None:
+    def __init__(self, row: str = "A stored provider key") -> None:
         super().__init__(
-            "A stored provider key was encrypted with a key that ENCRYPTION_KEYS no longer has.",
+            f"{row} was encrypted with a key that ENCRYPTION_KEYS no longer has. Add that one "
+            "again at its end, or set the provider's key anew.",
+        )
+
+
+class KeyForAnotherAddress(AIError):
+    """A key goes only to the origin that it was set for."""
+
+    code = "key_for_another_address"
+
+    def __init__(self, row: str, origin: str, wanted: str) -> None:
+        was, now = origin or "the provider's own address", wanted or "the provider's own address"
+        super().__init__(f"{row} was set for {was}, and would go to {now}. Enter the key again.")
+
+
+class InsecureAddress(AIError):
+    code = "insecure_address"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"{url} does not begin with https://, so a key would be sent for all to read. "
+            "AI_PLAIN_HTTP=true allows it."
         )
 
 

@@ -1,55 +1,189 @@
-"""A key for each provider, of the platform and of an account."""
+"""Provider keys as rows, each for one origin; and the settings rows that show them as fields."""
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Iterable
+from typing import Any, ClassVar, Self
 
-from django.db import models
+from django.conf import settings
+from django.db import models, transaction
+from django.utils import timezone
 
 from igny8_core.catalogue.errors import UnknownProvider
 from igny8_core.catalogue.names import PROVIDERS
+from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.errors import KeyForAnotherAddress, UnreadableKey
 from igny8_core.modules.system.secrets import Secret, SecretField
 
 
-class ProviderKeys(models.Model):
-    """A key for each provider."""
+class ProviderKey(models.Model):
+    """A provider's key, of the platform or of one account."""
 
-    openai_api_key = SecretField("OpenAI API key")
-    anthropic_api_key = SecretField("Anthropic API key")
-    runware_api_key = SecretField("Runware API key")
-    google_api_key = SecretField("Google AI API key")
+    provider = models.CharField(max_length=50, choices=list(PROVIDERS.items()))
+    account = models.ForeignKey(
+        settings.FLAGS_ACCOUNT_MODEL,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="provider_keys",
+        help_text="Empty: the platform's.",
+    )
+    secret = SecretField("key")
+    origin = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="The only origin that it is sent to; empty: the provider's own.",
+    )
+    set_by = models.CharField(max_length=200, blank=True)
+    set_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "account"], name="one_key_per_account"),
+            models.UniqueConstraint(
+                fields=["provider"],
+                condition=models.Q(account=None),
+                name="one_key_of_the_platform_per_provider",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"The key of {self.account or 'the platform'} for {self.provider}"
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether ENCRYPTION_KEYS can still read it."""
+        return self.secret is not None and self.secret.is_readable
+
+    def reveal_for(self, origin: str) -> str:
+        """The key itself; raises KeyForAnotherAddress, UnreadableKey."""
+        if origin != self.origin:
+            raise KeyForAnotherAddress(str(self), self.origin, origin)
+        try:
+            return self.secret.reveal() if self.secret else ""
+        except UnreadableKey:
+            raise UnreadableKey(str(self)) from None
+
+    @classmethod
+    def of(cls, account: Account) -> dict[str, ProviderKey]:
+        """By provider: the account's own, else the platform's. One query."""
+        rows = cls.objects.filter(models.Q(account=account) | models.Q(account=None))
+        found = sorted(rows.select_related("account"), key=lambda row: row.account_id is not None)
+        return {row.provider: row for row in found}
+
+    @classmethod
+    @transaction.atomic
+    def rotate(cls) -> int:
+        """Encrypt every key with the first of ENCRYPTION_KEYS, or none. How many there are.
+
+        Raises UnreadableKey, which names the row.
+        """
+        rows = list(cls.objects.select_for_update(of=("self",)).select_related("account"))
+        for row in rows:
+            try:
+                row.secret = row.secret.rotated() if row.secret else None
+            except UnreadableKey:
+                raise UnreadableKey(str(row)) from None
+        cls.objects.bulk_update(rows, ["secret"])
+        return len(rows)
+
+
+def key_field(provider: str) -> str:
+    """The name of the provider's key on a settings row; raises UnknownProvider."""
+    if provider not in PROVIDERS:
+        raise UnknownProvider(provider, PROVIDERS)
+    return f"{provider}_api_key"
+
+
+def _shown(provider: str) -> property:
+    def read(row: ProviderKeys) -> Secret | None:
+        return row.key_of(provider)
+
+    def write(row: ProviderKeys, key: object) -> None:
+        row.set_key(provider, key)
+
+    return property(read, write, doc=f"The key of {PROVIDERS[provider]}: a text or None is taken.")
+
+
+class ProviderKeys(models.Model):
+    """Settings that show their keys as `openai_api_key` and its kin, and save what was assigned."""
+
     updated_at = models.DateTimeField(auto_now=True)
+
+    openai_api_key = _shown("openai")
+    anthropic_api_key = _shown("anthropic")
+    runware_api_key = _shown("runware")
+    google_api_key = _shown("google")
+
+    # Who assigns keys, for their rows.
+    set_by = ""
 
     class Meta:
         abstract = True
 
+    def key_account(self) -> Account | None:
+        """Whose keys these are; None: the platform's."""
+        raise NotImplementedError
+
+    def origin(self, provider: str) -> str:
+        """Where a key that is set now may be sent."""
+        raise NotImplementedError
+
+    def keys(self) -> dict[str, ProviderKey]:
+        """The stored keys by provider. One query."""
+        rows = ProviderKey.objects.filter(account=self.key_account())
+        return {row.provider: row for row in rows}
+
     def key_of(self, provider: str) -> Secret | None:
         """The provider's key; raises UnknownProvider."""
-        secret: Secret | None = getattr(self, key_field(provider))
-        return secret
+        key_field(provider)
+        assigned = self._assigned()
+        if provider in assigned:
+            return assigned[provider]
+        if "_keys" not in self.__dict__:
+            self.__dict__["_keys"] = self.keys()
+        row: ProviderKey | None = self.__dict__["_keys"].get(provider)
+        return row.secret if row else None
 
-    def set_key(self, provider: str, key: str) -> None:
+    def set_key(self, provider: str, key: object) -> None:
         """Set the provider's key, or with "" remove it; raises UnknownProvider. Not saved yet."""
-        setattr(self, key_field(provider), Secret.of(key) if key else None)
+        key_field(provider)
+        self._assigned()[provider] = SecretField().to_python(key)
+
+    def _assigned(self) -> dict[str, Secret | None]:
+        assigned: dict[str, Secret | None] = self.__dict__.setdefault("_assigned_keys", {})
+        return assigned
+
+    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """The row, and the keys that were assigned: those among `update_fields`, where given."""
+        names = {key_field(provider): provider for provider in PROVIDERS}
+        written = None if update_fields is None else [*update_fields]
+        saved = [*names.values()] if written is None else [names[n] for n in written if n in names]
+        if written is not None:
+            written = [name for name in written if name not in names]
+            written = written or ["updated_at"]
+        with transaction.atomic():
+            super().save(update_fields=written, **options)
+            for provider in saved:
+                if provider in self._assigned():
+                    self._write(provider, self._assigned().pop(provider))
+
+    def _write(self, provider: str, secret: Secret | None) -> None:
+        self.__dict__.pop("_keys", None)
+        which: dict[str, Any] = {"provider": provider, "account": self.key_account()}
+        if secret is None:
+            ProviderKey.objects.filter(**which).delete()
+            return
+        said = {"origin": self.origin(provider), "set_by": self.set_by, "set_at": timezone.now()}
+        ProviderKey.objects.update_or_create(**which, defaults={"secret": secret, **said})
+
+    def refresh_from_db(self, *args: Any, **options: Any) -> None:
+        self.__dict__.pop("_keys", None)
+        self.__dict__.pop("_assigned_keys", None)
+        super().refresh_from_db(*args, **options)
 
     @classmethod
     def locked(cls, **which: Any) -> Self:
         """The row, made where there is none, and held until the transaction ends."""
         cls._default_manager.get_or_create(**which)
         return cls._default_manager.select_for_update().get(**which)
-
-    def rotate_keys(self) -> int:
-        """Encrypt every key with the first of ENCRYPTION_KEYS, and save. How many there are."""
-        names = [key_field(provider) for provider in PROVIDERS]
-        held = {name: secret for name in names if (secret := getattr(self, name))}
-        for name, secret in held.items():
-            setattr(self, name, secret.rotated())
-        self.save(update_fields=[*held, "updated_at"])
-        return len(held)
-
-
-def key_field(provider: str) -> str:
-    """The name of the provider's key field; raises UnknownProvider."""
-    if provider not in PROVIDERS:
-        raise UnknownProvider(provider, PROVIDERS)
-    return f"{provider}_api_key"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from igny8_core.modules.system.ai_models import AIModel
+from igny8_core.modules.system.keys import ProviderKey
 from igny8_core.modules.system.prices import ModelPrice
 from igny8_core.modules.system.prompts import AIPrompt, GlobalAIPrompt
 from igny8_core.modules.system.rate_lines import RateLine
@@ -15,5 +16,6 @@ __all__ = [
     "GlobalIntegrationSettings",
     "IntegrationSettings",
     "ModelPrice",
+    "ProviderKey",
     "RateLine",
 ]

@@ -50,12 +50,19 @@ class Secret:
             raise UnreadableKey from None
 
     @property
+    def is_readable(self) -> bool:
+        try:
+            self.reveal()
+        except (UnreadableKey, EncryptionNotConfigured):
+            return False
+        return True
+
+    @property
     def mask(self) -> str:
         """`sk-…last4`."""
-        try:
-            text = self.reveal()
-        except (UnreadableKey, EncryptionNotConfigured):
+        if not self.is_readable:
             return "(unreadable)"
+        text = self.reveal()
         prefix = "sk-" if text.startswith("sk-") else ""
         return f"{prefix}…{text[-_SHOWN:] if len(text) >= _LEAST_TO_SHOW else ''}"
 

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.dispatch import receiver
 
 from igny8_core.errors import AIError
 from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.addresses import check_address, environment_url, origin_of
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.errors import ModelInUse
 from igny8_core.modules.system.keys import ProviderKeys
@@ -26,19 +26,16 @@ from igny8_core.pricing.meters import ModelType
 from igny8_core.tasks.errors import InvalidParameter
 
 
-def _refuse_userinfo(url: str) -> None:
-    if "@" in url:
-        message = "An address has no user and no password: the key goes into its own field."
-        raise ValidationError(message)
-
-
 def _base_url(name: str) -> models.CharField[str, str]:
     return models.CharField(
         name,
         max_length=300,
         blank=True,
-        validators=[URLValidator(schemes=["http", "https"]), _refuse_userinfo],
-        help_text="Empty for the provider's own address. It holds for the accounts' own keys too.",
+        validators=[check_address],
+        help_text=(
+            "Empty for the provider's own address. Keys are sent only to the address they were set "
+            "for: with another one, enter them again; accounts their own, too."
+        ),
     )
 
 
@@ -78,6 +75,16 @@ class GlobalIntegrationSettings(ProviderKeys, Parameters):
     def base_url_of(self, provider: str) -> str:
         url: str = getattr(self, f"{provider}_base_url")
         return url
+
+    def url_of(self, provider: str) -> str:
+        """Where the provider is reached; "" at its own address."""
+        return self.base_url_of(provider) or environment_url(provider)
+
+    def key_account(self) -> None:
+        """The platform's."""
+
+    def origin(self, provider: str) -> str:
+        return origin_of(self.url_of(provider))
 
     def save(self, **options: Any) -> None:
         self.pk = self.PK
@@ -126,6 +133,12 @@ class IntegrationSettings(ProviderKeys, Parameters):
         preferences = [f"{model_type}_model" for model_type in ModelType]
         rows = cls.objects.filter(account=account).select_related(*preferences)
         return rows.first() or cls(account=account)
+
+    def key_account(self) -> Account:
+        return self.account
+
+    def origin(self, provider: str) -> str:
+        return GlobalIntegrationSettings.load().origin(provider)
 
     def clean(self) -> None:
         super().clean()

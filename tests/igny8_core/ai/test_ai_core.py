@@ -524,6 +524,7 @@ def test_command__server_answers__shows_answer_and_cost(
         "--json",
         OPENAI_API_KEY=KEY,
         OPENAI_BASE_URL=httpserver.url_for("/v1"),
+        AI_PLAIN_HTTP="true",
     )
     facts = json.loads(done.stdout)
     assert (facts["content"], facts["cost"]) == ("Tyres are round.", "0.0005253")

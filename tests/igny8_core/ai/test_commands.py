@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -15,7 +16,7 @@ from pytest_django import Settings
 from flags.management.arguments import BadArguments
 from flags.models import Flag, Rule, Variant
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.models import AIModel, ModelPrice
+from igny8_core.modules.system.models import AIModel, ModelPrice, ProviderKey
 from igny8_core.modules.usage.models import Receipt
 from tests.conftest import ENCRYPTION_KEY, ROOT, Manage, environment
 
@@ -393,7 +394,10 @@ def test_rotate_keys__new_key_in_front__the_old_one_can_go(
     settings.ENCRYPTION_KEYS = [old]
     done = manage("rotate_keys")
     assert done.returncode == 1
-    assert done.stderr.startswith("A stored provider key was encrypted with a key that")
+    assert re.match("The key of (acme|the platform) for (openai|google) was enc", done.stderr)
+    assert {row.is_readable for row in ProviderKey.objects.all()} == {False}
+    settings.ENCRYPTION_KEYS = [new]
+    assert {row.is_readable for row in ProviderKey.objects.all()} == {True}
 
 
 def test_demo__refused__exit_2_and_one_sentence(manage: Manage) -> None:

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
-
 from igny8_core.ai.management import base
-from igny8_core.modules.system.models import GlobalIntegrationSettings, IntegrationSettings
+from igny8_core.modules.system.models import ProviderKey
 
 
 class Command(base.PipelineCommand):
     help = "Encrypt every stored provider key anew with the first of ENCRYPTION_KEYS."
 
     def handle(self, **options: Any) -> None:
-        rotated = 0
-        with transaction.atomic():
-            for model in (GlobalIntegrationSettings, IntegrationSettings):
-                rotated += sum(row.rotate_keys() for row in model.objects.select_for_update())
+        rotated = ProviderKey.rotate()
         if options["json"]:
             self.print_json({"rotated": rotated})
         else:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from flags.management.arguments import BadArguments
+from flags.management.base import user
 from igny8_core.ai.management import base
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.keys import key_field
@@ -38,6 +39,7 @@ class Command(base.PipelineCommand):
                 if account
                 else GlobalIntegrationSettings.locked(pk=GlobalIntegrationSettings.PK)
             )
+            row.set_by = user()
             row.set_key(provider, key)
             row.save(update_fields=[field, "updated_at"])
         kept = row.key_of(provider)

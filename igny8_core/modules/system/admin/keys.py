@@ -9,7 +9,9 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminPasswordWidget
 
+from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.errors import AIError
+from igny8_core.modules.system.keys import ProviderKey, key_field
 from igny8_core.modules.system.secrets import Secret
 
 REMOVE = object()
@@ -27,7 +29,7 @@ class KeyWidget(UnfoldAdminPasswordWidget):
         context = {
             "box": box,
             "name": name,
-            "kept": str(value) if isinstance(value, Secret) else None,
+            "kept": value if isinstance(value, ProviderKey) else None,
             # A page that is shown again, because something on it was refused.
             "is_typed": isinstance(value, str) and value != "",
         }
@@ -54,3 +56,26 @@ class KeyField(forms.CharField):
 
     def has_changed(self, _initial: Any, data: Any) -> bool:
         return bool(data)
+
+
+def _box(provider: str) -> KeyField:
+    return KeyField(label=f"{PROVIDERS[provider]} API key", required=False, widget=KeyWidget)
+
+
+class KeysForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A settings row's form with a key's box for each provider."""
+
+    openai_api_key = _box("openai")
+    anthropic_api_key = _box("anthropic")
+    runware_api_key = _box("runware")
+    google_api_key = _box("google")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.instance.pk is not None:
+            for provider, row in self.instance.keys().items():
+                self.initial[key_field(provider)] = row
+
+    def changed_keys(self) -> list[str]:
+        names = {key_field(provider) for provider in PROVIDERS}
+        return [name for name in self.changed_data if name in names]

@@ -5,25 +5,45 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from flags.admin.refusing import RefusingAdmin
 from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.errors import AIError
-from igny8_core.modules.system.admin.keys import KeyField, KeyWidget
-from igny8_core.modules.system.secrets import SecretField
+from igny8_core.modules.system.addresses import environment_url, origin_of
+from igny8_core.modules.system.admin.keys import KeysForm
+from igny8_core.modules.system.errors import KeyForAnotherAddress
+from igny8_core.modules.system.keys import key_field
 from igny8_core.modules.system.settings import GlobalIntegrationSettings, IntegrationSettings
 
 PARAMETER_FIELDS = ("Parameters", {"fields": ("temperature", "max_tokens", "image_size")})
-KEY_WIDGETS = {SecretField: {"form_class": KeyField, "widget": KeyWidget}}
+
+
+class SettingsForm(KeysForm):
+    """A key that was set for another address than the one on the page is typed again."""
+
+    def clean(self) -> Any:
+        cleaned = super().clean()
+        row = self.instance
+        for provider, key in row.keys().items() if hasattr(row, "base_url_of") else ():
+            name, field = f"{provider}_base_url", key_field(provider)
+            url = self.cleaned_data.get(name)
+            if url is None or field in self.changed_data:
+                continue
+            origin = origin_of(url or environment_url(provider))
+            if origin != key.origin and name in self.changed_data:
+                error = KeyForAnotherAddress(str(key), key.origin, origin)
+                self.add_error(field, ValidationError(str(error), code=error.code))
+        return cleaned
 
 
 class SettingsAdmin(RefusingAdmin):
     """Writes what was changed on the page, and nothing that somebody else changed meanwhile."""
 
     refusals: ClassVar = (AIError,)
-    formfield_overrides: ClassVar = KEY_WIDGETS
+    form = SettingsForm
 
     def save_model(
         self,
@@ -32,6 +52,9 @@ class SettingsAdmin(RefusingAdmin):
         form: Any,
         change: bool,  # noqa: FBT001 - Django's
     ) -> None:
+        obj.set_by = request.user.get_username()
+        for name in form.changed_keys():
+            setattr(obj, name, form.cleaned_data[name])
         if change:
             type(obj).objects.get_or_create(pk=obj.pk)
             obj._state.adding = False

@@ -5,9 +5,9 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import igny8_core.modules.system.addresses
 import igny8_core.modules.system.prompts
 import igny8_core.modules.system.secrets
-import igny8_core.modules.system.settings
 
 
 class Migration(migrations.Migration):
@@ -259,10 +259,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="Empty for the provider's own address. It holds for the accounts' own keys too.",
                         max_length=300,
-                        validators=[
-                            django.core.validators.URLValidator(schemes=["http", "https"]),
-                            igny8_core.modules.system.settings._refuse_userinfo,
-                        ],
+                        validators=[igny8_core.modules.system.addresses.check_address],
                         verbose_name="OpenAI base URL",
                     ),
                 ),
@@ -272,10 +269,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="Empty for the provider's own address. It holds for the accounts' own keys too.",
                         max_length=300,
-                        validators=[
-                            django.core.validators.URLValidator(schemes=["http", "https"]),
-                            igny8_core.modules.system.settings._refuse_userinfo,
-                        ],
+                        validators=[igny8_core.modules.system.addresses.check_address],
                         verbose_name="Anthropic base URL",
                     ),
                 ),
@@ -285,10 +279,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="Empty for the provider's own address. It holds for the accounts' own keys too.",
                         max_length=300,
-                        validators=[
-                            django.core.validators.URLValidator(schemes=["http", "https"]),
-                            igny8_core.modules.system.settings._refuse_userinfo,
-                        ],
+                        validators=[igny8_core.modules.system.addresses.check_address],
                         verbose_name="Runware base URL",
                     ),
                 ),
@@ -298,10 +289,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="Empty for the provider's own address. It holds for the accounts' own keys too.",
                         max_length=300,
-                        validators=[
-                            django.core.validators.URLValidator(schemes=["http", "https"]),
-                            igny8_core.modules.system.settings._refuse_userinfo,
-                        ],
+                        validators=[igny8_core.modules.system.addresses.check_address],
                         verbose_name="Google AI base URL",
                     ),
                 ),

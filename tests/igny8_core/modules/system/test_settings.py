@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -20,18 +21,25 @@ from igny8_core.modules.system.errors import (
     ModelInUse,
     UnreadableKey,
 )
-from igny8_core.modules.system.models import AIModel, GlobalIntegrationSettings, IntegrationSettings
+from igny8_core.modules.system.models import (
+    AIModel,
+    GlobalIntegrationSettings,
+    IntegrationSettings,
+    ProviderKey,
+)
 from igny8_core.modules.system.secrets import Secret
 from igny8_core.tasks.errors import InvalidParameter
 
 pytestmark = pytest.mark.django_db
 
 KEY = "sk-planted-0123456789"
+# No column: Django's stubs do not know that it can be assigned.
+ASSIGNED: dict[str, Any] = {"openai_api_key": KEY}
 
 
-def _raw(table: str = "system_globalintegrationsettings") -> str:
+def _raw() -> str:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT openai_api_key FROM {table}")  # noqa: S608 - our own words
+        cursor.execute("SELECT secret FROM system_providerkey")
         return str(cursor.fetchone()[0])
 
 
@@ -67,9 +75,9 @@ def test_key__written_any_way__is_encrypted_at_rest(how: str) -> None:
     if how == "save":
         row.save()
     elif how == "update":
-        GlobalIntegrationSettings.objects.filter(pk=1).update(openai_api_key=KEY)
+        GlobalIntegrationSettings.objects.filter(pk=1).update(**ASSIGNED)
     elif how == "bulk_update":
-        GlobalIntegrationSettings.objects.bulk_update([row], ["openai_api_key"])
+        GlobalIntegrationSettings.objects.bulk_update([row], [*{"openai_api_key"}])
     assert KEY not in _raw()
     kept = GlobalIntegrationSettings.load().key_of("openai")
     assert kept is not None
@@ -80,13 +88,13 @@ def test_key__printed_or_dumped__is_never_shown() -> None:
     row = GlobalIntegrationSettings.load()
     row.set_key("openai", KEY)
     row.save()
-    dump = serializers.serialize("json", [row])
+    dump = serializers.serialize("json", [row, *ProviderKey.objects.all()])
     assert KEY not in f"{row.openai_api_key} {row.openai_api_key!r} {vars(row)} {dump}"
     assert str(row.openai_api_key) == "sk-…6789"
 
 
 def test_key__assigned_and_not_saved__is_masked_already() -> None:
-    row = GlobalIntegrationSettings(openai_api_key=KEY)
+    row = GlobalIntegrationSettings(**ASSIGNED)
     assert KEY not in f"{row.openai_api_key} {vars(row)} {row.key_of('openai')}"
 
 
@@ -94,11 +102,13 @@ def test_key__assigned_and_not_saved__is_masked_already() -> None:
 def test_key__that_is_no_text__is_refused(value: object) -> None:
     GlobalIntegrationSettings.load().save()
     with pytest.raises(InvalidKey):
-        GlobalIntegrationSettings.objects.update(openai_api_key=value)
+        GlobalIntegrationSettings.objects.update(**{**ASSIGNED, "openai_api_key": value})
 
 
 def test_key__text_that_looks_like_a_dump__is_encrypted_all_the_same() -> None:
-    GlobalIntegrationSettings(openai_api_key="fernet:not-a-token").save()
+    row = GlobalIntegrationSettings.load()
+    row.openai_api_key = "fernet:not-a-token"
+    row.save()
     assert "not-a-token" not in _raw()
     kept = GlobalIntegrationSettings.load().key_of("openai")
     assert kept is not None
@@ -109,7 +119,9 @@ def test_key__dumped_and_loaded__is_the_same() -> None:
     row = GlobalIntegrationSettings.load()
     row.set_key("openai", KEY)
     row.save()
-    (loaded,) = serializers.deserialize("json", serializers.serialize("json", [row]))
+    dump = serializers.serialize("json", ProviderKey.objects.all())
+    ProviderKey.objects.all().delete()
+    (loaded,) = serializers.deserialize("json", dump)
     loaded.save()
     kept = GlobalIntegrationSettings.load().key_of("openai")
     assert kept is not None
@@ -126,8 +138,8 @@ def test_key__masked__shows_the_last_four_of_a_long_one(key: str, shown: str) ->
 
 def test_key__looked_up__is_refused() -> None:
     with pytest.raises(FieldError):
-        GlobalIntegrationSettings.objects.filter(openai_api_key=KEY).exists()
-    assert not GlobalIntegrationSettings.objects.filter(openai_api_key__isnull=False).exists()
+        ProviderKey.objects.filter(secret=KEY).exists()
+    assert not ProviderKey.objects.filter(secret__isnull=False).exists()
 
 
 @pytest.mark.parametrize("key", ["with space", "sécret", "new\nline", "nul\0"])

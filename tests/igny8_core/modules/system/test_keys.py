@@ -1,0 +1,190 @@
+"""A key is a row: set for one origin, sent to no other, and told where it cannot be read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core import checks
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+from pytest_httpserver import HTTPServer
+
+from igny8_core.ai.account_settings import settings_of
+from igny8_core.ai.ai_core import AICore
+from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.addresses import check_address, origin_of
+from igny8_core.modules.system.errors import InsecureAddress, KeyForAnotherAddress, UnreadableKey
+from igny8_core.modules.system.models import (
+    GlobalIntegrationSettings,
+    IntegrationSettings,
+    ProviderKey,
+)
+from tests.igny8_core.test_admin import form
+
+pytestmark = pytest.mark.django_db
+
+KEY = "sk-planted-0123456789"
+OTHER = "https://other.example/v1"
+PAGE = "/admin/system/globalintegrationsettings/1/change/"
+
+
+@pytest.fixture
+def platform() -> GlobalIntegrationSettings:
+    row = GlobalIntegrationSettings(openai_base_url="https://first.example/v1")
+    row.set_by = "ann"
+    row.set_key("openai", KEY)
+    row.save()
+    return row
+
+
+def point_elsewhere(url: str = OTHER) -> None:
+    GlobalIntegrationSettings.objects.update(openai_base_url=url)
+
+
+def test_key__is_a_row_with_who_set_it_when_and_for_which_origin(
+    platform: GlobalIntegrationSettings,
+) -> None:
+    (row,) = ProviderKey.objects.all()
+    assert (row.provider, row.account, row.set_by) == ("openai", None, "ann")
+    assert row.origin == "https://first.example:443"
+    assert (timezone.now() - row.set_at).total_seconds() < 60
+
+
+def test_key__second_of_the_platform_for_one_provider__the_database_refuses(
+    platform: GlobalIntegrationSettings,
+) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ProviderKey.objects.create(provider="openai", secret=KEY)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("", ""),
+        ("https://A.example/v1", "https://a.example:443"),
+        ("https://a.example:443/v2", "https://a.example:443"),
+        ("https://a.example:8443", "https://a.example:8443"),
+        ("http://a.example", "http://a.example:80"),
+        ("https://[::1]:9/x", "https://::1:9"),
+    ],
+)
+def test_origin__of_an_address__is_scheme_host_and_port(url: str, origin: str) -> None:
+    assert origin_of(url) == origin
+
+
+def test_address__another_path_of_the_same_origin__keeps_the_key(
+    acme: Account, platform: GlobalIntegrationSettings
+) -> None:
+    point_elsewhere("https://first.example/v2")
+    assert settings_of(acme).connection("openai").api_key == KEY
+
+
+@pytest.mark.parametrize("owner", ["platform", "account", "environment"])
+def test_address__of_another_origin__is_sent_no_key(
+    acme: Account,
+    platform: GlobalIntegrationSettings,
+    settings: Settings,
+    httpserver: HTTPServer,
+    owner: str,
+) -> None:
+    """A key of the platform, of an account, of the environment; and nothing reaches the server."""
+    if owner == "account":
+        own = IntegrationSettings(account=acme)
+        own.set_key("openai", KEY)
+        own.save()
+    if owner == "environment":
+        ProviderKey.objects.all().delete()
+        settings.AI_CONNECTIONS = {"openai": {"api_key": KEY, "base_url": ""}}
+    point_elsewhere(httpserver.url_for("/v1"))
+    with pytest.raises(KeyForAnotherAddress, match="Enter the key again"):
+        AICore(acme).run_ai_request("generate_content", "x")
+    assert httpserver.log == []
+
+
+@pytest.mark.parametrize("typed", ["", "sk-new-0123456789"])
+def test_page__another_address__asks_for_the_key_again(
+    admin_client: Client, platform: GlobalIntegrationSettings, typed: str
+) -> None:
+    data = form(admin_client, PAGE, openai_base_url=OTHER, openai_api_key=typed)
+    answer = admin_client.post(PAGE, data)
+    if typed:
+        assert answer.status_code == 302
+        (row,) = ProviderKey.objects.all()
+        assert (row.origin, row.set_by) == ("https://other.example:443", "admin")
+    else:
+        errors = answer.context["adminform"].form.errors
+        assert "Enter the key again." in errors["openai_api_key"][0]
+        assert GlobalIntegrationSettings.load().openai_base_url != OTHER
+
+
+def test_address__without_tls__is_refused_unless_a_setting_allows_it(
+    acme: Account, platform: GlobalIntegrationSettings, settings: Settings
+) -> None:
+    settings.AI_PLAIN_HTTP = False
+    with pytest.raises(ValidationError, match="AI_PLAIN_HTTP"):
+        check_address("http://first.example/v1")
+    point_elsewhere("http://first.example/v1")
+    ProviderKey.objects.update(origin="http://first.example:80")
+    with pytest.raises(InsecureAddress, match="AI_PLAIN_HTTP"):
+        settings_of(acme).connection("openai")
+    settings.AI_PLAIN_HTTP = True
+    assert settings_of(acme).connection("openai").api_key == KEY
+
+
+def test_key__that_cannot_be_read__is_shown_as_such_and_never_as_missing(
+    acme: Account,
+    admin_client: Client,
+    platform: GlobalIntegrationSettings,
+    settings: Settings,
+) -> None:
+    assert "Set by ann" in " ".join(admin_client.get(PAGE).content.decode().split())
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    page = admin_client.get(PAGE).content.decode()
+    assert "A key is kept that ENCRYPTION_KEYS can no longer read" in page
+    with pytest.raises(UnreadableKey, match="The key of the platform for openai"):
+        settings_of(acme).connection("openai")
+
+
+@pytest.mark.parametrize(
+    ("keys", "ids"),
+    [
+        ([], []),
+        ([Fernet.generate_key().decode()], []),
+        (["short"], ["igny8.E001"]),
+        ([Fernet.generate_key().decode(), "x" * 44], ["igny8.E001"]),
+    ],
+)
+def test_check__encryption_keys__are_checked_at_start(
+    settings: Settings, keys: list[str], ids: list[str]
+) -> None:
+    settings.ENCRYPTION_KEYS = keys
+    assert [each.id for each in checks.run_checks() if str(each.id).startswith("igny8.E")] == ids
+
+
+@pytest.mark.parametrize(
+    ("changed", "warned"),
+    [
+        ({}, []),
+        ({"ENCRYPTION_KEYS": []}, ["igny8.W002"]),
+        ({"API_BASIC_AUTH": True}, ["igny8.W003"]),
+        ({"FLAGS_POLL_S": 5.1}, ["igny8.W004"]),
+        ({"FLAGS_POLL_S": 5}, []),
+        ({"AI_PLAIN_HTTP": True}, ["igny8.W005"]),
+    ],
+)
+def test_check__deploy__warns_of_what_is_open(
+    settings: Settings, changed: dict[str, Any], warned: list[str]
+) -> None:
+    settings.AI_PLAIN_HTTP = False
+    for name, value in changed.items():
+        setattr(settings, name, value)
+    found = checks.run_checks(include_deployment_checks=True)
+    assert [each.id for each in found if str(each.id).startswith("igny8.W")] == [
+        "igny8.W001",  # offline answers are on
+        *warned,
+    ]
