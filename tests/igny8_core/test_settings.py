@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
-from tests.conftest import run_manage
+from tests.conftest import ENCRYPTION_KEY, run_manage
 
 PRODUCTION = {
     "SECRET_KEY": "kX9-vT2_qLm7wZ4rYb8nDc3hFs6jGp1aQe5uWo0iBtRxVyNzKd",
@@ -33,8 +34,19 @@ def test_start__nonsense_in_debug__refuses_with_a_sentence() -> None:
     assert done.stderr == "manage.py: DEBUG='maybe' is neither true nor false.\n"
 
 
-def test_check_deploy__production__is_clean() -> None:
-    done = run_manage("check", "--deploy", "--fail-level=WARNING", env=PRODUCTION)
+def test_check_deploy__production__is_clean_once_it_is_closed(
+    demo_database: Path, tmp_path: Path
+) -> None:
+    database = tmp_path / "db.sqlite3"
+    shutil.copy(demo_database, database)
+    check = ["check", "--deploy", "--fail-level=WARNING"]
+    env = {**PRODUCTION, "DATABASE_URL": f"sqlite:///{database}"}
+    done = run_manage(*check, env=env)
+    assert done.returncode == 1
+    assert ("igny8.W001" in done.stderr, "igny8.W002" in done.stderr) == (True, True)
+    env["ENCRYPTION_KEYS"] = ENCRYPTION_KEY
+    assert run_manage("constance", "set", "AI_OFFLINE_ANSWERS", "False", env=env).returncode == 0
+    done = run_manage(*check, env=env)
     assert done.returncode == 0, done.stderr
 
 
