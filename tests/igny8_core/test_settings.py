@@ -40,7 +40,7 @@ def test_check_deploy__production__is_clean_once_it_is_closed(
     database = tmp_path / "db.sqlite3"
     shutil.copy(demo_database, database)
     check = ["check", "--deploy", "--fail-level=WARNING"]
-    env = {**PRODUCTION, "DATABASE_URL": f"sqlite:///{database}"}
+    env = {**PRODUCTION, "DATABASE_URL": f"sqlite:///{database}", "ENCRYPTION_KEYS": ""}
     done = run_manage(*check, env=env)
     assert done.returncode == 1
     assert ("igny8.W001" in done.stderr, "igny8.W002" in done.stderr) == (True, True)
