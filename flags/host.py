@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from flags.accounts.reading import UnknownAccount
+from flags.actors import Actor, acting, actor
 from flags.document.naming import flags_naming
 from flags.document.rows import fit
 from flags.engine.problems import Path
 from flags.models.keys import KEY_PATTERN, check_key, check_visible
-from flags.models.pending import lock_head, mark_changed
+from flags.models.pending import lock_head, mark_changed, rows_changing
 from flags.models.primary import PrimaryQuerySet
-from flags.models.published import FactsQuerySet, Published
+from flags.models.published import FactsQuerySet, Published, ToldQuerySet
 from flags.registry import (
     AccountFacts,
     Guard,
@@ -31,6 +32,7 @@ from flags.signals import watch, watch_facts
 __all__ = [
     "KEY_PATTERN",
     "AccountFacts",
+    "Actor",
     "FactsQuerySet",
     "Guard",
     "Path",
@@ -39,9 +41,12 @@ __all__ = [
     "Published",
     "Retention",
     "Section",
+    "ToldQuerySet",
     "Unfinished",
     "UnknownAccount",
     "WhyNot",
+    "acting",
+    "actor",
     "check_key",
     "check_visible",
     "fit",
@@ -55,6 +60,7 @@ __all__ = [
     "register_section",
     "register_trait_values",
     "register_vocabulary",
+    "rows_changing",
     "watch",
     "watch_facts",
 ]

@@ -15,6 +15,9 @@ from django.db import DatabaseError, connection
 
 from igny8_core.errors import AIError
 
+# The rows in which they are stored: a key, and a value as JSON.
+STORED = Constance
+
 
 class InvalidLiveSetting(AIError):
     code = "invalid_live_setting"
@@ -74,6 +77,12 @@ def revisions_kept() -> int:
     """How many of the last revisions are kept; all where 0. One query."""
     kept: int = get_values()["REVISIONS_KEPT"]
     return kept
+
+
+def changes_kept_days() -> int:
+    """For how many days the feed of changes is kept; for ever where 0. One query."""
+    days: int = get_values()["CHANGES_KEPT_DAYS"]
+    return days
 
 
 def seed(**_signal: object) -> None:

@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "igny8_core.modules.accounts",
     "igny8_core.modules.system",
     "igny8_core.modules.usage",
+    "igny8_core.modules.changes",
     "igny8_core.ai",
     "igny8_core.console",
 ]
@@ -55,6 +56,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "igny8_core.modules.accounts.middleware.AccountMiddleware",
     "igny8_core.modules.accounts.login.LoginMiddleware",
+    "igny8_core.modules.changes.middleware.ActorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "waffle.middleware.WaffleMiddleware",
@@ -177,7 +179,7 @@ LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 0.1, 3600
 CONSTANCE_ADDITIONAL_FIELDS = {
     **UNFOLD_CONSTANCE_ADDITIONAL_FIELDS,
     "timeout": [
-        "flags.models.number_fields.PlainFloatField",
+        "flags.models.form_fields.PlainFloatField",
         {
             "min_value": LEAST_TIMEOUT_S,
             "max_value": MOST_TIMEOUT_S,
@@ -185,7 +187,7 @@ CONSTANCE_ADDITIONAL_FIELDS = {
         },
     ],
     "count": [
-        "flags.models.number_fields.PlainIntegerField",
+        "flags.models.form_fields.PlainIntegerField",
         {"min_value": 0, "widget": "unfold.widgets.UnfoldAdminIntegerFieldWidget"},
     ],
 }
@@ -210,10 +212,15 @@ CONSTANCE_CONFIG = {
         ),
         "count",
     ),
+    "CHANGES_KEPT_DAYS": (
+        400,
+        "For how many days the feed of changes is kept; 0: for ever.",
+        "count",
+    ),
 }
 CONSTANCE_CONFIG_FIELDSETS = {
     "AI requests": ("AI_REQUEST_TIMEOUT_S", "AI_OFFLINE_ANSWERS"),
-    "Revisions": ("REVISIONS_KEPT",),
+    "Revisions and changes": ("REVISIONS_KEPT", "CHANGES_KEPT_DAYS"),
 }
 
 # Provider keys in the database are encrypted with the first, and read with any of them.

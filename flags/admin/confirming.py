@@ -13,6 +13,7 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from flags.actors import actor
 from flags.guarding import Unconfirmed, operate, token_of
 
 Result = TypeVar("Result")
@@ -29,6 +30,7 @@ def ask(request: HttpRequest, taken: list[str]) -> None:
 
 def operate_by(request: HttpRequest, do: Callable[[], Result], **options: Any) -> Result:
     """An operator's POST as one change; raises Unconfirmed where it is to be asked about."""
+    options.setdefault("comment", actor().why)
     return operate(
         do,
         author=request.user.get_username(),

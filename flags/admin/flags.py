@@ -22,7 +22,7 @@ from flags.admin.forms import (
     VariantFormSet,
 )
 from flags.admin.page_request import PageRequest
-from flags.admin.plain_numbers import PlainNumbers
+from flags.admin.plain_values import PlainValues
 from flags.admin.problems import ON_ROWS, PlacedProblem
 from flags.admin.refusing import SHORT_TEXTS, PublishingAdmin
 from flags.document import export, words
@@ -49,7 +49,7 @@ class VariantInline(TabularInline):
     verbose_name_plural = "Variants (a boolean flag without any has on and off)"
 
 
-class RuleInline(PlainNumbers, StackedInline):
+class RuleInline(PlainValues, StackedInline):
     model = Rule
     form = RuleForm
     formset = RuleFormSet

@@ -11,7 +11,7 @@ from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Field, ForeignKey, ManyToManyField, QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from flags.admin.plain_numbers import PlainNumbers
+from flags.admin.plain_values import PlainValues
 
 
 def is_key(field: Field[Any, Any], value: object) -> bool:
@@ -49,7 +49,7 @@ class RowsSelect(_KeysAlone, AutocompleteSelectMultiple):
         return [each if self.is_key(each) else f"no key: {each}" for each in posted]
 
 
-class RowChoices(PlainNumbers):
+class RowChoices(PlainValues):
     """For admin pages and their inlines with `autocomplete_fields`."""
 
     def formfield_for_foreignkey(

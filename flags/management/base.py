@@ -19,6 +19,7 @@ from django.db import IntegrityError
 
 from flags import guarding
 from flags.accounts.reading import UnknownAccount
+from flags.actors import Actor, acting
 from flags.document.stored import UnknownRevision, UnusableRevision
 from flags.engine import DocumentError
 from flags.management.arguments import BadArguments, check_text
@@ -52,7 +53,8 @@ class Command(BaseCommand):
         shown: tuple[type[Exception], ...] = (BadArguments, ValidationError, DatabaseError)
         try:
             check_text(argv)
-            super().run_from_argv(argv)
+            with acting(lambda: Actor(user(), via=f"manage.py {argv[1]}")):
+                super().run_from_argv(argv)
             self.stdout.flush()
         except self.refusals + shown as error:
             told = self.error_json(error)

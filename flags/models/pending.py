@@ -41,6 +41,9 @@ tables_changed = Signal()
 revision_published = Signal()
 # Sent before facts about accounts change by what sends no signal: their `keys`; None: of all.
 accounts_changed = Signal()
+# Sent before rows are written without a signal each: `rows` is the QuerySet that is updated with
+# `values`, or None where `objs` are added. What a receiver gives is called once they are written.
+rows_changing = Signal()
 
 
 class OpenChange:

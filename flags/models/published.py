@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from django.db import models, transaction
 
-from flags.models.pending import accounts_changed, mark_changed
+from flags.models.pending import accounts_changed, mark_changed, rows_changing
 from flags.models.primary import PrimaryQuerySet
 
 
@@ -65,7 +65,39 @@ class Published(models.Model):
 _TOLD: Final = 100
 
 
-class FactsQuerySet(PrimaryQuerySet[Any]):
+class ToldQuerySet(PrimaryQuerySet[Any]):
+    """Rows that are written without a signal each are told of."""
+
+    def update(self, **values: Any) -> int:
+        with transaction.atomic(using=self.db):
+            heard: list[tuple[Any, Any]] = rows_changing.send(
+                sender=self.model, rows=self, values=values
+            )
+            count = super().update(**values)
+            for _, written in heard:
+                written()
+            return count
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **options: Any) -> list[Any]:
+        with transaction.atomic(using=self.db):
+            rows = [*objs]
+            heard: list[tuple[Any, Any]] = rows_changing.send(
+                sender=self.model, rows=None, values={}, objs=rows
+            )
+            made = super().bulk_create(rows, *args, **options)
+            for _, written in heard:
+                written()
+            return made
+
+
+def _changing(model: Any, **what: Any) -> list[Callable[[], None]]:
+    heard: list[tuple[Any, Any]] = rows_changing.send(sender=model, **what)
+    return [written for _, written in heard]
+
+
+class FactsQuerySet(ToldQuerySet):
     """Of rows that say something about accounts: changes that send no signal tell of them."""
 
     # Where the account's key is.

@@ -47,7 +47,7 @@ def _faults(value: Any, path: str) -> Iterator[tuple[str, list[ErrorDetail]]]:
                 yield path, [ErrorDetail(f"This {fault}.", code="unstorable_text")]
         case dict():
             for name, part in value.items():
-                inner = f"{path}.{name}" if path else name
+                inner = f"{path}.{name}" if path else name or '""'
                 yield from _faults(name, inner)
                 yield from _faults(part, inner)
         case list():

@@ -522,6 +522,7 @@ def test_live_settings__nonsense__is_refused_on_the_page(admin_client: Client, v
         "AI_REQUEST_TIMEOUT_S": value,
         "AI_OFFLINE_ANSWERS": "on",
         "REVISIONS_KEPT": "500",
+        "CHANGES_KEPT_DAYS": "400",
         "version": version,
     }
     page = admin_client.post(url, data)

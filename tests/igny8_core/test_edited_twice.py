@@ -16,6 +16,7 @@ from waffle.models import Sample, Switch
 from flags import publishing
 from flags.models import AccountOverride, Flag, Revision, Rule, Segment, Trait, Variant
 from igny8_core.modules.accounts.models import Account, Membership
+from igny8_core.modules.changes.models import Change
 from igny8_core.modules.system.models import (
     AIModel,
     AIPrompt,
@@ -144,7 +145,7 @@ FORMS: dict[type[models.Model], Form] = {
     ),
 }
 # Pages that only show, and those of rows that are never edited.
-NOT_EDITED = {Revision, Receipt, ModelPrice}
+NOT_EDITED = {Revision, Receipt, ModelPrice, Change}
 
 
 def saved(row: Any) -> Any:

@@ -14,7 +14,6 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from flags.admin.merging import MergesEdits
 from flags.admin.row_keys import RowChoices, RowKeys
 from flags.doubts import of_traits as doubts_of_traits
-from flags.models.fields import JsonFormField
 from igny8_core.modules.accounts.models import Account, Membership
 
 admin.site.unregister([User, Group])
@@ -33,11 +32,6 @@ class AccountAdmin(RowKeys, MergesEdits, ModelAdmin):
     search_fields: ClassVar = ["key", "name"]
     inlines: ClassVar = [MembershipInline]
     list_per_page = 25
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
-        if db_field.name == "traits":
-            return JsonFormField(empty=dict, required=False, help_text=db_field.help_text)
-        return super().formfield_for_dbfield(db_field, request, **options)
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         super().save_model(request, obj, form, change)

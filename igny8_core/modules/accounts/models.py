@@ -10,7 +10,14 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
-from flags.host import KEY_PATTERN, FactsQuerySet, UnknownAccount, check_key, check_visible
+from flags.host import (
+    KEY_PATTERN,
+    FactsQuerySet,
+    ToldQuerySet,
+    UnknownAccount,
+    check_key,
+    check_visible,
+)
 from igny8_core.modules.accounts.errors import AccountKeyIsFixed
 
 # The columns that rules may ask for, by the trait's name.
@@ -125,7 +132,7 @@ class Account(models.Model):
         return {**self.traits, **columns, "country": self.country or None}
 
 
-class MembershipQuerySet(models.QuerySet["Membership"]):
+class MembershipQuerySet(ToldQuerySet):
     def account_of(self, user_id: int) -> Account | None:
         """The account that a user works in: the first joined. One query."""
         membership = self.filter(user_id=user_id).select_related("account").order_by("pk").first()

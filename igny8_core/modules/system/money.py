@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from flags.models.number_fields import PlainDecimalField
+from flags.models.form_fields import PlainDecimalField
 from igny8_core.pricing.money import DECIMALS, EXACT
 
 _LIMIT = 2**63

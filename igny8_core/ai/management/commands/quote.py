@@ -14,7 +14,7 @@ from flags import live
 from flags.accounts import facts_of
 from flags.engine.times import microseconds
 from flags.management.arguments import BadArguments, moment
-from flags.models.number_fields import PlainDecimalField
+from flags.models.form_fields import PlainDecimalField
 from igny8_core.ai import words
 from igny8_core.ai.candidates import markup_of
 from igny8_core.ai.management import base

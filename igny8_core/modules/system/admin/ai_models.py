@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -27,8 +28,17 @@ from igny8_core.pricing.words import rate_text
 AVAILABILITY = ("Availability", {"fields": ("available_to", "retires_at", "replaced_by")})
 
 
+class AIModelForm(forms.ModelForm):  # type: ignore[type-arg]
+    def _get_validation_exclusions(self) -> set[str]:
+        """A model id that is not changed is unique already: that saves a query."""
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        is_same = self.instance.pk is not None and "model_id" not in self.changed_data
+        return excluded | ({"model_id"} if is_same else set())
+
+
 @admin.register(AIModel)
 class AIModelAdmin(OneClick):
+    form = AIModelForm
     refusals: ClassVar = (AIError,)
     list_display: ClassVar = [
         "model_id",

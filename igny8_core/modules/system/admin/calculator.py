@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from flags.models.number_fields import PlainDecimalField, PlainIntegerField
+from flags.models.form_fields import PlainDecimalField, PlainIntegerField
 from igny8_core.errors import AIError
 from igny8_core.pricing import quotes
 from igny8_core.pricing.meters import HEADLINE, MAX_QUANTITY, Meter, ModelType

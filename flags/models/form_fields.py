@@ -1,4 +1,7 @@
-"""Numbers in forms as people write them: Python's `1_0` and other scripts' digits are refused."""
+"""Form fields that take what people write, and refuse what Python or JSON alone would read.
+
+Numbers like `1_0` or in other scripts' digits; JSON that no database keeps.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,9 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.fields import InvalidJSONInput
+
+from flags.models.fields import from_text
 
 _NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
 
@@ -33,3 +39,22 @@ class PlainFloatField(forms.FloatField):
     def to_python(self, value: Any) -> Any:
         check_number(self, value)
         return super().to_python(value)
+
+
+class PlainJSONField(forms.JSONField):
+    """Refuses NaN, NUL, halves of surrogate pairs, and what is too deep or too great."""
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and value.strip():
+            from_text(value)
+        try:
+            return super().to_python(value)
+        except (ValueError, RecursionError):
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """What a page shows again."""
+        try:
+            return super().bound_data(data, initial)
+        except (ValueError, RecursionError):
+            return InvalidJSONInput(data)

@@ -1,4 +1,4 @@
-"""Numbers on admin pages as people write them."""
+"""Numbers and JSON on admin pages as people write them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any, Final
 from django import forms
 from django.db import models
 
-from flags.models.number_fields import PlainDecimalField, PlainIntegerField
+from flags.models.form_fields import PlainDecimalField, PlainIntegerField, PlainJSONField
 
 _PLAIN: Final[dict[type[models.Field[Any, Any]], type[forms.Field]]] = {
     models.DecimalField: PlainDecimalField,
     models.IntegerField: PlainIntegerField,
     models.PositiveIntegerField: PlainIntegerField,
+    models.JSONField: PlainJSONField,
 }
 
 
-class PlainNumbers:
+class PlainValues:
     """For admin pages and their inlines."""
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **options: Any) -> Any:

@@ -1,0 +1,1 @@
+"""One feed of changes: who changed what, when, from where and why."""

@@ -1,0 +1,54 @@
+"""Which rows' changes are recorded, and how each is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.contrib.auth.signals import user_login_failed
+from django.db.models.signals import post_save
+
+
+class ChangesConfig(AppConfig):
+    name = "igny8_core.modules.changes"
+    verbose_name = "Changes"
+
+    def ready(self) -> None:
+        from django.contrib.auth.models import Group, User
+
+        from flags.models import AccountOverride, Revision
+        from igny8_core import live_settings
+        from igny8_core.modules.accounts.models import Account, Membership
+        from igny8_core.modules.changes import events
+        from igny8_core.modules.changes.recording import Recorded, watch, watch_members
+        from igny8_core.modules.system.models import (
+            AIPrompt,
+            GlobalAIPrompt,
+            GlobalIntegrationSettings,
+            IntegrationSettings,
+            ProviderKey,
+        )
+
+        def account(row: Any) -> str:
+            return row.account.key if row.account_id else ""
+
+        def name(row: Any) -> str:
+            return str(row)
+
+        clock = frozenset({"updated_at", "created_at"})
+        password, login = frozenset({"password"}), frozenset({"last_login"})
+        watch(Account, Recorded(name, lambda row: row.key, unsaid=clock))
+        watch(Membership, Recorded(name, account))
+        watch(AccountOverride, Recorded(name, account, unsaid=clock))
+        watch(IntegrationSettings, Recorded(name, account, unsaid=clock))
+        watch(GlobalIntegrationSettings, Recorded(name, unsaid=clock))
+        watch(ProviderKey, Recorded(name, account, frozenset({"secret"}), frozenset({"set_at"})))
+        watch(GlobalAIPrompt, Recorded(name, unsaid=clock))
+        watch(AIPrompt, Recorded(name, account, unsaid=clock))
+        watch(User, Recorded(name, hidden=password, unsaid=login))
+        watch(Group, Recorded(name))
+        watch(live_settings.STORED, Recorded(lambda row: row.key))
+        for relation in (User.groups, User.user_permissions, Group.permissions):
+            watch_members(relation, relation.field.model)
+        post_save.connect(events.published, sender=Revision)
+        user_login_failed.connect(events.login_refused)
