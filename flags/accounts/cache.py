@@ -31,6 +31,8 @@ class FactsCache:
         self.hits = self.misses = 0
         # How long facts are fresh: what the setting said when facts were last read.
         self.ttl_us = 0
+        # How many accounts are kept at most: likewise.
+        self.most = 0
         # How often accounts of a part were invalidated: what was read meanwhile is not kept.
         self._invalidations = [0] * _PARTS
         # Whether the database is known to be down or to hang; the thread replaces this.
@@ -81,7 +83,8 @@ class FactsCache:
             return is_kept
 
     def _put(self, key: str, facts: Facts) -> None:
-        if len(self.newer) >= settings.FLAGS_FACTS_KEPT // 2:
+        self.most = settings.FLAGS_FACTS_KEPT
+        if len(self.newer) >= self.most // 2:
             self.older, self.newer = self.newer, {}
         self.newer[key] = facts
 
@@ -93,6 +96,11 @@ class FactsCache:
         """Another process has changed the account: the facts serve until the thread has read."""
         self._mark(key, STALE)
         if key in self.newer or key in self.older:
+            self.want(key)
+
+    def want(self, key: str) -> None:
+        """Have the thread read an account, unless as many wait as are kept: it is asked again."""
+        if len(self.to_read) <= self.most:
             self.to_read[key] = None
 
     def _mark(self, key: str, fresh_until_us: int) -> None:

@@ -118,7 +118,7 @@ def _facts(key: str, now_us: int) -> Facts:
         cache.hits += 1
     elif facts.fresh_until_us and cache.has_thread:
         cache.hits += 1
-        cache.to_read[key] = None
+        cache.want(key)
     else:
         return _first_met(key, facts, now_us)
     return facts
@@ -172,7 +172,7 @@ def _read_beside_the_loop(key: str, known: Facts | None, now_us: int) -> Facts:
 def _unread(key: str, known: Facts | None, now_us: int) -> Facts:
     """What was known, else nothing; the thread reads again when the database answers."""
     if cache.has_thread:
-        cache.to_read[key] = None
+        cache.want(key)
     retry_at_us = now_us + min(_RETRY_US, cache.ttl_us)
     return replace(known or Facts(key, is_known=False), fresh_until_us=retry_at_us)
 

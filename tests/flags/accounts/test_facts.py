@@ -376,3 +376,14 @@ def test_transaction__committed_in_a_thread_that_ended__leaves_no_mark(acme: Acc
         assert bool(changing) is is_rolled_back
     forget_ended_threads()
     assert not changing
+
+
+def test_facts__database_away__no_more_accounts_wait_to_be_read_than_are_kept(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FLAGS_FACTS_KEPT = 10
+    monkeypatch.setattr(cache, "is_database_silent", lambda: True)
+    monkeypatch.setattr(cache, "has_thread", True)
+    for number in range(1_000):
+        assert not facts_of_key(f"k{number}").is_known
+    assert len(cache.to_read) <= 11
