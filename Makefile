@@ -11,7 +11,7 @@ help:
 	@echo "make serve  the admin on http://127.0.0.1:8000/admin/, login demo / demo"
 	@echo "make lint   every check of form, types and structure"
 	@echo "make bench  the benchmarks"
-	@echo "make soak   four processes decide for a minute while 300 changes are published; more examples"
+	@echo "make soak   four processes decide while changes are published; 10,000 revisions; more examples"
 
 demo: .venv/runtime .env
 	@$(BIN)/python manage.py migrate --verbosity 0 || { echo "make demo: the database could not be migrated (above: why)" >&2; exit 1; }
@@ -43,6 +43,7 @@ bench: .venv/bench .env
 
 soak: .venv/development .env
 	@$(BIN)/python -m tests.benchmarks.soak
+	@$(BIN)/python -m tests.benchmarks.long_life
 	@EXAMPLES=10 $(BIN)/python -m pytest --numprocesses=2 -m hypothesis
 
 .venv/bin/python:
