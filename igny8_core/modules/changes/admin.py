@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
@@ -16,14 +18,19 @@ from igny8_core.modules.changes.models import Change
 
 @admin.register(Change)
 class ChangeAdmin(RowKeys, ModelAdmin):
-    list_display: ClassVar = ["at", "who", "action", "what", "account", "difference", "why"]
+    list_display: ClassVar = ["when", "who", "action", "what", "account", "difference", "why"]
     list_filter: ClassVar = ["action", "object_type"]
     search_fields: ClassVar = ["=actor", "=account", "object_key", "why"]
     search_help_text = "A user's name, an account's key, an object's name, or words of why."
     date_hierarchy = "at"
     list_per_page = 50
     show_full_result_count = False
-    fields: ClassVar = ["at", "who", "address", "via", "action", "what", "account", "why", "all"]
+    fields: ClassVar = ["when", "who", "address", "via", "action", "what", "account", "why", "all"]
+
+    @admin.display(description="When, UTC", ordering="id")
+    def when(self, change: Change) -> SafeString:
+        at = f"{change.at:%Y-%m-%d %H:%M:%S}"
+        return format_html('<span class="whitespace-nowrap">{}</span>', at)
 
     @admin.display(description="Who", ordering="actor")
     def who(self, change: Change) -> str:
@@ -31,7 +38,12 @@ class ChangeAdmin(RowKeys, ModelAdmin):
 
     @admin.display(description="What", ordering="object_key")
     def what(self, change: Change) -> str:
-        return f"{change.object_type} {change.object_key}"
+        """In the words of its kind of row; those of a kind that is gone, as they were written."""
+        try:
+            kind = str(apps.get_model(change.object_type)._meta.verbose_name)
+        except (LookupError, ValueError):
+            kind = change.object_type
+        return f"{kind}: {change.object_key}"
 
     @admin.display(description="Before → after")
     def difference(self, change: Change) -> SafeString:
@@ -43,7 +55,10 @@ class ChangeAdmin(RowKeys, ModelAdmin):
 
     def _difference(self, change: Change, most: int | None) -> SafeString:
         names = [*dict.fromkeys([*change.before, *change.after])]
-        lines = [(name, change.before.get(name), change.after.get(name)) for name in names[:most]]
+        lines = [
+            (name.replace("_", " "), _text(change.before.get(name)), _text(change.after.get(name)))
+            for name in names[:most]
+        ]
         context = {"lines": lines, "more": len(names) - len(lines), "is_whole": most is None}
         return render_to_string("changes/difference.html", context)
 
@@ -55,3 +70,11 @@ class ChangeAdmin(RowKeys, ModelAdmin):
 
     def has_delete_permission(self, _request: HttpRequest, _obj: Change | None = None) -> bool:
         return False
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, list):
+        return "; ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return None if value is None else str(value) or "empty"
