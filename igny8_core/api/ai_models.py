@@ -148,7 +148,8 @@ class AIModelViewSet(StrictView, ModelViewSet[AIModel]):
         """What was written is answered with its ETag too."""
         written = getattr(response, "data", None)
         if request.method in _WRITES and response.status_code < HTTPStatus.BAD_REQUEST and written:
-            response["ETag"] = etag_of(AIModel.objects.get(pk=written["id"]))
+            for model in AIModel.objects.filter(pk=written["id"]):
+                response["ETag"] = etag_of(model)
         return super().finalize_response(request, response, *args, **kwargs)
 
     def _refuse_stale(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db import IntegrityError
 from django.db.models import ProtectedError
 from django.http import Http404
@@ -32,7 +32,7 @@ def respond(error: Exception, _context: dict[str, Any]) -> Response | None:
             return Response(body, STATUSES.get(type(error), HTTPStatus.BAD_REQUEST))
         case DocumentError() | Unconfirmed() | ProtectedError() | IntegrityError():
             return Response(_conflict(error), HTTPStatus.CONFLICT)
-        case Http404():
+        case Http404() | ObjectDoesNotExist():  # or somebody has just deleted it
             error = exceptions.NotFound()
         case PermissionDenied():
             error = exceptions.PermissionDenied()

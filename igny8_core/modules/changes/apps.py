@@ -37,12 +37,16 @@ class ChangesConfig(AppConfig):
 
         clock = frozenset({"updated_at", "created_at"})
         password, login = frozenset({"password"}), frozenset({"last_login"})
+        secret, set_at = frozenset({"secret"}), frozenset({"set_at"})
         watch(Account, Recorded(name, lambda row: row.key, unsaid=clock))
         watch(Membership, Recorded(name, account))
-        watch(AccountOverride, Recorded(name, account, unsaid=clock))
+        watch(AccountOverride, Recorded(name, account, lambda row: row.reason, unsaid=clock))
         watch(IntegrationSettings, Recorded(name, account, unsaid=clock))
         watch(GlobalIntegrationSettings, Recorded(name, unsaid=clock))
-        watch(ProviderKey, Recorded(name, account, frozenset({"secret"}), frozenset({"set_at"})))
+        watch(
+            ProviderKey,
+            Recorded(name, account, hidden=secret, unsaid=set_at),
+        )
         watch(GlobalAIPrompt, Recorded(name, unsaid=clock))
         watch(AIPrompt, Recorded(name, account, unsaid=clock))
         watch(User, Recorded(name, hidden=password, unsaid=login))

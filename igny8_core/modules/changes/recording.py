@@ -22,10 +22,11 @@ Values = dict[str, Any]
 
 
 class Recorded(NamedTuple):
-    """How a model's rows are told: `key` names one, `account` the account that it is about."""
+    """How a model's rows are told: by what names one, its account's key, and its own why."""
 
     key: Callable[[Any], str]
     account: Callable[[Any], str] = lambda _row: ""
+    why: Callable[[Any], str] = lambda _row: ""
     # Fields whose values are never told, and those that change by themselves.
     hidden: frozenset[str] = frozenset()
     unsaid: frozenset[str] = frozenset()
@@ -60,7 +61,8 @@ def record(
     action: Action, row: Model, *, before: Values | None = None, after: Values | None = None
 ) -> None:
     how = _recorded[type(row)]
-    add(action, row._meta.label_lower, how.key(row), how.account(row), before or {}, after or {})
+    what = row._meta.label_lower, how.key(row), how.account(row)
+    add(action, *what, before or {}, after or {}, why=actor().why or how.why(row))
 
 
 def add(  # noqa: PLR0913 - an entry's parts
@@ -91,12 +93,11 @@ def add(  # noqa: PLR0913 - an entry's parts
         expire()
 
 
-def expire() -> int:
-    """Delete the entries that are older than the live setting says; how many."""
+def expire() -> None:
+    """Delete the entries that are older than the live setting says."""
     days = live_settings.changes_kept_days()
-    if not days:
-        return 0
-    return Change.objects.expire(timezone.now() - timedelta(days=days))
+    if days:
+        Change.objects.expire(timezone.now() - timedelta(days=days))
 
 
 def _values(row: Model, names: Iterable[str] | None = None) -> Values:
@@ -168,7 +169,7 @@ def _updating(
     objs: Iterable[Model] | None = None,
     **_signal: Any,
 ) -> Callable[[], None]:
-    """Before many rows are written without a signal each; what it gives is called afterwards."""
+    """What it gives is called when the rows are written."""
     if rows is None:
         return lambda: _created(sender, [*(objs or ())])
     before = {row.pk: row for row in rows.order_by()[: _MOST_AT_ONCE + 1]}

@@ -11,7 +11,7 @@ from django.test import Client, RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from igny8_core.api.ai_models import AIModelSerializer
+from igny8_core.api.ai_models import AIModelSerializer, AIModelViewSet
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel, IntegrationSettings
 from igny8_core.wsgi import application
@@ -344,3 +344,20 @@ def test_etag__after_update__is_another(admin_client: Client, column: str) -> No
     etag = admin_client.get(url)["ETag"]
     AIModel.objects.filter(model_id="gpt-4o").update(**{column: 7})
     assert admin_client.get(url)["ETag"] != etag
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_write__row_that_somebody_deletes_meanwhile__is_404(
+    admin_client: Client, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleted after it was found and before it is locked."""
+    url, found = detail("gpt-4o"), AIModelViewSet.get_object
+
+    def deleted(view: AIModelViewSet) -> AIModel:
+        model = found(view)
+        AIModel.objects.filter(pk=model.pk).delete()
+        return model
+
+    monkeypatch.setattr(AIModelViewSet, "get_object", deleted)
+    answer = send(admin_client, method, url, NEW)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
