@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 from flags import metrics, publishing
-from flags.document.settling import with_stops
+from flags.document.stops import with_stops
 from flags.engine import Document
 from flags.registry import Progress, Unfinished, guards
 

@@ -7,10 +7,11 @@ from typing import NamedTuple
 from flags import publishing
 from flags.document import check, export
 from flags.document.entries import Json
-from flags.document.held import HeldBack, held_back
+from flags.document.held import HeldBack, held_back, without_stops
 from flags.document.restore import facts_lost, restored
 from flags.document.sentences import sentences
-from flags.document.settling import settle, with_waiting_stops
+from flags.document.settling import settle
+from flags.document.stops import with_waiting_stops
 from flags.document.stored import content
 from flags.engine import Document, DocumentError
 from flags.models import Revision
@@ -29,8 +30,8 @@ def roll_back(number: int) -> Preview:
     now = export.document()
     target = content(publishing.revision(number))
     newest = Revision.objects.values_list("number", flat=True).first()
-    if number == newest and publishing.is_pending():
-        target = with_waiting_stops(target, settle(now, target).document)
+    if number == newest:
+        target = with_waiting_stops(target, settle(now, without_stops(target)).document)
     return _preview(target, now)
 
 

@@ -16,13 +16,9 @@ from flags.document.check import check as check_document
 from flags.document.check import checked
 from flags.document.restore import restore
 from flags.document.sentences import sentences
-from flags.document.settling import Settled, settle, with_waiting_stops
-from flags.document.stored import (
-    UnknownRevision,
-    UnusableRevision,
-    content,
-    last_usable,
-)
+from flags.document.settling import Settled, settle
+from flags.document.stops import with_waiting_stops
+from flags.document.stored import UnknownRevision, UnusableRevision, content, last_usable
 from flags.document.storing import store
 from flags.engine import Document, DocumentError
 from flags.engine.document import empty
@@ -67,20 +63,21 @@ def change(
     comment: str = "",
     unless: Callable[[], bool] = lambda: False,
     check: Callable[[Change], None] = lambda _made: None,
+    is_over_all: bool = False,
 ) -> Iterator[Change]:
     """What is written in the block is one change: published in its transaction, or rolled back.
 
     The head row is locked first, so that changes come one after the other, and what direct writes
-    have left is published first. Nothing is published where `unless()` is true at the end of the
-    block. Raises Unpublishable for faults of what the block wrote or broke, and for no others; and
-    what `check` raises of what it has published.
+    have left is published first; where the block writes over all tables (`is_over_all`), what no
+    write has told of, too. Nothing is published where `unless()` is true at the end of the block.
+    Raises Unpublishable for faults of what the block wrote or broke, and what `check` raises.
     """
     with transaction.atomic():
         head = lock_head()
         made, outer = Change(), _changing.get()
         if outer is None:
             made.newest = Revision.objects.values_list("number", flat=True).first()
-            if made.newest is not None and head.is_pending:
+            if made.newest is not None and (head.is_pending or is_over_all):
                 made.waiting = _publish(comment=_DIRECT)[0]
         token = _changing.set(made)
         try:
@@ -137,14 +134,14 @@ def _publish(
     try:
         settled = Settled(check_document(exported), {})
     except DocumentError as error:
-        base, known = before or last_usable() or empty(), held.known()
+        base, known = held.without_stops(before or last_usable() or empty()), held.known()
         settled = settle(exported, base)
         new = held.new_faults(error, exported, base, settled, known)
         if is_refused and new:
             metrics.REFUSED.inc()
             raise Unpublishable(exported, new) from None
     document = settled.document
-    mark_published(held.rows(exported, settled.held, known, author))
+    mark_published(held.rows(exported, settled, known, author))
     told = partial(revision_published.send, sender=Revision, before=before, after=document)
     transaction.on_commit(told)
     if last is not None and before is not None:
@@ -185,7 +182,8 @@ def roll_back(number: int, *, author: str = "", comment: str = "") -> Revision:
     Going back to the newest discards what is not published, but not what stops something. Raises
     UnknownRevision, UnusableRevision, DocumentError.
     """
-    with change(author=author, comment=comment or f"back to revision {number}") as made:
+    comment = comment or f"back to revision {number}"
+    with change(author=author, comment=comment, is_over_all=True) as made:
         target = content(revision(number))
         if made.waiting is not None and number == made.newest:
             target = with_waiting_stops(target, content(made.waiting))

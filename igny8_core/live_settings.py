@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from constance import config
@@ -14,6 +15,8 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from igny8_core.errors import AIError
+
+logger = logging.getLogger(__name__)
 
 # The rows in which they are stored: a key, and a value as JSON.
 STORED = Constance
@@ -50,9 +53,39 @@ class LastKnownBackend(DatabaseBackend):  # type: ignore[misc]
             if self._last_known is None:
                 raise LiveSettingsUnread(error) from error
         else:
-            self._last_known = {name: loads(value) for name, value in stored.items()}
+            self._last_known = self._read(stored)
         known = self._last_known
         return {key: known[key] for key in keys if key in known}
+
+    def _read(self, stored: Mapping[str, str]) -> dict[str, Any]:
+        """Their values; of one that cannot be read, the last that could."""
+        known, found = self._last_known or {}, {}
+        _lost.clear()
+        for name, text in stored.items():
+            try:
+                found[name] = _checked(name, loads(text))
+            except (ValueError, TypeError, LookupError) as error:
+                logger.error("The live setting %s cannot be read: %s", name, error)  # noqa: TRY400
+                if name in known:
+                    found[name] = known[name]
+                else:
+                    _lost.add(name)
+        return found
+
+
+# Settings whose stored value cannot be read, and never could be here.
+_lost: set[str] = set()
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Raises TypeError for a value of another type than the default's."""
+    default = settings.CONSTANCE_CONFIG.get(name, (None,))[0]
+    is_flag = isinstance(default, bool)
+    wanted = bool if is_flag else (int, float) if isinstance(default, int | float) else object
+    if not isinstance(value, wanted) or (isinstance(value, bool) and not is_flag):
+        message = f"{value!r} is of another type than {default!r}"
+        raise TypeError(message)
+    return value
 
 
 class LiveSettings(NamedTuple):
@@ -63,6 +96,9 @@ class LiveSettings(NamedTuple):
 def load() -> LiveSettings:
     """The values in force; raises InvalidLiveSetting, LiveSettingsUnread. One query."""
     values = get_values()
+    lost = _lost & {"AI_REQUEST_TIMEOUT_S", "AI_OFFLINE_ANSWERS"}
+    if lost:
+        raise LiveSettingsUnread(ValueError(f"what is stored of {min(lost)} is no value"))
     timeout_s = values["AI_REQUEST_TIMEOUT_S"]
     if not settings.LEAST_TIMEOUT_S <= timeout_s <= settings.MOST_TIMEOUT_S:
         rule = f"from {settings.LEAST_TIMEOUT_S} to {settings.MOST_TIMEOUT_S} seconds"

@@ -166,6 +166,8 @@ class PublishingAdmin(RefusingAdmin):
         answer = operate_by(request, anew, unless=lambda: not request.has_written)
         for sentence in self.doubts(request.saved) if request.saved else ():
             messages.warning(request, f"It is saved, but {sentence}")
+        for each in held_back(self.entry_of(request.saved)) if request.saved else ():
+            messages.warning(request, f"It is saved, but {each} What was published last serves.")
         return answer
 
     def save_related(self, request: Any, form: Any, *args: Any) -> None:
@@ -182,7 +184,8 @@ class PublishingAdmin(RefusingAdmin):
 
     def response_action(self, request: Any, queryset: QuerySet[Any]) -> Any:
         request.has_written = True
-        count = queryset.count()
+        is_all = request.POST.get("select_across") == "1"
+        count = queryset.count() if is_all else len(request.POST.getlist("_selected_action"))
         response = super().response_action(request, queryset)
         is_done = getattr(response, "status_code", None) == HTTPStatus.FOUND
         if is_done and count and not has_messages(request):

@@ -19,7 +19,7 @@ class KeysField(forms.CharField):
     widget = UnfoldAdminTextareaWidget(attrs={"rows": 6})
 
     def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
+        return "\n".join(map(str, value)) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> Any:
         return (value or "").split()

@@ -11,9 +11,10 @@ from django.utils import timezone
 from flags.document import check, entries
 from flags.document.diff import ABSENT, Path
 from flags.document.entries import Json, entry_text
-from flags.document.settling import Settled, identity, without_stop
+from flags.document.settling import Settled, identity
+from flags.document.stops import lifted, without_stop
 from flags.document.stored import canonical, checksum_of
-from flags.engine import DocumentError
+from flags.engine import Document, DocumentError
 from flags.engine.problems import Problem, parts, pointer
 from flags.models import Head
 
@@ -21,7 +22,8 @@ from flags.models import Head
 class Held(TypedDict):
     """An entry that is held back, as the head keeps it.
 
-    `said` is a checksum of what the tables say; `since` is a moment, ISO 8601.
+    `said` is a checksum of what the tables say; `since` is a moment, ISO 8601; `was` is what its
+    last published form says of what stops it, where the tables stop it.
     """
 
     path: str
@@ -29,6 +31,7 @@ class Held(TypedDict):
     author: str
     since: str
     said: str
+    was: dict[str, Any]
 
 
 class HeldBack(NamedTuple):
@@ -65,13 +68,18 @@ def known() -> list[Held]:
     return rows
 
 
-def rows(
-    exported: Json, faults: Mapping[Path, Problem], before: Iterable[Held], author: str
-) -> list[Held]:
+def without_stops(published: Document) -> Document:
+    """What is published, without the stops that were laid over what is held back. One query."""
+    stops: dict[Path, Json] = {parts(each["path"]): each.get("was", {}) for each in known()}
+    document: Document = lifted(dict(published), stops)
+    return document
+
+
+def rows(exported: Json, settled: Settled, before: Iterable[Held], author: str) -> list[Held]:
     """What is held back from now on; what was so before keeps who and since when."""
     earlier = {(each["path"], each["said"]): each for each in before}
     made: list[Held] = []
-    for entry, fault in faults.items():
+    for entry, fault in settled.held.items():
         path, said = pointer(entry), _said(exported, entry)
         was = earlier.get((path, said))
         made.append(
@@ -81,6 +89,7 @@ def rows(
                 "author": was["author"] if was else author,
                 "since": was["since"] if was else timezone.now().isoformat(timespec="seconds"),
                 "said": said,
+                "was": dict(settled.stopped.get(entry, {})),
             }
         )
     return made

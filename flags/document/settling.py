@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from flags.document import check, entries
 from flags.document.diff import ABSENT, Path
 from flags.document.entries import Json
+from flags.document.stops import stopped, with_stops, without_stops
 from flags.engine import Document
 from flags.engine.problems import Problem, parts
 from flags.registry import sections
 
 
 class Settled(NamedTuple):
-    """A document that is sound, and why entries in it are held back: not as the tables say."""
+    """A document that is sound, and why entries in it are held back: not as the tables say.
+
+    `stopped` says of entries that the tables stop what they would say of that themselves.
+    """
 
     document: Document
     held: dict[Path, Problem]
+    stopped: Mapping[Path, Json] = MappingProxyType({})
 
 
 def settle(wanted: Json, published: Document) -> Settled:
@@ -31,13 +37,14 @@ def settle(wanted: Json, published: Document) -> Settled:
         if not (settling.put_back_named(faults) or settling.put_back_cause(faults[0])):
             break
     settling.take_again()
-    return Settled(with_stops(settling.document, wanted), settling.held)
+    document = with_stops(settling.document, wanted)
+    return Settled(document, settling.held, stopped(settling.document, document, settling.held))
 
 
 class _Settling:
     def __init__(self, wanted: Json, published: Document) -> None:
         self.published: Json = dict(published)
-        self.wanted = _without_stops(wanted, self.published)
+        self.wanted = without_stops(wanted, self.published)
         self.document = self.wanted
         self.held: dict[Path, Problem] = {}
         self._borne: set[Identity] | None = None
@@ -129,71 +136,3 @@ Identity = tuple[str, str, object]
 def identity(fault: Problem) -> Identity:
     """What makes two faults the same."""
     return fault["path"], fault["code"], fault["value"]
-
-
-def _tables(document: Json) -> Iterable[tuple[Path, str, Json]]:
-    """The tables of its sections: their paths, the key whose False stops, and their entries."""
-    for name, section in document["sections"].items():
-        if name in sections():
-            for table, rows in section.items():
-                yield ("sections", name, table), sections()[name].stop, rows
-
-
-def _without_stops(wanted: Json, published: Json) -> Json:
-    """With entries of sections going on that the tables stop, and that what was published had."""
-    document = wanted
-    for path, stop, rows in _tables(wanted):
-        before = entries.found(published, path)
-        for key, row in rows.items():
-            was = ABSENT if before is ABSENT else before.get(key, ABSENT)
-            if row.get(stop) is False and was is not ABSENT and was.get(stop):
-                document = entries.put(document, (*path, key), {**row, stop: True})
-    return document
-
-
-def with_stops(document: Json, wanted: Json) -> Any:
-    """Off, Everyone: No and inactive, laid over what serves."""
-    for key, flag in wanted["flags"].items():
-        serving = document["flags"].get(key)
-        if serving is not None and serving != flag and _is_stopped(flag):
-            document = entries.put(document, ("flags", key), _stopped(serving, flag))
-    for path, stop, rows in _tables(wanted):
-        serving_rows = entries.found(document, path)
-        for key, row in rows.items():
-            serving = ABSENT if serving_rows is ABSENT else serving_rows.get(key, ABSENT)
-            if row.get(stop) is False and serving is not ABSENT and serving.get(stop):
-                document = entries.put(document, (*path, key), {**serving, stop: False})
-    return document
-
-
-def with_waiting_stops(target: Document, waiting: Document) -> Document:
-    """The target with the switches that wait, and stopped where what waits is."""
-    there = {**target["switches"], **waiting["switches"]}
-    document: Document = with_stops({**target, "switches": there}, dict(waiting))
-    return document
-
-
-def without_stop(entry: Path, value: Any) -> Any:
-    """What an entry says but for whether it is stopped."""
-    match entry:
-        case ("flags", _):
-            dropped = {"on", "force"}
-        case ("sections", str(name), _, _) if name in sections():
-            dropped = {sections()[name].stop}
-        case _:
-            return value
-    return {key: each for key, each in value.items() if key not in dropped}
-
-
-def _is_stopped(flag: Json) -> bool:
-    is_no = flag["kind"] == "bool" and flag["force"] is not None
-    return not flag["on"] or (is_no and flag["variants"].get(flag["force"]) is not True)
-
-
-def _stopped(serving: Json, flag: Json) -> Json:
-    """As the row would be exported: Everyone: No forces a boolean flag's false variant."""
-    is_no = flag["force"] is not None and serving["kind"] == "bool"
-    no = next((key for key, value in serving["variants"].items() if value is False), None)
-    if is_no and no is not None:
-        return {**serving, "force": no}
-    return {**serving, "force": None, "on": False}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from flags.document.stored import canonical, checksum_of
 from flags.engine import Document
 from flags.models import Revision
 from flags.registry import retention
+
+logger = logging.getLogger(__name__)
 
 
 def store(document: Document, last: Revision | None, **columns: Any) -> Revision:
@@ -23,7 +26,13 @@ def store(document: Document, last: Revision | None, **columns: Any) -> Revision
 
 def _thin(newest: int) -> None:
     rule = retention()
-    kept = rule.kept() if rule else 0
-    if rule and 0 < kept < newest:
+    if rule is None:
+        return
+    try:
+        kept = int(rule.kept())
+    except Exception:  # how many are kept is no reason not to publish a stop
+        logger.exception("Old revisions stay: how many are kept cannot be read.")
+        return
+    if 0 < kept < newest:
         old = Revision.objects.filter(number__lte=newest - kept).exclude(rule.named)
         old.only("number").delete()

@@ -63,14 +63,19 @@ def requirement_text(required: Json) -> str:
 
 
 def groups_text(groups: list[list[Json]]) -> str:
-    """Groups of clauses, of which one must hold."""
+    """Groups of clauses, of which one must hold; what is none, as JSON."""
+    if not isinstance(groups, list) or not all(isinstance(group, list) for group in groups):
+        return json.dumps(groups, default=str)
     return " or ".join(f"({' and '.join(map(clause_text, group))})" for group in groups)
 
 
 def clause_text(clause: Json) -> str:
-    """A clause of a rule in words."""
-    words = _clause(clause)
-    return f"not ({words})" if clause.get("not") else words
+    """A clause of a rule in words; what is none, as JSON."""
+    try:
+        words = _clause(clause)
+        return f"not ({words})" if clause.get("not") else words
+    except (LookupError, TypeError, AttributeError, ValueError):
+        return json.dumps(clause, default=str)
 
 
 def _clause(clause: Json) -> str:

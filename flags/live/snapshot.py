@@ -14,6 +14,7 @@ from django.db import DEFAULT_DB_ALIAS
 from flags import metrics
 from flags.document import export
 from flags.document.check import check
+from flags.document.held import without_stops
 from flags.document.restore_flags import flag_rows
 from flags.document.settling import settle
 from flags.document.stored import UnusableRevision, checksum_of, content, document_in
@@ -113,7 +114,7 @@ def of_tables(before: Snapshot) -> Snapshot:
     try:
         document = check(exported)
     except DocumentError:
-        document = settle(exported, before.ruleset.document).document
+        document = settle(exported, without_stops(before.ruleset.document)).document
     return _compiled(document, before, waffle_rows(flags))
 
 

@@ -100,7 +100,8 @@ def taken(before: Document, after: Document, seconds: float, progress: Progress)
         return []
     sides = [SnapshotCandidates(live.snapshot_of(each)) for each in (before, after)]
     now_us = time.time_ns() // 1_000
-    scheduled = sorted({*_boundaries_us(after)} - {*_boundaries_us(before)})
+    covering = SnapshotCandidates(live.snapshot_of(_defaults(after)))
+    moments = [now_us, *sorted({*_boundaries_us(before), *_boundaries_us(after)})]
     questions = [
         _Question(
             task.key,
@@ -109,7 +110,8 @@ def taken(before: Document, after: Document, seconds: float, progress: Progress)
             *(side.of_task(task.key, None, at_us) for side in sides),
         )
         for task in tasks
-        for at_us in (now_us, *scheduled)
+        for at_us in moments
+        if not _is_covered(covering, task, [at_us])
     ]
     return _look(questions, ActiveAccounts(before, after, most=MOST), seconds, progress)
 

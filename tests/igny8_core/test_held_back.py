@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
 from hypothesis import given
@@ -16,13 +17,14 @@ from waffle.models import Switch
 from flags import live, preview, publishing
 from flags.document import check, entries, export
 from flags.document.held import held_back, known
-from flags.document.settling import without_stop
+from flags.document.stops import without_stop
 from flags.document.stored import content
 from flags.engine import Subject
 from flags.engine.problems import parts
 from flags.models import AccountOverride, Flag, Revision, Rule, Segment, Trait, Variant
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel
+from tests.browser_post import opened
 from tests.conftest import Manage, examples
 
 pytestmark = pytest.mark.django_db
@@ -294,3 +296,114 @@ def _holds(before: Any) -> None:
     for key, model in wanted["sections"]["catalogue"]["models"].items():
         if not model["is_active"]:
             assert not serving["sections"]["catalogue"]["models"][key]["is_active"]
+
+
+def by_program(name: str) -> None:
+    Flag.objects.filter(name=name).update(is_on=True, everyone=None)
+
+
+def by_command_on(name: str) -> None:
+    call_command("flag", "on", name)
+
+
+@pytest.mark.parametrize("lift", [by_program, by_command_on])
+@pytest.mark.parametrize("everyone", [True, None])
+def test_stop__of_what_is_held_back__can_be_lifted(
+    lift: Callable[[str], None], everyone: bool | None
+) -> None:
+    bad = broken()
+    Flag.objects.filter(pk=bad.pk).update(everyone=everyone)
+    publishing.publish_waiting()
+    call_command("flag", "off", "bad")
+    assert not live.current().ruleset.document["flags"]["bad"]["on"]
+    lift("bad")
+    publishing.publish_waiting()
+    assert [each.entry for each in held_back()] == ["flag bad"]
+    served = content(Revision.objects.all()[0])["flags"]["bad"]
+    assert (served["on"], served["force"]) == (True, "on")
+
+
+def test_stop__of_a_model_that_is_held_back__can_be_lifted() -> None:
+    publishing.publish()
+    AIModel.objects.filter(model_id="gpt-4.1").update(available_to="typo")
+    publishing.publish_waiting()
+    served = []
+    for is_active in (False, True):
+        AIModel.objects.filter(model_id="gpt-4.1").update(is_active=is_active)
+        publishing.publish_waiting()
+        models = content(Revision.objects.all()[0])["sections"]["catalogue"]["models"]
+        served.append(models["gpt-4.1"]["is_active"])
+    assert (served, len(held_back())) == ([False, True], 1)
+
+
+def test_roll_back__to_the_newest__keeps_a_stop_that_no_write_has_told_of() -> None:
+    Switch.objects.create(name="provider.openai", active=True)
+    newest = publishing.publish()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE waffle_switch SET active = %s", [False])
+    assert preview.roll_back(newest.number).sentences == []
+    revision = publishing.roll_back(newest.number)
+    assert content(revision)["switches"]["provider.openai"] is False
+    assert not Switch.objects.get(name="provider.openai").active
+
+
+def test_roll_back__says_what_it_has_discarded(capsys: pytest.CaptureFixture[str]) -> None:
+    broken()
+    call_command("revisions", "rollback", str(Revision.objects.all()[0].number))
+    assert "Discarded: flag bad is held back since" in capsys.readouterr().out
+    assert held_back() == []
+
+
+BAD_RULES: list[Any] = [
+    [{"trait": "plan", "op": "in", "values": ["x"]}],
+    [[{"trait": "plan"}]],
+    {"x": 1},
+    [[{"op": "any", "values": 5}]],
+    ["x"],
+]
+
+
+@pytest.mark.parametrize("rules", BAD_RULES)
+def test_pages__of_a_segment_that_is_none__are_shown(admin_client: Client, rules: Any) -> None:
+    publishing.publish()
+    Segment.objects.bulk_create([Segment(key="odd", rules=rules, include=[1, 2])])
+    row = Segment.objects.get(key="odd")
+    for page in ("", f"{row.pk}/change/"):
+        assert admin_client.get(f"/admin/flags/segment/{page}").status_code == 200
+
+
+def test_pages__of_a_price_that_is_none__are_shown(admin_client: Client) -> None:
+    publishing.publish()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE system_rateline SET meter = 'zzz' WHERE price_id IN (SELECT p.id FROM "
+            "system_modelprice p JOIN igny8_ai_models m ON m.id = p.model_id "
+            "WHERE m.model_id = 'gpt-4.1')"
+        )
+    model = AIModel.objects.get(model_id="gpt-4.1")
+    pages = [
+        "/admin/system/aimodel/",
+        f"/admin/system/aimodel/{model.pk}/change/",
+        "/admin/system/modelprice/",
+        f"/admin/system/modelprice/{model.prices.get().pk}/change/",
+        "/api/v1/admin/ai-models/",
+    ]
+    assert [admin_client.get(page).status_code for page in pages] == [200] * 5
+
+
+def test_page__saved_and_still_held_back__says_so(admin_client: Client) -> None:
+    bad = broken()
+    url = f"/admin/flags/flag/{bad.pk}/change/"
+    page = admin_client.post(url, {**opened(admin_client, url), "note": ["x"]}, follow=True)
+    told = [str(each) for each in page.context["messages"]]
+    assert any(each.startswith("It is saved, but flag bad is held back") for each in told)
+
+
+def test_bulk_action__on_one_of_many__counts_one(admin_client: Client) -> None:
+    for name in ("one", "two", "three"):
+        Flag.objects.create(name=name)
+    publishing.publish()
+    chosen = [str(Flag.objects.get(name="one").pk)]
+    data = {"action": "enable_for_all", "_selected_action": chosen}
+    page = admin_client.post("/admin/flags/flag/", data, follow=True)
+    assert "1 flag changed." in [str(each) for each in page.context["messages"]]

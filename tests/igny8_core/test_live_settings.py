@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from constance import config
+from constance import config, utils
 from constance.models import Constance
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection, transaction
+from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from flags import publishing
+from flags.document.stored import content
+from flags.models import Flag, Revision
 from igny8_core import live_settings
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.providers.errors import ProviderNotConfigured
@@ -76,3 +81,37 @@ def test_call__without_the_settings__is_not_answered_offline_and_costs_nothing(
     with unreadable_settings(), pytest.raises(ProviderNotConfigured):
         core.run_ai_request("generate_content", "x")
     assert not Receipt.objects.exists()
+
+
+UNREADABLE = ["garbage", '{"__type__": "default", "__value__": "x"}', "[]", "null"]
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_setting__that_cannot_be_read__stops_no_stop(text: str) -> None:
+    Flag.objects.create(name="f", everyone=True)
+    publishing.publish()
+    Constance.objects.filter(key="REVISIONS_KEPT").update(value=text)
+    call_command("flag", "off", "f")
+    assert not content(Revision.objects.all()[0])["flags"]["f"]["on"]
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_setting__that_cannot_be_read__is_what_was_known_last_and_can_be_mended(
+    text: str, admin_client: Client
+) -> None:
+    config.AI_OFFLINE_ANSWERS = False
+    assert not live_settings.load().offline_answers
+    Constance.objects.filter(key="AI_OFFLINE_ANSWERS").update(value=text)
+    assert not live_settings.load().offline_answers
+    assert admin_client.get("/admin/constance/config/").status_code == 200
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_setting__that_never_could_be_read__answers_nothing_by_default(text: str) -> None:
+    Constance.objects.filter(key="AI_OFFLINE_ANSWERS").update(value=text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils.config._backend, "_last_known", None)
+        with pytest.raises(live_settings.LiveSettingsUnread, match="AI_OFFLINE_ANSWERS"):
+            live_settings.load()
+    config.AI_OFFLINE_ANSWERS = True
+    assert live_settings.load().offline_answers

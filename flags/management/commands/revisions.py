@@ -136,7 +136,7 @@ class Command(base.ActionCommand):
         if options["dry_run"]:
             self._foresee(foresee(), **options)
             return
-        last = Revision.objects.first()
+        last, discarded = Revision.objects.first(), foresee().discarded
         done = self.operate(
             partial(make, author=base.user(), comment=options["comment"]), **options
         )
@@ -145,6 +145,8 @@ class Command(base.ActionCommand):
             self.print_json({**base.revision_json(done), **told})
         else:
             self._print(done, last)
+            for each in discarded:
+                self.stdout.write(f"Discarded: {each}")
 
     def _foresee(self, foreseen: Preview, **options: Any) -> None:
         if foreseen.faults:

@@ -7,6 +7,7 @@ publishes a price from now on; what is shown and charged is always the price in 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Self
@@ -16,6 +17,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from flags.host import Published, mark_changed
+from igny8_core.errors import AIError
 from igny8_core.modules.system.errors import InvalidRate
 from igny8_core.pricing.meters import HEADLINE, ModelType
 from igny8_core.pricing.prices import Price, headline_lines
@@ -127,7 +129,11 @@ class HeadlineRates(Published):
     def price_at(self, at: datetime) -> Price | None:
         """The price in force, of `prices`; None where none has begun."""
         begun = [row for row in self.prices.all() if row.effective_from <= at]
-        return max(begun, key=lambda row: row.effective_from).value() if begun else None
+        for row in sorted(begun, key=lambda row: row.effective_from, reverse=True):
+            with suppress(AIError):  # it is held back, and the one before serves
+                price: Price = row.value()
+                return price
+        return None
 
     def take_headline(self, at: datetime) -> None:
         """Put the headline rates in force in place of the stored ones, as if they were read."""

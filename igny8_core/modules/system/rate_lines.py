@@ -16,6 +16,7 @@ from igny8_core.pricing.conditions import parse_condition
 from igny8_core.pricing.errors import InvalidAmount, InvalidCondition, UnknownMeter
 from igny8_core.pricing.meters import Meter, meter_named
 from igny8_core.pricing.prices import PER_MILLION
+from igny8_core.pricing.words import rate_text
 
 _FIELDS: Final[dict[type[AIError], str]] = {UnknownMeter: "meter", InvalidCondition: "condition"}
 
@@ -45,7 +46,14 @@ class RateLine(Published):
         ordering: ClassVar = ["pk"]
 
     def __str__(self) -> str:
-        return str(self.value())
+        return self.words()
+
+    def words(self) -> str:
+        """As a person reads it, also where it is no line."""
+        try:
+            return rate_text(self.value())
+        except AIError as error:
+            return f"unreadable: {error}"
 
     def value(self) -> prices.RateLine:
         """Raises UnknownMeter, InvalidAmount, InvalidCondition."""

@@ -360,3 +360,22 @@ def test_prompt__with_a_placeholder_that_is_new__is_asked_about(admin_client: Cl
     aside = {**data, "template": "{{other}}", "placeholders": '["other"]'}
     aside.pop("is_active")
     assert admin_client.post(address, aside).status_code == 302
+
+
+def test_moment__that_was_scheduled_before__is_looked_at_too(acme: Account) -> None:
+    """The default retires in favour of another; then that other is taken away."""
+    retires_at = timezone.now() + timedelta(days=3)
+    AIModel.objects.filter(pk=mini().pk).update(retires_at=retires_at, replaced_by="gpt-4o")
+    publishing.publish()
+
+    def unreplace() -> None:
+        model = mini()
+        model.replaced_by = ""
+        model.save()
+
+    def deactivate() -> None:
+        AIModel.objects.filter(model_id="gpt-4o").update(is_active=False)
+
+    for change in (unreplace, deactivate):
+        with pytest.raises(guarding.Unconfirmed, match=r"^From .* UTC on 2 accounts would have"):
+            guarding.operate(change, author="ann")

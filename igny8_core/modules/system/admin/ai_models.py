@@ -23,7 +23,6 @@ from igny8_core.modules.system.admin.calculator import calculator, price_preview
 from igny8_core.modules.system.admin.one_click import OneClick
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.headline import RATES
-from igny8_core.pricing.words import rate_text
 
 AVAILABILITY = ("Availability", {"fields": ("available_to", "retires_at", "replaced_by")})
 
@@ -162,7 +161,7 @@ class AIModelAdmin(OneClick):
                 "from": row.effective_from,
                 "is_in_force": in_force is not None and row.pk == in_force.key,
                 "is_scheduled": row.effective_from > now,
-                "rates": [rate_text(line.value()) for line in row.lines.all()] or ["free"],
+                "rates": [line.words() for line in row.lines.all()] or ["free"],
                 "source": row.source,
             }
             for row in sorted(model.prices.all(), key=lambda row: row.effective_from, reverse=True)

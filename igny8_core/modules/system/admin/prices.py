@@ -22,7 +22,6 @@ from igny8_core.errors import AIError
 from igny8_core.modules.system.prices import ModelPrice
 from igny8_core.modules.system.rate_lines import RateLine
 from igny8_core.pricing.prices import Price
-from igny8_core.pricing.words import rate_text
 
 
 class RateLineFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
@@ -106,4 +105,4 @@ class ModelPriceAdmin(PublishingAdmin):
     def rates(self, price: ModelPrice) -> str:
         if price.is_free:
             return "free"
-        return "; ".join(rate_text(line.value()) for line in price.lines.all())
+        return "; ".join(line.words() for line in price.lines.all())
