@@ -57,6 +57,17 @@ class LastKnownBackend(DatabaseBackend):  # type: ignore[misc]
         known = self._last_known
         return {key: known[key] for key in keys if key in known}
 
+    def get(self, key: str) -> Any:
+        return self.mget([key]).get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        """In place of what cannot be read, too."""
+        try:
+            super().set(key, value)
+        except (ValueError, TypeError, LookupError):
+            Constance.objects.filter(key=key).delete()
+            super().set(key, value)
+
     def _read(self, stored: Mapping[str, str]) -> dict[str, Any]:
         """Their values; of one that cannot be read, the last that could."""
         known, found = self._last_known or {}, {}

@@ -166,8 +166,6 @@ class PublishingAdmin(RefusingAdmin):
         answer = operate_by(request, anew, unless=lambda: not request.has_written)
         for sentence in self.doubts(request.saved) if request.saved else ():
             messages.warning(request, f"It is saved, but {sentence}")
-        for each in held_back(self.entry_of(request.saved)) if request.saved else ():
-            messages.warning(request, f"It is saved, but {each} What was published last serves.")
         return answer
 
     def save_related(self, request: Any, form: Any, *args: Any) -> None:

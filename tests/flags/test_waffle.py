@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 import waffle
 from django.contrib.auth.models import AnonymousUser, Group, User
-from django.core.cache import cache
+from django.core.cache import caches
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +19,7 @@ from django.template import Context, Template
 from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
 from django.views import View
+from pytest_django import Settings
 from waffle import flag_is_active, views
 from waffle.decorators import waffle_flag
 from waffle.middleware import WaffleMiddleware
@@ -435,9 +436,13 @@ def test_user__deleted_and_the_number_reused__leaves_no_stale_answer(ask: Ask, a
     assert flag_is_active(ask(user=User.objects.create(pk=number, username="bob")), NAME) is False
 
 
-def test_cache__full_of_an_old_flag__is_not_asked(ask: Ask) -> None:
+def test_cache__full_of_an_old_flag__is_not_asked(ask: Ask, settings: Settings) -> None:
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    }
+    settings.WAFFLE_CACHE_NAME = "default"
     row = flag(everyone=True)
-    cache.set(Flag._cache_key(NAME), row)
+    caches["default"].set(Flag._cache_key(NAME), row)
     Flag.objects.filter(pk=row.pk).update(everyone=False)
     assert flag_is_active(ask(), NAME) is False
 

@@ -24,7 +24,6 @@ from flags.engine.problems import parts
 from flags.models import AccountOverride, Flag, Revision, Rule, Segment, Trait, Variant
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel
-from tests.browser_post import opened
 from tests.conftest import Manage, examples
 
 pytestmark = pytest.mark.django_db
@@ -389,14 +388,6 @@ def test_pages__of_a_price_that_is_none__are_shown(admin_client: Client) -> None
         "/api/v1/admin/ai-models/",
     ]
     assert [admin_client.get(page).status_code for page in pages] == [200] * 5
-
-
-def test_page__saved_and_still_held_back__says_so(admin_client: Client) -> None:
-    bad = broken()
-    url = f"/admin/flags/flag/{bad.pk}/change/"
-    page = admin_client.post(url, {**opened(admin_client, url), "note": ["x"]}, follow=True)
-    told = [str(each) for each in page.context["messages"]]
-    assert any(each.startswith("It is saved, but flag bad is held back") for each in told)
 
 
 def test_bulk_action__on_one_of_many__counts_one(admin_client: Client) -> None:

@@ -68,6 +68,8 @@ def failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_s
     if request is None or wait_s(request):
         return
     for key, most in _limits(request, str(credentials.get("username"))):
+        if _is_over(key):
+            cache.delete_many([key, _until(key), _full(key)])
         cache.add(_until(key), int(time.time()) + WINDOW_S, WINDOW_S)
         cache.add(key, 0, WINDOW_S)
         count = _incremented(key)
@@ -116,10 +118,14 @@ def _incremented(key: str) -> int:
 
 
 def _wait_s(key: str) -> int:
-    if not cache.get(_full(key)):
-        return 0
+    until = cache.get(_until(key)) if cache.get(_full(key)) else 0
+    return max(until - int(time.time()), 0) if isinstance(until, int) else 0
+
+
+def _is_over(key: str) -> bool:
+    """Whether the window has ended by our clock, though the cache still has it."""
     until = cache.get(_until(key))
-    return max(int(until) - int(time.time()), 1) if isinstance(until, int) else 1
+    return isinstance(until, int) and until <= time.time()
 
 
 def _until(key: str) -> str:

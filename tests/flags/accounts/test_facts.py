@@ -369,6 +369,7 @@ def test_transaction__committed_in_a_thread_that_ended__leaves_no_mark(acme: Acc
             transaction.set_rollback(is_rolled_back)
         connection.close()
 
+    forget_ended_threads()  # of other tests
     for is_rolled_back in (False, True):
         thread = Thread(target=save, kwargs={"is_rolled_back": is_rolled_back})
         thread.start()

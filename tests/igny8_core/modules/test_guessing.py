@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from secrets import randbelow
 from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.test import Client
 from pytest_django import Settings
 
@@ -17,16 +18,21 @@ from igny8_core.modules.accounts.guessing import MOST_FOR_NAME, MOST_FROM_ADDRES
 from tests.conftest import Manage
 
 LOGIN = "/admin/login/"
+HERE = THERE = ""
 
 
 @pytest.fixture(autouse=True)
-def ann(db: None) -> User:
-    cache.clear()
+def ann(db: None, monkeypatch: pytest.MonkeyPatch) -> User:
+    """A test guesses from addresses of its own: a cache server remembers those of others."""
+    own = f"10.{randbelow(256)}.{randbelow(256)}"
+    monkeypatch.setattr(sys.modules[__name__], "HERE", f"{own}.1")
+    monkeypatch.setattr(sys.modules[__name__], "THERE", f"{own}.2")
     return User.objects.create_user("ann", password="right", is_staff=True)
 
 
 def log_in(name: str = "ann", password: str = "wrong", **where: Any) -> Any:  # noqa: S107 - no secret
-    return Client().post(LOGIN, {"username": name, "password": password}, **where)
+    sent = {"username": name, "password": password}
+    return Client().post(LOGIN, sent, **{"REMOTE_ADDR": HERE, **where})
 
 
 def guess(times: int, **options: Any) -> None:
@@ -49,15 +55,16 @@ def test_login__one_wrong_password_fewer__is_tried() -> None:
 
 def test_login__another_address_or_name__is_tried() -> None:
     guess(MOST_FOR_NAME)
-    assert log_in(password="right", REMOTE_ADDR="10.0.0.9").status_code == 302
+    assert log_in(password="right", REMOTE_ADDR=THERE).status_code == 302
     User.objects.create_user("bob", password="right", is_staff=True)
     assert log_in("bob", "right").status_code == 302
 
 
 def test_login__name_in_other_letters_or_address_of_the_same_network__is_the_same() -> None:
-    guess(MOST_FOR_NAME, REMOTE_ADDR="2001:db8::1")
-    assert log_in("ANN", REMOTE_ADDR="2001:db8::2").status_code == 429
-    assert log_in(REMOTE_ADDR="2001:db8:0:1::1").status_code == 200
+    network = f"2001:db8:{randbelow(65536):x}"
+    guess(MOST_FOR_NAME, REMOTE_ADDR=f"{network}::1")
+    assert log_in("ANN", REMOTE_ADDR=f"{network}::2").status_code == 429
+    assert log_in(REMOTE_ADDR=f"{network}:1::1").status_code == 200
 
 
 def test_login__many_names_from_one_address__are_not_tried() -> None:
@@ -90,9 +97,9 @@ def test_login__name_that_nobody_can_have__is_refused(name: str) -> None:
 
 def test_login__behind_a_proxy__is_from_the_address_that_the_proxy_saw(settings: Settings) -> None:
     settings.BEHIND_PROXY = True
-    guess(MOST_FOR_NAME, HTTP_X_FORWARDED_FOR="forged, 10.0.0.1")
-    assert log_in(HTTP_X_FORWARDED_FOR="other, 10.0.0.1").status_code == 429
-    assert log_in(HTTP_X_FORWARDED_FOR="forged, 10.0.0.2").status_code == 200
+    guess(MOST_FOR_NAME, HTTP_X_FORWARDED_FOR=f"forged, {HERE}")
+    assert log_in(HTTP_X_FORWARDED_FOR=f"other, {HERE}").status_code == 429
+    assert log_in(HTTP_X_FORWARDED_FOR=f"forged, {THERE}").status_code == 200
 
 
 ASKS = """
