@@ -11,12 +11,13 @@ from flags.admin.browser import Values, differing, posted_values
 
 
 class Part(NamedTuple):
-    """A field of a form, or a table of rows below it."""
+    """A field of a form, a table of rows below it, or what is stored beside both (not posted)."""
 
     name: str
     label: str
     values: Values
     is_single: bool
+    is_posted: bool = True
 
 
 class Base(NamedTuple):

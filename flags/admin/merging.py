@@ -73,6 +73,14 @@ class MergesEdits:
         )
         return response
 
+    def beside(self, _obj: Any) -> dict[str, tuple[str, str]]:
+        """What is stored of a row and no field shows: by a name, its label and what tells it."""
+        return {}
+
+    def clash(self, _mine: set[str], _theirs: set[str]) -> bool:
+        """Whether changes of different fields, by their names, are not merged all the same."""
+        return False
+
     def _base(self, request: Any, obj: Any) -> str:
         parts = self._parts(request, obj)
         values = {name: value for part in parts for name, value in part.values.items()}
@@ -92,6 +100,8 @@ class MergesEdits:
                 single &= not isinstance(form.get_initial_for_field(field, name), list | dict)
                 label = capfirst(str(field.label or name))
                 yield Part(name, label, field_values(form[name]), single)
+        for name, (label, text) in self.beside(stored).items():
+            yield Part(name, label, {name: [text]}, is_single=False, is_posted=False)
         prefixes: dict[str, int] = {}
         for formset, inline in page.get_formsets_with_inlines(request, stored):
             prefix = formset.get_default_prefix()
@@ -112,7 +122,12 @@ class MergesEdits:
         parts = [*self._parts(request, obj)]
         sent = {part.name: posted(request.POST, part, base) for part in parts}
         theirs = [part for part in parts if differs(part, base.values, part.values)]
-        mine = [part for part in parts if differs(part, base.values, sent[part.name])]
+        mine = [
+            part
+            for part in parts
+            if part.name in request.FILES
+            or (part.is_posted and differs(part, base.values, sent[part.name]))
+        ]
         if not theirs or not mine:
             if theirs:
                 self._keep(request, theirs, base)
@@ -122,7 +137,8 @@ class MergesEdits:
         both = [
             part for part in theirs if part in mine and differs(part, part.values, sent[part.name])
         ]
-        if all(part.is_single for part in (*mine, *theirs)) and not both:
+        clash = bool(both) or self.clash(*({part.name for part in each} for each in (mine, theirs)))
+        if all(part.is_single for part in (*mine, *theirs)) and not clash:
             self._keep(request, theirs, base)
             messages.info(request, f"{who} changed this meanwhile, and that is kept: {told}.")
             return

@@ -16,6 +16,7 @@ from flags.admin.refusing import PublishingAdmin
 from flags.admin.segment_forms import SegmentForm
 from flags.document import words
 from flags.document.diff import Path
+from flags.document.stored import canonical, checksum_of
 from flags.models import Segment, Trait
 
 
@@ -36,6 +37,17 @@ class SegmentAdmin(PublishingAdmin):
             many_in=Count("members", filter=Q(members__is_excluded=False)),
             many_out=Count("members", filter=Q(members__is_excluded=True)),
         )
+
+    def beside(self, obj: Segment) -> dict[str, tuple[str, str]]:
+        """The accounts of long lists, which are no fields: how many, and which by a checksum."""
+        if not obj.is_long:
+            return {}
+        lists = obj.lists()
+        counts = " and ".join(
+            f"{len(keys):,} {word}"
+            for keys, word in zip(lists, ("included", "excluded"), strict=True)
+        )
+        return {"_lists": ("Long lists", f"{counts} ({checksum_of(canonical({'': lists}))[:8]})")}
 
     def doubts(self, obj: Segment) -> Iterable[str]:
         return doubts.of_segment({**obj.__dict__})

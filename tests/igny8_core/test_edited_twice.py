@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import models
 from django.test import Client
 from django.urls import reverse
@@ -309,3 +310,45 @@ def test_form__rows_added_meanwhile__says_that_they_stay(
     (told,) = page.context["adminform"].form.non_field_errors()
     assert told.endswith("Rows that were added meanwhile stay: open the page anew to see them.")
     assert row.rules.count() == 2
+
+
+def test_segment__two_tabs_that_each_upload_a_long_list__lose_neither(
+    admin_client: Client,
+) -> None:
+    row = Segment.objects.create(key="s")
+    row.set_lists([f"k{number}" for number in range(10_001)], [])
+    tabs = [opened(admin_client, address(row)) for _ in range(2)]
+
+    def send(tab: dict[str, list[str]], last: str) -> Any:
+        keys = "\n".join([*(f"k{number}" for number in range(10_001)), last])
+        sent = SimpleUploadedFile("keys.txt", keys.encode())
+        return admin_client.post(address(row), {**tab, "include_file": sent})
+
+    assert send(tabs[0], "first").status_code == 302
+    page = send(tabs[1], "second")
+    (told,) = page.context["adminform"].form.non_field_errors()
+    assert "Long lists “10,001 included and 0 excluded" in told
+    assert "first" in fresh(row).lists()[0]
+
+
+def test_settings__two_tabs_that_each_type_a_key__lose_neither(admin_client: Client) -> None:
+    row = saved(GlobalIntegrationSettings.load())
+    tabs = [opened(admin_client, address(row)) for _ in range(2)]
+    keys = ["sk-first-0123456789", "sk-second-0123456789"]
+    assert (
+        admin_client.post(address(row), {**tabs[0], "openai_api_key": keys[0]}).status_code == 302
+    )
+    page = admin_client.post(address(row), {**tabs[1], "openai_api_key": keys[1]})
+    assert "OpenAI key nothing → “admin " in page.context["adminform"].form.non_field_errors()[0]
+    kept = GlobalIntegrationSettings.load().openai_api_key
+    assert kept is not None
+    assert kept.reveal() == keys[0]
+
+
+def test_prompt__two_tabs_with_a_new_text_each__the_second_is_told(admin_client: Client) -> None:
+    row = GlobalAIPrompt.objects.create(task="generate_ideas", template="old")
+    tabs = [opened(admin_client, address(row)) for _ in range(2)]
+    assert admin_client.post(address(row), {**tabs[0], "template": "first"}).status_code == 302
+    page = admin_client.post(address(row), {**tabs[1], "template": "second"})
+    assert "Is active “on” → nothing" in page.context["adminform"].form.non_field_errors()[0]
+    assert GlobalAIPrompt.objects.get(is_active=True).template == "first"

@@ -28,6 +28,10 @@ class PromptAdmin(RefusingAdmin):
         whose = [name for name in ("account", "task") if obj and name in self.list_display]
         return [*super().get_readonly_fields(request, obj), *whose]
 
+    def clash(self, mine: set[str], theirs: set[str]) -> bool:
+        """Somebody else's new text has put the version on the page aside."""
+        return bool(mine & {"template", "placeholders"}) and "is_active" in theirs
+
     def save_model(self, request: HttpRequest, obj: Prompt, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         new = obj.new_placeholders() if obj.is_active else []
         if new:

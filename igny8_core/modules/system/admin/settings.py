@@ -45,6 +45,14 @@ class SettingsAdmin(RefusingAdmin):
     refusals: ClassVar = (AIError,)
     form = SettingsForm
 
+    def beside(self, obj: GlobalIntegrationSettings | IntegrationSettings) -> dict[str, Any]:
+        """Keys, which no box shows: who set each, and when."""
+        told = {}
+        for provider, row in obj.keys().items():
+            text = f"{row.set_by} {row.set_at:%Y-%m-%d %H:%M:%S.%f}"
+            told[f"_{provider}_key"] = f"{PROVIDERS[provider]} key", text
+        return told
+
     def save_model(
         self,
         request: HttpRequest,
