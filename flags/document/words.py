@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, Final, TypeVar, cast
 
 _OPERATORS: Final = {
     "in": "is",
@@ -21,6 +22,22 @@ _OPERATORS: Final = {
 }
 _SHOWN: Final = 5
 Json = Mapping[str, Any]
+_Words = TypeVar("_Words", bound=Callable[..., str])
+# What words meet in an entry that is held back, because it is none.
+_NO_ENTRY: Final = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
+
+
+def _or_json(words: _Words) -> _Words:
+    """What cannot be said in words is shown as JSON."""
+
+    @wraps(words)
+    def told(entry: Any) -> str:
+        try:
+            return words(entry)
+        except _NO_ENTRY:
+            return json.dumps(entry, default=str, ensure_ascii=False)
+
+    return cast(_Words, told)
 
 
 def value_text(value: Any) -> str:
@@ -35,6 +52,7 @@ def state_text(flag: Json) -> str:
     return "on" if flag["on"] else "off"
 
 
+@_or_json
 def rule_text(rule: Json) -> str:
     """`when … serve …`."""
     when = " and ".join(clause_text(clause) for clause in rule["when"]) or "always"
@@ -44,6 +62,7 @@ def rule_text(rule: Json) -> str:
     return f"{when}{window} → {serve_text(rule['serve'])}"
 
 
+@_or_json
 def serve_text(serve: Json | None) -> str:
     """What a rule or a default serves, a split in percent."""
     if serve is None:
@@ -56,26 +75,24 @@ def serve_text(serve: Json | None) -> str:
     )
 
 
+@_or_json
 def requirement_text(required: Json) -> str:
     """A flag that another requires, and which of its variants."""
     variants = required.get("variants")
     return str(required["flag"]) + (f" ({' or '.join(variants)})" if variants else "")
 
 
+@_or_json
 def groups_text(groups: list[list[Json]]) -> str:
-    """Groups of clauses, of which one must hold; what is none, as JSON."""
-    if not isinstance(groups, list) or not all(isinstance(group, list) for group in groups):
-        return json.dumps(groups, default=str)
+    """Groups of clauses, of which one must hold."""
     return " or ".join(f"({' and '.join(map(clause_text, group))})" for group in groups)
 
 
+@_or_json
 def clause_text(clause: Json) -> str:
-    """A clause of a rule in words; what is none, as JSON."""
-    try:
-        words = _clause(clause)
-        return f"not ({words})" if clause.get("not") else words
-    except (LookupError, TypeError, AttributeError, ValueError):
-        return json.dumps(clause, default=str)
+    """A clause of a rule in words."""
+    words = _clause(clause)
+    return f"not ({words})" if clause.get("not") else words
 
 
 def _clause(clause: Json) -> str:

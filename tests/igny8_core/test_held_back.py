@@ -398,3 +398,28 @@ def test_bulk_action__on_one_of_many__counts_one(admin_client: Client) -> None:
     data = {"action": "enable_for_all", "_selected_action": chosen}
     page = admin_client.post("/admin/flags/flag/", data, follow=True)
     assert "1 flag changed." in [str(each) for each in page.context["messages"]]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"when": [{"op": "in"}]},
+        {"when": 5},
+        {"when": ["x"]},
+        {"serve": {}},
+        {"serve": []},
+        {"serve": {"split": {"on": 0}}},
+        {"serve": {"split": 5}},
+        {"when": [{"op": "share", "salt": "s", "to": "x"}]},
+    ],
+)
+def test_flag__with_a_rule_that_is_none__is_shown(
+    admin_client: Client, capsys: pytest.CaptureFixture[str], parts: dict[str, Any]
+) -> None:
+    publishing.publish()
+    flag = Flag.objects.create(name="odd")
+    rule = {"when": [], "serve": {"variant": "on"}} | parts
+    Rule.objects.bulk_create([Rule(flag=flag, rule_id="r", position=1, **rule)])
+    call_command("flag", "show", "odd")
+    assert "r" in capsys.readouterr().out
+    assert admin_client.get(f"/admin/flags/flag/{flag.pk}/change/").status_code == 200
