@@ -58,11 +58,7 @@ class _Unlooked(Exception):
         self.newest = newest
 
 
-def _silent(_looked: int, _of: int) -> None:
-    pass
-
-
-def _unheard(_sentence: str) -> None:
+def _silent(*_told: object) -> None:
     pass
 
 
@@ -78,7 +74,7 @@ def operate(  # noqa: PLR0913 - each by keyword
     confirmed: str = "",
     unless: Callable[[], bool] = lambda: False,
     progress: Progress = _silent,
-    report: Callable[[str], None] = _unheard,
+    report: Callable[[str], None] = _silent,
 ) -> Result:
     """Do it as one change, as `publishing.change` does; `do` may be called twice.
 
@@ -86,7 +82,7 @@ def operate(  # noqa: PLR0913 - each by keyword
     `ANY` confirms whatever it takes. `key` says which change it is. `report` is told, a sentence
     each, who has got something else by it.
     """
-    approved = confirmed
+    approved, is_settled = confirmed, False
     for _ in range(_TRIES):
         token = _is_asked.set(True)
         try:
@@ -94,6 +90,10 @@ def operate(  # noqa: PLR0913 - each by keyword
                 author=author, comment=comment, unless=unless, check=partial(_check, approved, key)
             ) as made:
                 done = do()
+        except publishing.Unpublishable:
+            if is_settled:  # else raw SQL may have left the fault, which is then held back
+                raise
+            is_settled = bool(publishing.publish_waiting(comment="direct writes"))
         except _Unlooked as tried:
             taken = _taken(tried.step, progress)
             approved = token_of(tried.newest, key)

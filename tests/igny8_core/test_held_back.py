@@ -423,3 +423,22 @@ def test_flag__with_a_rule_that_is_none__is_shown(
     call_command("flag", "show", "odd")
     assert "r" in capsys.readouterr().out
     assert admin_client.get(f"/admin/flags/flag/{flag.pk}/change/").status_code == 200
+
+
+def test_change__beside_a_fault_that_raw_sql_has_left__is_made(
+    admin_client: Client, manage: Manage
+) -> None:
+    Flag.objects.create(name="fine", everyone=True)
+    publishing.publish()
+    with connection.cursor() as cursor:
+        bad = json.dumps([{"flag": "typo"}])
+        cursor.execute("UPDATE flags_flag SET requires = %s WHERE name = 'image'", [bad])
+    done = manage("flag", "off", "fine")
+    assert done.returncode == 0, done.stderr
+    assert [each.entry for each in held_back()] == ["flag image"]
+    pk = AIModel.objects.get(model_id="gpt-4.1").pk
+    body = json.dumps({"sort_order": 7})
+    answer = admin_client.patch(
+        f"/api/v1/admin/ai-models/{pk}/", body, content_type="application/json"
+    )
+    assert answer.status_code == 200
