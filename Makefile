@@ -44,6 +44,7 @@ bench: .venv/bench .env
 soak: .venv/development .env
 	@$(BIN)/python -m tests.benchmarks.soak
 	@$(BIN)/python -m tests.benchmarks.long_life
+	@EXAMPLES=20 $(BIN)/python -m pytest tests/igny8_core/test_writers.py
 	@EXAMPLES=10 $(BIN)/python -m pytest --numprocesses=2 -m hypothesis
 
 .venv/bin/python:
