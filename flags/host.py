@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from flags.accounts.cache import ALL_ACCOUNTS
 from flags.accounts.reading import UnknownAccount
 from flags.actors import Actor, acting, actor
+from flags.document.blame import last_change
 from flags.document.naming import flags_naming
 from flags.document.rows import fit
 from flags.engine.problems import Path
@@ -30,6 +32,7 @@ from flags.registry import (
 from flags.signals import watch, watch_facts
 
 __all__ = [
+    "ALL_ACCOUNTS",
     "KEY_PATTERN",
     "AccountFacts",
     "Actor",
@@ -52,6 +55,7 @@ __all__ = [
     "fit",
     "flags_naming",
     "keep_flag",
+    "last_change",
     "lock_head",
     "mark_changed",
     "register_account_facts",

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flags import publishing
-from flags.document import check, export
+from flags.document import check, export, stored
 from flags.document.entries import Json
-from flags.document.held import HeldBack, held_back, without_stops
+from flags.document.held import HeldBack, held_back, settled, without_stops
 from flags.document.restore import facts_lost, restored
 from flags.document.sentences import sentences
 from flags.document.settling import settle
 from flags.document.stops import with_waiting_stops
-from flags.document.stored import content
+from flags.document.stored import last_usable
 from flags.engine import Document, DocumentError
-from flags.models import Revision
 
 
 class Preview(NamedTuple):
@@ -28,9 +26,8 @@ class Preview(NamedTuple):
 def roll_back(number: int) -> Preview:
     """Raises UnknownRevision, UnusableRevision."""
     now = export.document()
-    target = content(publishing.revision(number))
-    newest = Revision.objects.values_list("number", flat=True).first()
-    if number == newest:
+    target = stored.content(stored.revision(number))
+    if number == stored.newest_number():
         target = with_waiting_stops(target, settle(now, without_stops(target)).document)
     return _preview(target, now)
 
@@ -41,8 +38,9 @@ def apply(source: str | bytes) -> Preview:
 
 
 def _preview(target: Document, now: Json) -> Preview:
+    """Refused for what is not published, or held back, already."""
     would_be = restored(target, now)
-    faults = [*facts_lost(target), *check.faults(would_be)]
+    faults = [*facts_lost(target), *settled(would_be, last_usable())[2]]
     return Preview(
         sentences(now, would_be),
         str(DocumentError(faults)).splitlines() if faults else [],

@@ -11,17 +11,13 @@ from typing import Any, Final
 from django.db import transaction
 
 from flags import metrics
-from flags.document import diff, export, held
-from flags.document.check import check as check_document
+from flags.document import diff, export, held, stored
 from flags.document.check import checked
 from flags.document.restore import restore
 from flags.document.sentences import sentences
-from flags.document.settling import Settled, settle
 from flags.document.stops import with_waiting_stops
-from flags.document.stored import UnknownRevision, UnusableRevision, content, last_usable
 from flags.document.storing import store
 from flags.engine import Document, DocumentError
-from flags.engine.document import empty
 from flags.engine.problems import MAX_PROBLEMS, Problem
 from flags.models import Head, Revision
 from flags.models.pending import lock_head, mark_published, revision_published, uncommitted
@@ -39,10 +35,11 @@ class Change:
     """What a change has published, once its block is left.
 
     `newest` was the number before it; `waiting` is what direct writes had left, published first;
-    `before` and `after` are what was published then and is now.
+    `before` and `after` are what was published then and is now; `is_asked`: somebody was asked.
     """
 
     revision: Revision
+    is_asked = False
     newest: int | None = None
     waiting: Revision | None = None
     before: Document | None = None
@@ -62,7 +59,7 @@ def change(
     author: str = "",
     comment: str = "",
     unless: Callable[[], bool] = lambda: False,
-    check: Callable[[Change], None] = lambda _made: None,
+    check: Callable[[Change], None] | None = None,
     is_over_all: bool = False,
 ) -> Iterator[Change]:
     """What is written in the block is one change: published in its transaction, or rolled back.
@@ -70,26 +67,30 @@ def change(
     The head row is locked first, so that changes come one after the other, and what direct writes
     have left is published first; where the block writes over all tables (`is_over_all`), what no
     write has told of, too. Nothing is published where `unless()` is true at the end of the block.
-    Raises Unpublishable for faults of what the block wrote or broke, and what `check` raises.
+    Raises Unpublishable for faults of what the block wrote or broke, or its transaction before it,
+    and what `check` raises.
     """
     with transaction.atomic():
         head = lock_head()
         made, outer = Change(), _changing.get()
         if outer is None:
-            made.newest = Revision.objects.values_list("number", flat=True).first()
+            made.newest = stored.newest_number()
             if made.newest is not None and (head.is_pending or is_over_all):
-                made.waiting = _publish(comment=_DIRECT)[0]
+                is_own = uncommitted() is not None
+                made.waiting = _publish(comment=_DIRECT, is_refused=is_own)[0]
+        made.is_asked = check is not None or (outer is not None and outer.is_asked)
         token = _changing.set(made)
         try:
             yield made
+            if not unless():
+                made.revision, before, made.after = _publish(author, comment, is_refused=True)
+                made.before = made.before or before
+                if outer is not None:
+                    outer.before = outer.before or made.before
+                if check is not None:
+                    check(made)
         finally:
             _changing.reset(token)
-        if not unless():
-            made.revision, before, made.after = _publish(author, comment, is_refused=True)
-            made.before = made.before or before
-            if outer is not None:
-                outer.before = outer.before or made.before
-            check(made)
 
 
 _DIRECT: Final = "direct writes"
@@ -124,33 +125,33 @@ def _publish(
     """With `is_refused` new faults are refused; else the entries that have them are held back."""
     exported = export.document()
     last = Revision.objects.first()
-    before, summary = None, ["the first"]
-    if last is not None:
-        try:
-            before = content(last)
-        except UnusableRevision as error:
-            summary = [str(error)]
-    known: list[held.Held] = []
-    try:
-        settled = Settled(check_document(exported), {})
-    except DocumentError as error:
-        base, known = held.without_stops(before or last_usable() or empty()), held.known()
-        settled = settle(exported, base)
-        new = held.new_faults(error, exported, base, settled, known)
-        if is_refused and new:
-            metrics.REFUSED.inc()
-            raise Unpublishable(exported, new) from None
+    before, summary = _published(last)
+    settled, known, new = held.settled(exported, before)
+    if is_refused and new:
+        metrics.REFUSED.inc()
+        raise Unpublishable(exported, new)
     document = settled.document
     mark_published(held.rows(exported, settled, known, author))
-    told = partial(revision_published.send, sender=Revision, before=before, after=document)
-    transaction.on_commit(told)
-    if last is not None and before is not None:
+    made = _changing.get()
+    told = {"before": before, "after": document, "is_asked": made is not None and made.is_asked}
+    transaction.on_commit(partial(revision_published.send, sender=Revision, **told))
+    if last is not None and before is not None and not summary:
         if not diff.diff(before, document):
             return last, before, document
         summary = sentences(before, document)
         summary += remarks(before, document) if remarks else []
     revision = store(document, last, author=author, comment=comment, summary=summary)
     return revision, before, document
+
+
+def _published(last: Revision | None) -> tuple[Document | None, list[str]]:
+    """What is published; and where the last revision does not say it, why."""
+    if last is None:
+        return None, ["the first"]
+    try:
+        return stored.content(last), []
+    except stored.UnusableRevision as error:
+        return stored.last_usable(), [str(error)]
 
 
 def publish_pending(comment: str = "") -> None:
@@ -168,14 +169,6 @@ def is_pending() -> bool:
     return head is None or head.is_pending
 
 
-def revision(number: int, *, using: str | None = None) -> Revision:
-    """Raises UnknownRevision."""
-    found: Revision | None = Revision.objects.using(using).filter(number=number).first()
-    if found is None:
-        raise UnknownRevision(number)
-    return found
-
-
 def roll_back(number: int, *, author: str = "", comment: str = "") -> Revision:
     """Make the tables say what the revision says, and publish that. Facts of accounts stay.
 
@@ -184,9 +177,9 @@ def roll_back(number: int, *, author: str = "", comment: str = "") -> Revision:
     """
     comment = comment or f"back to revision {number}"
     with change(author=author, comment=comment, is_over_all=True) as made:
-        target = content(revision(number))
+        target = stored.content(stored.revision(number))
         if made.waiting is not None and number == made.newest:
-            target = with_waiting_stops(target, content(made.waiting))
+            target = with_waiting_stops(target, stored.content(made.waiting))
         restore(target)
     return made.revision
 

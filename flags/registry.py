@@ -82,11 +82,13 @@ class Unfinished(Exception):
 class Guard(NamedTuple):
     """Says what a change of the document would take away from accounts."""
 
-    # Of the documents before and after: whether it may take anything. Asked under the lock.
-    may_take: Callable[[Document, Document], bool]
-    # What it takes, in sentences, within so many seconds; raises Unfinished. Asked while nobody
-    # waits.
-    taken: Callable[[Document, Document, float, Progress], list[str]]
+    # Of the documents before and after, and of the accounts of which something else is said now, or
+    # ALL_ACCOUNTS: what is to be looked at, None where nothing can be taken. Asked under the lock,
+    # within the change's transaction.
+    question: Callable[[Document, Document, frozenset[str]], Any]
+    # The question's answer, in sentences, within so many seconds; raises Unfinished. Asked while
+    # nobody waits, once the change is rolled back.
+    taken: Callable[[Any, float, Progress], list[str]]
     # Who has got something else by it, in sentences; asked when the change is made.
     moved: Callable[[Document, Document], list[str]]
 

@@ -36,8 +36,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_filters",
     "constance",
+    "flags",  # before waffle: its commands ask first
     "waffle",
-    "flags",
     "igny8_core.modules.accounts",
     "igny8_core.modules.system",
     "igny8_core.modules.usage",

@@ -49,11 +49,16 @@ class _Form(HTMLParser):
 
 def opened(client: Client, url: str) -> dict[str, list[str]]:
     """The page's form, untouched."""
-    page = client.get(url)
-    assert page.status_code == 200, url
-    html = page.content.decode()
-    found = re.search(r'<form [^>]*method="post" id="[a-z_]+_form".*?</form>', html, re.DOTALL)
-    assert found, url
+    return shown(client.get(url))
+
+
+def shown(page: Any) -> dict[str, list[str]]:
+    """The form of a page that was answered, untouched."""
+    assert page.status_code == 200
+    found = re.search(
+        r'<form [^>]*method="post" id="[a-z_]+_form".*?</form>', page.content.decode(), re.DOTALL
+    )
+    assert found
     form = _Form()
     form.feed(found[0])
     form.posted.pop("_selected_action", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import takewhile
 from typing import Final
 
 from django.conf import settings
@@ -45,8 +46,13 @@ def changed(*keys: str) -> None:
 
 def is_changed_here(key: str) -> bool:
     """Whether this thread's open transaction has changed the account."""
-    changes = (change for change in open_changes() if isinstance(change, _Change))
-    return any(change.key in {key, ALL_ACCOUNTS} for change in changes)
+    return not changed_here().isdisjoint({key, ALL_ACCOUNTS})
+
+
+def changed_here(since: OpenChange | None = None) -> frozenset[str]:
+    """The accounts whose facts the open transaction has changed since then, or ALL_ACCOUNTS."""
+    changes = takewhile(lambda change: change is not since, open_changes())
+    return frozenset(change.key for change in changes if isinstance(change, _Change))
 
 
 class _Heard:

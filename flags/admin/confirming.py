@@ -73,9 +73,11 @@ def _sent(request: HttpRequest) -> list[tuple[str, Any]]:
 
 
 def _posted(request: HttpRequest) -> list[tuple[str, str]]:
+    """As the browser sent it: a form that is merged is merged anew when it is confirmed."""
+    sent: Any = getattr(request, "first_post", request.POST)
     return [
         (name, str(value))
-        for name, values in request.POST.lists()
+        for name, values in sent.lists()
         if name not in _NOT_THE_CHANGE
         for value in values
     ]

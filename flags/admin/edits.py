@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from django import forms
 from django.core.exceptions import BadRequest
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
@@ -11,13 +12,17 @@ from flags.admin.browser import Values, differing, posted_values
 
 
 class Part(NamedTuple):
-    """A field of a form, a table of rows below it, or what is stored beside both (not posted)."""
+    """A field of a form, a table of rows below it, or what is stored beside both (not posted).
+
+    `row_key` names the input of a row that says which row it is.
+    """
 
     name: str
     label: str
     values: Values
     is_single: bool
     is_posted: bool = True
+    row_key: str = ""
 
 
 class Base(NamedTuple):
@@ -29,7 +34,26 @@ class Base(NamedTuple):
 
 
 _SHOWN: Final = 60
+_SINGLE: Final = (
+    forms.CharField,
+    forms.BooleanField,
+    forms.NullBooleanField,
+    forms.ChoiceField,
+    forms.IntegerField,
+    forms.DateField,
+    forms.DateTimeField,
+    forms.SplitDateTimeField,
+    forms.ModelChoiceField,
+)
+_NEVER_MERGED: Final = (forms.JSONField, forms.ModelMultipleChoiceField, forms.MultipleChoiceField)
 _BASE: Final = TypeAdapter(Base)
+
+
+def is_single(form: Any, name: str) -> bool:
+    """Whether the field's changes merge with changes of others: it holds one plain value."""
+    field = form.fields[name]
+    single = isinstance(field, _SINGLE) and not isinstance(field, _NEVER_MERGED)
+    return single and not isinstance(form.get_initial_for_field(field, name), list | dict)
 
 
 def read(text: str | None) -> Base | None:
@@ -61,6 +85,11 @@ def posted(post: Any, part: Part, base: Base) -> Values:
 def differs(part: Part, one: Values, other: Values) -> bool:
     ours = {*part.values, *names(part, one), *other}
     return any(one.get(name, []) != other.get(name, []) for name in ours)
+
+
+def adds_rows(part: Part, base: Base) -> bool:
+    """Whether the stored row has more rows below it than the form was made from."""
+    return not part.is_single and not {*part.values} <= {*base.values}
 
 
 def difference(part: Part, base: Base) -> str:

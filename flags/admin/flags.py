@@ -13,6 +13,7 @@ from unfold.admin import StackedInline, TabularInline
 from waffle import admin as waffle_admin
 
 from flags import doubts
+from flags.admin.asking import PublishingAdmin
 from flags.admin.flag_rows import row_of, row_problems
 from flags.admin.forms import (
     FlagForm,
@@ -24,7 +25,7 @@ from flags.admin.forms import (
 from flags.admin.page_request import PageRequest
 from flags.admin.plain_values import PlainValues
 from flags.admin.problems import ON_ROWS, PlacedProblem
-from flags.admin.refusing import SHORT_TEXTS, PublishingAdmin
+from flags.admin.refusing import SHORT_TEXTS
 from flags.document import export, words
 from flags.document.diff import Path
 from flags.models import AccountOverride, Flag, KeptFlag, Rule, Variant

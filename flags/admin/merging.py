@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -20,22 +19,22 @@ from django.utils import timezone
 from django.utils.text import capfirst
 
 from flags.admin.browser import field_values, formset_values
-from flags.admin.edits import Base, Part, difference, differs, names, posted, read
+from flags.admin.edits import (
+    Base,
+    Part,
+    adds_rows,
+    difference,
+    differs,
+    is_single,
+    names,
+    posted,
+    read,
+)
+from flags.admin.gone_rows import with_gone_rows_anew
+from flags.document.stored import newest_number
 from flags.models import Revision
 
 BASE: Final = "_base"
-_SINGLE: Final = (
-    forms.CharField,
-    forms.BooleanField,
-    forms.NullBooleanField,
-    forms.ChoiceField,
-    forms.IntegerField,
-    forms.DateField,
-    forms.DateTimeField,
-    forms.SplitDateTimeField,
-    forms.ModelChoiceField,
-)
-_NEVER_MERGED: Final = (forms.JSONField, forms.ModelMultipleChoiceField, forms.MultipleChoiceField)
 
 
 class MergesEdits:
@@ -77,6 +76,10 @@ class MergesEdits:
         """What is stored of a row and no field shows: by a name, its label and what tells it."""
         return {}
 
+    def changed_in(self, _obj: Any, _after: int | None) -> Revision | None:
+        """The last revision after this one that changed what the page edits, if one did."""
+        return None
+
     def clash(self, _mine: set[str], _theirs: set[str]) -> bool:
         """Whether changes of different fields, by their names, are not merged all the same."""
         return False
@@ -84,7 +87,7 @@ class MergesEdits:
     def _base(self, request: Any, obj: Any) -> str:
         parts = self._parts(request, obj)
         values = {name: value for part in parts for name, value in part.values.items()}
-        revision = Revision.objects.values_list("number", flat=True).first()
+        revision = newest_number()
         return json.dumps([timezone.now().isoformat(), revision, values])
 
     def _parts(self, request: Any, obj: Any) -> Iterator[Part]:
@@ -96,10 +99,8 @@ class MergesEdits:
         form = super().get_form(request, stored, change=True)(instance=stored)  # type: ignore[misc]
         for name, field in form.fields.items():
             if not field.disabled:
-                single = isinstance(field, _SINGLE) and not isinstance(field, _NEVER_MERGED)
-                single &= not isinstance(form.get_initial_for_field(field, name), list | dict)
                 label = capfirst(str(field.label or name))
-                yield Part(name, label, field_values(form[name]), single)
+                yield Part(name, label, field_values(form[name]), is_single(form, name))
         for name, (label, text) in self.beside(stored).items():
             yield Part(name, label, {name: [text]}, is_single=False, is_posted=False)
         prefixes: dict[str, int] = {}
@@ -110,7 +111,8 @@ class MergesEdits:
                 prefix = f"{prefix}-{prefixes[prefix]}"
             rows = formset(instance=stored, prefix=prefix, queryset=inline.get_queryset(request))
             label = capfirst(str(inline.opts.verbose_name_plural))
-            yield Part(prefix, label, formset_values(rows), is_single=False)
+            key = rows.model._meta.pk.name
+            yield Part(prefix, label, formset_values(rows), is_single=False, row_key=key)
 
     def _merge(self, request: Any, object_id: str) -> None:
         base = read(request.POST.get(BASE))
@@ -142,11 +144,14 @@ class MergesEdits:
             self._keep(request, theirs, base)
             messages.info(request, f"{who} changed this meanwhile, and that is kept: {told}.")
             return
+        self._keep(request, [part for part in theirs if part not in mine], base)
+        for part in mine:
+            request.POST = with_gone_rows_anew(request.POST, part)
         sentence = (
-            f"Nothing is saved: {who} changed this meanwhile: {told}. Your values are below; "
-            "saving again puts them in place of the others."
+            f"Nothing is saved: {who} changed this meanwhile: {told}. Your changes are below, and "
+            "what you did not change as it is now; saving again puts yours in place of theirs."
         )
-        if any(_adds_rows(part, base) for part in theirs):
+        if any(adds_rows(part, base) for part in theirs if part in mine):
             sentence += " Rows that were added meanwhile stay: open the page anew to see them."
         request.conflicts = {None: sentence}
         for part in both:
@@ -172,16 +177,11 @@ class MergesEdits:
         entry = entries.select_related("user").order_by("-action_time").first()
         if entry is not None:
             return f"{entry.user.get_username()} ({entry.action_time:%Y-%m-%d %H:%M} UTC)"
-        later = Revision.objects.defer("text").filter(number__gt=base.revision or 0).first()
+        later = self.changed_in(obj, base.revision)
         if later is not None:
             who = later.author or "A program"
             return f"{who} (revision {later.number}, {later.created_at:%Y-%m-%d %H:%M} UTC)"
         return "Somebody"
-
-
-def _adds_rows(part: Part, base: Base) -> bool:
-    """Whether the stored row has more rows below it than the form was made from."""
-    return not part.is_single and not {*part.values} <= {*base.values}
 
 
 def _conflicting(form: Any, conflicts: dict[str | None, str]) -> Any:

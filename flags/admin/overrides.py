@@ -6,16 +6,14 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
-from flags.admin.merging import MergesEdits
+from flags.admin.asking import AccountsAdmin
 from flags.admin.page_request import author_of
-from flags.admin.row_keys import RowKeys
 from flags.models import AccountOverride
 
 
 @admin.register(AccountOverride)
-class AccountOverrideAdmin(RowKeys, MergesEdits, ModelAdmin):
+class AccountOverrideAdmin(AccountsAdmin):
     list_display: ClassVar = [
         "account",
         "flag",
@@ -31,7 +29,6 @@ class AccountOverrideAdmin(RowKeys, MergesEdits, ModelAdmin):
     search_fields: ClassVar = ["account__key", "flag__name", "reason", "author"]
     autocomplete_fields: ClassVar = ["account", "flag"]
     readonly_fields: ClassVar = ["author", "created_at"]
-    list_per_page = 25
 
     def save_model(
         self,

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-from django.contrib import messages
 from django.db import transaction
-from django.db.models import Model, QuerySet, TextField
+from django.db.models import TextField
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from flags.admin.confirming import confirm_page, operate_by
+from flags.admin.confirming import confirm_page
 from flags.admin.merging import MergesEdits
 from flags.admin.page_request import (
     Bound,
     PageRequest,
     begin,
     forget_messages,
-    has_messages,
     rows_of,
     told,
 )
 from flags.admin.problems import ON_ROWS, PlacedProblem, problems_of, show
 from flags.admin.row_keys import RowKeys
-from flags.document.diff import Path
-from flags.document.held import held_back
 from flags.engine import DocumentError
 from flags.guarding import Unconfirmed
 
@@ -135,59 +130,3 @@ class RefusingAdmin(RowKeys, MergesEdits, ModelAdmin):
             for formset in request.formsets[0]:
                 request.rows += rows_of(formset.forms)
         return request.formsets
-
-
-class PublishingAdmin(RefusingAdmin):
-    """What is saved or deleted here is published with it: a document that checks, or nothing."""
-
-    def entry_of(self, obj: Any) -> Path:
-        """What of the document the row is."""
-        raise NotImplementedError
-
-    def render_change_form(self, request: Any, *args: Any, **options: Any) -> HttpResponse:
-        """With what is held back of the row, as it was stored."""
-        obj = options.get("obj")
-        if request.method == "GET" and obj is not None:
-            for each in held_back(self.entry_of(obj)):
-                messages.warning(request, f"{each} What was last published goes on serving.")
-        response: HttpResponse = super().render_change_form(request, *args, **options)
-        return response
-
-    def perform(self, request: PageRequest, do: Callable[[], HttpResponse]) -> HttpResponse:
-        """As one change, which is tried first where it may take something away."""
-
-        def anew() -> HttpResponse:
-            forget_messages(request)
-            begin(request)
-            for sent in request.FILES.values():
-                sent.seek(0)  # type: ignore[union-attr]
-            return do()
-
-        answer = operate_by(request, anew, unless=lambda: not request.has_written)
-        for sentence in self.doubts(request.saved) if request.saved else ():
-            messages.warning(request, f"It is saved, but {sentence}")
-        return answer
-
-    def save_related(self, request: Any, form: Any, *args: Any) -> None:
-        super().save_related(request, form, *args)
-        request.has_written, request.saved = True, form.instance
-
-    def doubts(self, _obj: Any) -> Iterable[str]:
-        """What the row says that no account can match."""
-        return ()
-
-    def delete_model(self, request: Any, obj: Model) -> None:
-        super().delete_model(request, obj)
-        request.has_written = True
-
-    def response_action(self, request: Any, queryset: QuerySet[Any]) -> Any:
-        request.has_written = True
-        is_all = request.POST.get("select_across") == "1"
-        count = queryset.count() if is_all else len(request.POST.getlist("_selected_action"))
-        response = super().response_action(request, queryset)
-        is_done = getattr(response, "status_code", None) == HTTPStatus.FOUND
-        if is_done and count and not has_messages(request):
-            one, many = self.opts.verbose_name, self.opts.verbose_name_plural
-            what = str(one if count == 1 else many).lower()
-            messages.success(request, f"{count:,} {what} changed.")
-        return response

@@ -19,6 +19,7 @@ from flags.admin.confirming import confirm_page, operate_by
 from flags.admin.page_request import author_of
 from flags.admin.revision_forms import CompareForm, RollBackForm
 from flags.admin.row_keys import RowKeys
+from flags.document import stored
 from flags.document.held import held_back
 from flags.document.sentences import sentences
 from flags.document.stored import UnknownRevision, UnusableRevision
@@ -111,7 +112,7 @@ class RevisionAdmin(RowKeys, ModelAdmin):
             "raw": raw_differences(before, after),
             "parent": row.parent,
             "following": following.values_list("number", flat=True).first(),
-            "newest": Revision.objects.values_list("number", flat=True).first(),
+            "newest": stored.newest_number(),
             "may_publish": self.may_publish(request),
         }
         return self._page(request, "flags/revision.html", str(row), context)
@@ -185,7 +186,7 @@ class RevisionAdmin(RowKeys, ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
-            return publishing.revision(number)
+            return stored.revision(number)
         except UnknownRevision as error:
             raise Http404(str(error)) from None
 

@@ -10,9 +10,9 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
 from flags import doubts
+from flags.admin.asking import PublishingAdmin
 from flags.admin.page_request import PageRequest
 from flags.admin.problems import PlacedProblem
-from flags.admin.refusing import PublishingAdmin
 from flags.admin.segment_forms import SegmentForm
 from flags.document import words
 from flags.document.diff import Path

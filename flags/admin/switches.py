@@ -9,10 +9,10 @@ from unfold.admin import ModelAdmin
 from waffle import admin as waffle_admin
 from waffle.models import Sample, Switch
 
+from flags.admin.asking import PublishingAdmin
 from flags.admin.merging import MergesEdits
 from flags.admin.page_request import PageRequest
 from flags.admin.problems import PlacedProblem
-from flags.admin.refusing import PublishingAdmin
 from flags.admin.row_keys import RowKeys
 from flags.document.diff import Path
 

@@ -11,10 +11,11 @@ from django.utils import timezone
 from flags.document import check, entries
 from flags.document.diff import ABSENT, Path
 from flags.document.entries import Json, entry_text
-from flags.document.settling import Settled, identity
+from flags.document.settling import Settled, identity, settle
 from flags.document.stops import lifted, without_stop
 from flags.document.stored import canonical, checksum_of
 from flags.engine import Document, DocumentError
+from flags.engine.document import empty
 from flags.engine.problems import Problem, parts, pointer
 from flags.models import Head
 
@@ -75,11 +76,26 @@ def without_stops(published: Document) -> Document:
     return document
 
 
-def rows(exported: Json, settled: Settled, before: Iterable[Held], author: str) -> list[Held]:
+def settled(
+    exported: dict[str, Any], before: Document | None
+) -> tuple[Settled, list[Held], list[Problem]]:
+    """What serves of the tables, what is held back until now, and the faults that are new.
+
+    `before` is what is published. No query where the tables have no fault, else two.
+    """
+    try:
+        return Settled(check.check(exported), {}), [], []
+    except DocumentError as error:
+        base, earlier = without_stops(before or empty()), known()
+        found = settle(exported, base)
+        return found, earlier, _new_faults(error, exported, base, found, earlier)
+
+
+def rows(exported: Json, serving: Settled, before: Iterable[Held], author: str) -> list[Held]:
     """What is held back from now on; what was so before keeps who and since when."""
     earlier = {(each["path"], each["said"]): each for each in before}
     made: list[Held] = []
-    for entry, fault in settled.held.items():
+    for entry, fault in serving.held.items():
         path, said = pointer(entry), _said(exported, entry)
         was = earlier.get((path, said))
         made.append(
@@ -89,7 +105,7 @@ def rows(exported: Json, settled: Settled, before: Iterable[Held], author: str) 
                 "author": was["author"] if was else author,
                 "since": was["since"] if was else timezone.now().isoformat(timespec="seconds"),
                 "said": said,
-                "was": dict(settled.stopped.get(entry, {})),
+                "was": dict(serving.stopped.get(entry, {})),
             }
         )
     return made
@@ -103,19 +119,19 @@ def _said(exported: Json, entry: Path) -> str:
     return checksum_of(canonical({"": without_stop(entry, value)}))
 
 
-def new_faults(
+def _new_faults(
     error: DocumentError,
     exported: Json,
     published: Mapping[str, Any],
-    settled: Settled,
+    serving: Settled,
     before: Iterable[Held],
 ) -> list[Problem]:
     """Of a document's faults those that are not of what is held back or published already."""
     earlier = {(each["path"], each["said"]) for each in before}
-    old = [e for e in settled.held if (pointer(e), _said(exported, e)) in earlier]
-    new = {e: fault for e, fault in settled.held.items() if e not in old}
+    old = [e for e in serving.held if (pointer(e), _said(exported, e)) in earlier]
+    new = {e: fault for e, fault in serving.held.items() if e not in old}
     borne = {identity(each) for each in check.faults(published)}
-    stopped = [each for each in check.faults(settled.document) if identity(each) not in borne]
+    stopped = [each for each in check.faults(serving.document) if identity(each) not in borne]
     if not new:
         return stopped
     paths = [parts(each["path"]) for each in error.errors]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from flags.document import entries
@@ -14,23 +14,27 @@ from flags.registry import sections
 _OF_FLAGS: Final = ("on", "force")
 
 
-def _tables(document: Json) -> Iterable[tuple[Path, str, Json]]:
-    """The tables of its sections: their paths, the key whose False stops, and their entries."""
-    for name, section in document["sections"].items():
-        if name in sections():
-            for table, rows in section.items():
-                yield ("sections", name, table), sections()[name].stop, rows
+def _stopped_rows(wanted: Json, serving: Json) -> Iterator[tuple[Path, str, Json, Json]]:
+    """Entries of sections that one document stops and the other does not.
+
+    Each with its path, the name that stops it where it is false, and what either says of it.
+    """
+    for name, tables in wanted["sections"].items():
+        if name not in sections():
+            continue
+        stop = sections()[name].stop
+        for table, rows in tables.items():
+            others = serving["sections"].get(name, {}).get(table, {})
+            for key, row in rows.items():
+                if row.get(stop) is False and others.get(key, {}).get(stop):
+                    yield ("sections", name, table, key), stop, row, others[key]
 
 
 def without_stops(wanted: Json, published: Json) -> Json:
     """With entries of sections going on that the tables stop, and that what was published had."""
     document = wanted
-    for path, stop, rows in _tables(wanted):
-        before = entries.found(published, path)
-        for key, row in rows.items():
-            was = ABSENT if before is ABSENT else before.get(key, ABSENT)
-            if row.get(stop) is False and was is not ABSENT and was.get(stop):
-                document = entries.put(document, (*path, key), {**row, stop: True})
+    for path, stop, row, _ in _stopped_rows(wanted, published):
+        document = entries.put(document, path, {**row, stop: True})
     return document
 
 
@@ -40,12 +44,8 @@ def with_stops(document: Json, wanted: Json) -> Any:
         serving = document["flags"].get(key)
         if serving is not None and serving != flag and _is_stopped(flag):
             document = entries.put(document, ("flags", key), _stopped(serving, flag))
-    for path, stop, rows in _tables(wanted):
-        serving_rows = entries.found(document, path)
-        for key, row in rows.items():
-            serving = ABSENT if serving_rows is ABSENT else serving_rows.get(key, ABSENT)
-            if row.get(stop) is False and serving is not ABSENT and serving.get(stop):
-                document = entries.put(document, (*path, key), {**serving, stop: False})
+    for path, stop, _, serving in _stopped_rows(wanted, document):
+        document = entries.put(document, path, {**serving, stop: False})
     return document
 
 

@@ -56,6 +56,20 @@ class OlderRevision(UnusableRevision):
         super().__init__(f"The newest revision is {number}, older than {in_force}, in force here.")
 
 
+def revision(number: int, *, using: str | None = None) -> Revision:
+    """Raises UnknownRevision."""
+    found: Revision | None = Revision.objects.using(using).filter(number=number).first()
+    if found is None:
+        raise UnknownRevision(number)
+    return found
+
+
+def newest_number() -> int | None:
+    """The last revision's; None where nothing is published."""
+    number: int | None = Revision.objects.values_list("number", flat=True).first()
+    return number
+
+
 def content(row: Revision) -> Document:
     """The revision's document; raises UnusableRevision."""
     if checksum_of(row.text) != row.checksum:

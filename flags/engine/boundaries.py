@@ -12,25 +12,38 @@ from flags.engine.times import duration_ms, moment_ms
 
 def boundaries(document: Document, now_ms: int) -> Iterator[int]:
     """When windows begin and end, and when each ramp takes its next step."""
+    yield from _windows(document)
+    for points in _ramps(document):
+        step = next_ramp_step(points, now_ms)
+        if step is not None:
+            yield step
+
+
+def written_moments(document: Document) -> Iterator[int]:
+    """When windows begin and end, and the points of ramps."""
+    yield from _windows(document)
+    for points in _ramps(document):
+        yield from (at for at, _ in points)
+
+
+def _windows(document: Document) -> Iterator[int]:
     for flag in document["flags"].values():
         for rule in flag["rules"]:
-            yield from (
-                at
-                for at in (moment_ms(rule.get("from")), moment_ms(rule.get("until")))
-                if at is not None
-            )
-    for clause in _clauses(document):
+            edges = (moment_ms(rule.get("from")), moment_ms(rule.get("until")))
+            yield from (at for at in edges if at is not None)
+
+
+def _ramps(document: Document) -> Iterator[list[tuple[int, int]]]:
+    for clause in clauses(document):
         if clause["op"] == "share" and "ramp" in clause:
-            step = next_ramp_step(ramp_points(clause["ramp"]), now_ms)
-            if step is not None:
-                yield step
+            yield ramp_points(clause["ramp"])
 
 
 def withins(document: Document) -> frozenset[tuple[str, int]]:
     """Which times of subjects are asked about, and within how many milliseconds."""
     return frozenset(
         (clause["trait"], duration_ms(clause["values"][0]) or 0)
-        for clause in _clauses(document)
+        for clause in clauses(document)
         if clause["op"] == "within"
     )
 
@@ -44,7 +57,8 @@ def own_boundaries(asked: Iterable[tuple[str, int]], traits: Mapping[str, object
             yield at + lasts_ms
 
 
-def _clauses(document: Document) -> Iterator[Clause]:
+def clauses(document: Document) -> Iterator[Clause]:
+    """Every clause of its segments and rules."""
     groups = [group for segment in document["segments"].values() for group in segment["rules"]]
     groups += [rule["when"] for flag in document["flags"].values() for rule in flag["rules"]]
     return walk(groups)

@@ -13,7 +13,8 @@ from typing import Final
 
 from django.db import Error as DatabaseError
 
-from flags import announcements, publishing
+from flags import announcements
+from flags.document import stored
 from flags.document.stored import UnknownRevision
 from flags.engine import Document
 from flags.live import snapshot
@@ -58,7 +59,7 @@ _own: Final = _Own()
 
 def snapshot_of(document: Document) -> Snapshot:
     """What a sound document would answer; it need not be stored."""
-    return snapshot.of_document(document, current())
+    return snapshot.of_document(document, _process.ready or _thread.begin())
 
 
 def current() -> Snapshot:
@@ -98,7 +99,7 @@ def at_revision(number: int) -> Snapshot:
         return kept
     if kept is not None and kept.checksum == checksum:
         return kept
-    found = snapshot.of_revision(publishing.revision(number), in_force)
+    found = snapshot.of_revision(stored.revision(number), in_force)
     for old in [*_older][: 1 - _OLDER_KEPT]:
         _older.pop(old, None)
     _older[number] = found

@@ -18,6 +18,7 @@ from django.db import Error as DatabaseError
 from flags import metrics, publishing
 from flags.accounts.cache import cache
 from flags.accounts.heard import hear_changes
+from flags.document import stored
 from flags.document.stored import OlderRevision, UnusableRevision
 from flags.live import copy, snapshot
 from flags.live.collector import collector
@@ -178,7 +179,7 @@ class Process:
 
     def _try(self, number: int, before: Snapshot | None) -> UnusableRevision | None:
         """Have the revision in force; or why it cannot be."""
-        row = publishing.revision(number, using=followed(Revision))
+        row = stored.revision(number, using=followed(Revision))
         rows = snapshot.waffle_rows()
         with collector:
             try:

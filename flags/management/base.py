@@ -70,14 +70,14 @@ class Command(BaseCommand):
 
     def operate(self, do: Callable[[], Result], **options: Any) -> Result:
         """One change; raises CommandRefused where it takes something away without `--yes`."""
-        confirmed = guarding.ANY if options["yes"] else ""
         comment = options.get("comment", "")
         try:
             return guarding.operate(
                 do,
                 author=user(),
                 comment=comment,
-                confirmed=confirmed,
+                is_confirmed=options["yes"],
+                is_published=options.get("is_published", True),
                 progress=self._progress,
                 report=self.stderr.write,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
@@ -15,6 +15,9 @@ from flags.models.keys import check_key
 from flags.models.pending import accounts_changed
 from flags.models.primary import OnPrimary
 from flags.models.published import Published, PublishedQuerySet
+
+# Where more accounts change, all are told of.
+_TOLD: Final = 1_000
 
 
 class Segment(Published):
@@ -77,16 +80,22 @@ class Segment(Published):
         self.is_long = max(len(include), len(exclude)) > MAX_ITEMS
         self.include, self.exclude = ([], []) if self.is_long else (list(include), list(exclude))
         self.save()
-        accounts_changed.send(sender=SegmentMember, keys=None)
         members = self.members.all()
+        before = [*members.order_by("pk").values_list("key", "is_excluded")]
+        after = [(key, False) for key in include] + [(key, True) for key in exclude]
+        if not self.is_long:
+            after = []
+        if before == after:
+            return
+        changed = [*dict({*before} ^ {*after})]
+        keys = changed if len(changed) <= _TOLD else None
+        accounts_changed.send(sender=SegmentMember, keys=keys)
         members._raw_delete(members.db)
-        if self.is_long:
-            rows = [
-                SegmentMember(segment=self, key=key, is_excluded=is_excluded)
-                for is_excluded, keys in ((False, include), (True, exclude))
-                for key in keys
-            ]
-            SegmentMember.objects.bulk_create(rows, batch_size=1000)
+        rows = [
+            SegmentMember(segment=self, key=key, is_excluded=is_excluded)
+            for key, is_excluded in after
+        ]
+        SegmentMember.objects.bulk_create(rows, batch_size=1000)
 
 
 class SegmentMember(OnPrimary):

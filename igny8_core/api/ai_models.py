@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -24,11 +24,6 @@ from igny8_core.api.authentication import MayView
 from igny8_core.api.etags import Stale, etag_of
 from igny8_core.api.strict import StrictOrdering, StrictView
 from igny8_core.modules.system.models import AIModel
-
-Result = TypeVar("Result")
-
-
-_WRITES: Final = {"POST", "PUT", "PATCH"}
 
 
 class MayChange(MayView):
@@ -110,46 +105,46 @@ class AIModelViewSet(StrictView, ModelViewSet[AIModel]):
     filter_backends = (DjangoFilterBackend, SearchFilter, StrictOrdering)
     filterset_class = AIModelFilter
     search_fields: ClassVar = ["model_id", "display_name"]
-    ordering_fields: ClassVar = [
-        "model_id",
-        "display_name",
-        "provider",
-        "model_type",
-        "input_rate",
-        "output_rate",
-        "is_active",
-        "is_default",
-        "sort_order",
-        "created_at",
-        "updated_at",
-    ]
+    ordering_fields: ClassVar = sorted(
+        {*AIModelSerializer.Meta.fields}
+        - {"id", "max_tokens", "supports_json_mode", "supports_vision", "updated_at"}
+    )
 
-    def operate(self, do: Callable[[], Result], sent: object = None) -> Result:
+    def operate(self, do: Callable[[], AIModel | None], sent: object = None) -> AIModel | None:
         """One change, published in its transaction; raises DocumentError and Unconfirmed."""
         asked = [self.request.method, self.request.path, sent]
 
-        def unless_stale() -> Result:
+        def written() -> AIModel | None:
             self._refuse_stale()
-            return do()
+            model = do()
+            self.etag = etag_of(model) if model else ""
+            return model
 
         return operate(
-            unless_stale,
+            written,
             author=self.request.user.get_username(),
             key=json.dumps(asked, sort_keys=True, default=str),
             confirmed=self.request.query_params.get("confirm", ""),
+            report=self.moved.append,
         )
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        response = super().retrieve(request, *args, **kwargs)
-        response["ETag"] = etag_of(self.get_object())
-        return response
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # Of the row that is answered; and who has got another model by what was written.
+        self.etag = ""
+        self.moved: list[str] = []
+        super().initial(request, *args, **kwargs)
+
+    def retrieve(self, *_args: Any, **_kwargs: Any) -> Response:
+        model = self.get_object()
+        self.etag = etag_of(model)
+        return Response(self.get_serializer(model).data)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """What was written is answered with its ETag too."""
-        written = getattr(response, "data", None)
-        if request.method in _WRITES and response.status_code < HTTPStatus.BAD_REQUEST and written:
-            for model in AIModel.objects.filter(pk=written["id"]):
-                response["ETag"] = etag_of(model)
+        if response.status_code < HTTPStatus.BAD_REQUEST:
+            if self.etag:
+                response["ETag"] = self.etag
+            if self.moved and response.data:
+                response.data = {**response.data, "moved": self.moved}
         return super().finalize_response(request, response, *args, **kwargs)
 
     def _refuse_stale(self) -> None:
@@ -157,27 +152,31 @@ class AIModelViewSet(StrictView, ModelViewSet[AIModel]):
         wanted = self.request.headers.get("If-Match")
         if wanted is None or "pk" not in self.kwargs:
             return
-        stored = etag_of(self.get_object())
+        model = self.get_object()
+        stored = etag_of(model)
         if wanted.strip() != "*" and stored not in map(str.strip, wanted.split(",")):
-            raise Stale(stored)
+            raise Stale(model.model_id, stored)
 
     def perform_create(self, serializer: BaseSerializer[AIModel]) -> None:
-        def create() -> None:
+        def create() -> AIModel:
             serializer.instance = None
-            serializer.save()
+            return serializer.save()
 
         self.operate(create, serializer.initial_data)
 
     def perform_update(self, serializer: BaseSerializer[AIModel]) -> None:
-        def update() -> None:
+        def update() -> AIModel:
             serializer.instance = AIModel.objects.get(pk=pk)
-            serializer.save()
+            return serializer.save()
 
         pk = self.get_object().pk
         self.operate(update, serializer.initial_data)
 
     def perform_destroy(self, instance: AIModel) -> None:
-        self.operate(lambda: AIModel.objects.get(pk=instance.pk).delete())
+        def delete() -> None:
+            AIModel.objects.get(pk=instance.pk).delete()
+
+        self.operate(delete)
 
     def _switch(self, switch: Callable[[AIModel], None]) -> Response:
         def switched() -> AIModel:

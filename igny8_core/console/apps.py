@@ -12,5 +12,6 @@ class ConsoleConfig(AppConfig):
     def ready(self) -> None:
         from flags import host
         from igny8_core.console import guard, moves
+        from igny8_core.console.question import question
 
-        host.register_guard("models", host.Guard(guard.may_take, guard.taken, moves.moved))
+        host.register_guard("models", host.Guard(question, guard.taken, moves.moved))

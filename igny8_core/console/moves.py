@@ -40,7 +40,7 @@ def moved(before: Document, after: Document) -> list[str]:
         task.key: tuple(side.of_task(task.key, None, now_us) for side in (old, new))
         for task in tasks
     }
-    accounts = ActiveAccounts(before, after, most=_MOST)
+    accounts = ActiveAccounts.of_change(before, after, most=_MOST)
     found: dict[tuple[str, _Move], dict[str, float]] = defaultdict(dict)
     ends_s, looked = time.monotonic() + _SECONDS, 0
     for account, facts in facts_of_many(accounts):

@@ -56,6 +56,7 @@ def _asked_s(model_id: str) -> float:
 
     from flags import publishing
     from igny8_core.console import guard
+    from igny8_core.console.question import question
     from igny8_core.modules.system.models import AIModel
 
     with transaction.atomic():
@@ -65,7 +66,10 @@ def _asked_s(model_id: str) -> float:
     if made.before is None or made.after is None:
         raise AssertionError(model_id)
     began = time.perf_counter()
-    told = guard.taken(made.before, made.after, 60.0, lambda _looked, _of: None)
+    asked = question(made.before, made.after, frozenset())
+    if asked is None:
+        raise AssertionError(model_id)
+    told = guard.taken(asked, 60.0, lambda _looked, _of: None)
     seconds = time.perf_counter() - began
     print("  ", told[0])
     return seconds

@@ -155,7 +155,7 @@ def _faults(told: dict[str, Any], last: int) -> list[str]:
 
 def _wrong(noted: list[list[Any]]) -> list[str]:
     """Which answers are not those of the revision that they name, compiled anew."""
-    from flags import publishing
+    from flags.document import stored
     from flags.document.stored import content
     from flags.engine import Subject, compile  # noqa: A004  (the word for it)
 
@@ -163,7 +163,7 @@ def _wrong(noted: list[list[Any]]) -> list[str]:
     found = []
     for number, account, variant in noted:
         if number not in compiled:
-            compiled[number] = compile(content(publishing.revision(number)))
+            compiled[number] = compile(content(stored.revision(number)))
         wanted = compiled[number].evaluate(_FLAG, Subject(account), now=0).variant
         if wanted != variant:
             found.append(f"revision {number} gives {account} {wanted}, not {variant}")

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from flags import live, publishing
+from flags.document import stored
 from flags.document.stored import canonical, checksum_of, content
 from flags.document.storing import store
 from flags.engine import Subject
@@ -25,7 +26,7 @@ def of_schema_1() -> Revision:
     text = canonical({**json.loads(row.text), "schema": 1})
     Revision.objects.filter(pk=row.pk).update(text=text, checksum=checksum_of(text))
     live.forget()
-    return publishing.revision(row.number)
+    return stored.revision(row.number)
 
 
 def test_publish__first_in_schema_2__lists_the_accounts_that_move(acme: Account) -> None:

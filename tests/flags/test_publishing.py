@@ -92,7 +92,7 @@ def test_roll_back__to_any_revision__the_tables_say_what_it_says(
         restore(parse(document))
         publishing.publish()
     numbers = list(Revision.objects.values_list("number", flat=True))
-    chosen = publishing.revision(data.draw(st.sampled_from(numbers)))
+    chosen = stored.revision(data.draw(st.sampled_from(numbers)))
     newest = publishing.roll_back(chosen.number)
     assert same(export.document(), content(chosen))
     assert same(content(newest), content(chosen))
@@ -548,3 +548,12 @@ def test_document_in__next_number__shares_what_has_not_changed() -> None:
     assert (first["number"], second["number"]) == (7, 8)
     assert first["flags"] is second["flags"]
     assert first["sections"] is second["sections"]
+
+
+def test_change__in_a_transaction_that_wrote_a_fault_before_it__is_refused() -> None:
+    publishing.publish()
+    with transaction.atomic():
+        Flag.objects.create(name="bad", requires=[{"flag": "typo"}])
+        with pytest.raises(publishing.Unpublishable, match="typo"), publishing.change():
+            Flag.objects.create(name="good")
+        transaction.set_rollback(True)

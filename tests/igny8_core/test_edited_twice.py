@@ -27,7 +27,7 @@ from igny8_core.modules.system.models import (
     ModelPrice,
 )
 from igny8_core.modules.usage.models import Receipt
-from tests.browser_post import opened
+from tests.browser_post import opened, shown
 
 pytestmark = pytest.mark.django_db
 
@@ -276,6 +276,52 @@ def test_form__changed_by_a_program__says_which_revision(admin_client: Client) -
         .form.non_field_errors()[0]
         .startswith("Nothing is saved: robot (revision ")
     )
+
+
+def test_form__other_rows_changed_by_a_program__names_the_one_that_changed_this(
+    admin_client: Client,
+) -> None:
+    row = AIModel.objects.get(model_id="gpt-4o")
+    publishing.publish()
+    tab = opened(admin_client, address(row))
+    with publishing.change(author="robot"):
+        AIModel.objects.filter(pk=row.pk).update(display_name="theirs")
+    with publishing.change(author="innocent"):
+        Flag.objects.create(name="f")
+    page = admin_client.post(address(row), {**tab, "display_name": ["mine"]})
+    (told,) = page.context["adminform"].form.non_field_errors()
+    assert told.startswith("Nothing is saved: robot (revision ")
+
+
+def test_form__rule_deleted_in_one_tab_and_edited_in_another__can_be_put_back(
+    admin_client: Client, acme: Account
+) -> None:
+    row = flag_with_rule(acme)
+    Rule.objects.create(flag=row, rule_id="s", serve={"variant": "on"}, position=2)
+    publishing.publish()
+    one, other = (opened(admin_client, address(row)) for _ in range(2))
+    assert admin_client.post(address(row), {**one, "rules-0-DELETE": ["on"]}).status_code == 302
+    page = admin_client.post(address(row), {**other, "rules-0-when": [FIFTY]})
+    assert page.status_code == 200
+    assert [rule.rule_id for rule in row.rules.all()] == ["s"]
+    again = shown(page)
+    assert admin_client.post(address(row), again).status_code == 302
+    assert {rule.rule_id: rule.when for rule in row.rules.all()}["r"][0]["to"] == 500_000
+
+
+def test_form__conflict__keeps_what_only_the_other_has_changed(
+    admin_client: Client, acme: Account
+) -> None:
+    """A rule deleted in one tab is not brought back by a note typed in another."""
+    row = flag_with_rule(acme)
+    publishing.publish()
+    one, other = (opened(admin_client, address(row)) for _ in range(2))
+    assert admin_client.post(address(row), {**one, "rules-0-DELETE": ["on"]}).status_code == 302
+    page = admin_client.post(address(row), {**other, "note": ["mine"]})
+    assert page.status_code == 200
+    assert admin_client.post(address(row), shown(page)).status_code == 302
+    assert fresh(row).note == "mine"
+    assert not row.rules.exists()
 
 
 def test_toggle__clicked_twice_in_two_tabs__is_one_switch(

@@ -19,6 +19,7 @@ from flags.document import check, entries, export
 from flags.document.held import held_back, known
 from flags.document.stops import without_stop
 from flags.document.stored import content
+from flags.document.storing import store
 from flags.engine import Subject
 from flags.engine.problems import parts
 from flags.models import AccountOverride, Flag, Revision, Rule, Segment, Trait, Variant
@@ -442,3 +443,16 @@ def test_change__beside_a_fault_that_raw_sql_has_left__is_made(
         f"/api/v1/admin/ai-models/{pk}/", body, content_type="application/json"
     )
     assert answer.status_code == 200
+
+
+def test_roll_back__to_a_fault_that_is_published__is_possible_and_previewed_as_such() -> None:
+    """A version that did not look for it published it."""
+    Flag.objects.create(name="bad", requires=[{"flag": "typo"}])
+    document: Any = export.document()
+    bad = store(document, Revision.objects.first(), author="", comment="", summary=[])
+    Flag.objects.create(name="later")
+    publishing.publish_waiting()
+    assert not held_back()
+    assert preview.roll_back(bad.number).faults == []
+    publishing.roll_back(bad.number)
+    assert not Flag.objects.filter(name="later").exists()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
-from django.db import transaction
 from django.utils import timezone
 
 from flags.accounts.reading import account_by_key
@@ -38,28 +39,18 @@ class Command(base.ActionCommand):
     def add_clear(self, parser: ArgumentParser) -> None:
         parser.add_argument("flag", help="the flag's name")
         parser.add_argument("account", help="the account's key")
+        base.add_yes(parser)
 
-    @transaction.atomic
     def do_set(self, **options: Any) -> None:
-        lock_head()
-        flag, account = flag_by_name(options["flag"]), account_by_key(options["account"])
-        if options["expires"] is not None and options["expires"] <= timezone.now():
-            raise arguments.BadArguments(f"{options['expires'].isoformat()} is not after now.")
-        variant = _variant(flag, options["answer"])
-        AccountOverride.objects.filter(account=account.pk, flag=flag, paused=False).update(
-            paused=True
-        )
-        override = AccountOverride(
-            account=account,
-            flag=flag,
-            variant=variant,
-            reason=options["reason"],
-            author=options["author"],
-            expires_at=options["expires"],
-        )
-        override.full_clean()
-        override.save()
+        override = self.operate(partial(_set, options), is_published=False, **options)
         self._print([override], as_json=options["json"])
+
+    def do_clear(self, **options: Any) -> None:
+        key, flag = self.operate(partial(_clear, options), is_published=False, **options)
+        if options["json"]:
+            self.print_json({"account": key, "flag": flag, "state": "paused"})
+        else:
+            self.stdout.write(f"{key} has no override of {flag} any more.")
 
     def do_list(self, **options: Any) -> None:
         found = AccountOverride.objects.select_related("account", "flag")
@@ -71,18 +62,6 @@ class Command(base.ActionCommand):
             found = found.filter(account=account_by_key(options["account"]).pk)
         self._print(list(found), as_json=options["json"])
 
-    def do_clear(self, **options: Any) -> None:
-        flag, account = flag_by_name(options["flag"]), account_by_key(options["account"])
-        live = AccountOverride.objects.in_force(timezone.now()).filter(
-            account=account.pk, flag=flag
-        )
-        if not live.update(paused=True):
-            raise base.CommandRefused(f"{account.key} has no live override of the flag “{flag}”.")
-        if options["json"]:
-            self.print_json({"account": account.key, "flag": flag.name, "state": "paused"})
-        else:
-            self.stdout.write(f"{account.key} has no override of {flag} any more.")
-
     def _print(self, overrides: list[AccountOverride], *, as_json: bool) -> None:
         if as_json:
             self.print_json([_json(each) for each in overrides])
@@ -91,6 +70,35 @@ class Command(base.ActionCommand):
         else:
             rows = [[str(value or "") for value in _json(each).values()] for each in overrides]
             self.print_table([*_json(overrides[0])], rows)
+
+
+def _set(options: Mapping[str, Any]) -> AccountOverride:
+    lock_head()
+    flag, account = flag_by_name(options["flag"]), account_by_key(options["account"])
+    if options["expires"] is not None and options["expires"] <= timezone.now():
+        raise arguments.BadArguments(f"{options['expires'].isoformat()} is not after now.")
+    live = AccountOverride.objects.filter(account=account.pk, flag=flag, paused=False)
+    live.update(paused=True)
+    override = AccountOverride(
+        account=account,
+        flag=flag,
+        variant=_variant(flag, options["answer"]),
+        reason=options["reason"],
+        author=options["author"],
+        expires_at=options["expires"],
+    )
+    override.full_clean()
+    override.save()
+    return override
+
+
+def _clear(options: Mapping[str, Any]) -> tuple[str, str]:
+    """The account's key and the flag's name."""
+    flag, account = flag_by_name(options["flag"]), account_by_key(options["account"])
+    live = AccountOverride.objects.in_force(timezone.now()).filter(account=account.pk, flag=flag)
+    if not live.update(paused=True):
+        raise base.CommandRefused(f"{account.key} has no live override of the flag “{flag}”.")
+    return account.key, flag.name
 
 
 def _variant(flag: Flag, answer: str) -> str:

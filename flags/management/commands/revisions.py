@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from flags import preview, publishing
-from flags.document import diff
+from flags.document import diff, stored
 from flags.document.sentences import sentences
 from flags.document.stored import content
 from flags.management import arguments, base
@@ -70,7 +70,7 @@ class Command(base.ActionCommand):
             self.print_table(("number", "published", "author", "comment", "changes"), cells)
 
     def do_show(self, **options: Any) -> None:
-        row = publishing.revision(options["number"])
+        row = stored.revision(options["number"])
         if options["json"]:
             self.print_json(
                 {**base.revision_json(row), "document": content(row)},
@@ -89,9 +89,7 @@ class Command(base.ActionCommand):
         )
 
     def do_diff(self, **options: Any) -> None:
-        before, after = (
-            content(publishing.revision(options[side])) for side in ("before", "after")
-        )
+        before, after = (content(stored.revision(options[side])) for side in ("before", "after"))
         if options["json"]:
             self.print_json([change.to_json() for change in diff.diff(before, after)])
             return
@@ -109,7 +107,7 @@ class Command(base.ActionCommand):
         number = options["number"]
         if number is None and options["file"].name.isdecimal():
             raise arguments.BadArguments(f"Into which file shall revision {options['file']} go?")
-        row = Revision.objects.first() if number is None else publishing.revision(number)
+        row = Revision.objects.first() if number is None else stored.revision(number)
         if row is None:
             raise base.CommandRefused("Nothing was published yet.")
         content(row)
@@ -163,7 +161,7 @@ class Command(base.ActionCommand):
         elif not foreseen.sentences:
             self.stdout.write("Nothing would change: the tables say the same.")
         else:
-            number = (Revision.objects.values_list("number", flat=True).first() or 0) + 1
+            number = (stored.newest_number() or 0) + 1
             self.stdout.write(f"Nothing is changed yet. It would be:\nRevision {number}:")
             for sentence in foreseen.sentences:
                 self.stdout.write(f"  {sentence}")

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from flags.admin.asking import AccountsAdmin
 from flags.admin.merging import MergesEdits
 from flags.admin.row_keys import RowChoices, RowKeys
 from flags.doubts import of_traits as doubts_of_traits
@@ -26,7 +27,7 @@ class MembershipInline(RowChoices, TabularInline):
 
 
 @admin.register(Account)
-class AccountAdmin(RowKeys, MergesEdits, ModelAdmin):
+class AccountAdmin(AccountsAdmin):
     list_display: ClassVar = ["key", "name", "plan", "country", "status", "is_internal"]
     list_filter: ClassVar = ["plan", "status", "is_internal"]
     search_fields: ClassVar = ["key", "name"]

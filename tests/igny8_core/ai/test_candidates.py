@@ -23,7 +23,7 @@ from waffle import get_waffle_switch_model
 from flags import explain, live, publishing
 from flags.accounts.lookup import facts_of
 from flags.document.check import check
-from flags.document.stored import UnknownRevision
+from flags.document.stored import UnknownRevision, revision
 from flags.engine import DocumentError
 from flags.engine import Reason as Decided
 from flags.models import AccountOverride, Flag, Rule, Trait, Variant
@@ -108,7 +108,7 @@ def test_operator__rule_split_and_default__decide_without_code(acme: Account, te
     assert model_of(acme) == "gpt-5.2"
     answer = resolve(acme, TASK)
     assert (answer.reason, answer.flag, answer.rule) == (Reason.RULE, "text", "r1")
-    assert answer.revision == publishing.revision(answer.revision or 0).number
+    assert answer.revision == revision(answer.revision or 0).number
 
 
 @COMMITTED

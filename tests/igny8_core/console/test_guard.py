@@ -16,12 +16,14 @@ from django.utils import timezone
 from waffle.models import Switch
 
 from flags import guarding, live, publishing, registry
+from flags.document import stored
 from flags.document.stored import content
 from flags.host import Guard
-from flags.models import AccountOverride, Flag, Revision, Rule, Segment, Variant
+from flags.models import AccountOverride, Flag, Revision, Rule, Segment, Trait, Variant
 from igny8_core.ai.errors import NoUsableModel
 from igny8_core.ai.resolver import resolve
 from igny8_core.console import guard, moves
+from igny8_core.console.question import question
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel, GlobalAIPrompt, IntegrationSettings
 from tests.conftest import Manage
@@ -94,6 +96,7 @@ def test_page__takes_models_away__asks_and_is_confirmed_by_one_click(
     told = way(admin_client, {})
     assert "Nothing is changed yet." in told
     assert "2 accounts would have no model for generate_content: acme, bolt." in told
+    assert "Nothing is changed yet." in way(admin_client, {"_confirm": "*"})
     assert Revision.objects.count() == before
     (token,) = re.findall(r'name="_confirm" value="([0-9a-f]+)"', told)
     way(admin_client, {"_confirm": token})
@@ -134,7 +137,8 @@ def test_rest__takes_models_away__is_409_and_confirmed_by_its_token(admin_client
     assert (answer.status_code, answer.json()["code"]) == (409, "unconfirmed")
     assert LOST in answer.json()["message"]
     assert mini().is_active
-    assert send("?confirm=0123456789abcdef").status_code == 409
+    for none in ("0123456789abcdef", "*", ""):
+        assert send(f"?confirm={none}").status_code == 409
     assert send(f"?confirm={answer.json()['confirm']}").status_code == 200
     assert not mini().is_active
 
@@ -277,11 +281,39 @@ def test_change__that_moves_nobody__tells_nothing(admin_client: Client) -> None:
 def test_direct_write__takes_models_away__is_an_error_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    before = publishing.revision(Revision.objects.values_list("number", flat=True)[0])
+    before = stored.revision(stored.newest_number() or 0)
     AIModel.objects.filter(pk=mini().pk).update(is_active=False)
     after = publishing.publish()
-    guarding.tell(content(before), content(after))
+    guarding.tell(content(before), content(after), is_asked=False)
     assert f"What was published takes models away: {LOST}" in caplog.text
+
+
+def test_direct_write__that_an_operators_change_publishes__is_an_error_in_the_log(
+    caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        AIModel.objects.filter(pk=mini().pk).update(is_active=False)
+        guarding.operate(lambda: Flag.objects.create(name="f"), author="ann")
+    assert caplog.text.count(f"What was published takes models away: {LOST}") == 1
+
+
+def test_change__that_is_confirmed__is_no_error_in_the_log(
+    caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        off = AIModel.objects.filter(pk=mini().pk)
+        guarding.operate(lambda: off.update(is_active=False), author="ann", is_confirmed=True)
+    assert "takes models away" not in caplog.text
+
+
+def test_newest_revision__is_damaged__the_one_before_is_compared_with() -> None:
+    Flag.objects.create(name="f")
+    publishing.publish()
+    Revision.objects.filter(number=stored.newest_number() or 0).update(checksum="0" * 64)
+    with pytest.raises(guarding.Unconfirmed, match=LOST):
+        guarding.operate(
+            lambda: AIModel.objects.filter(pk=mini().pk).update(is_active=False), author="ann"
+        )
 
 
 def test_guard__that_fails__holds_up_no_stop_but_asks_about_the_rest(
@@ -290,7 +322,7 @@ def test_guard__that_fails__holds_up_no_stop_but_asks_about_the_rest(
     def fails(*_asked: object) -> list[str]:
         raise RuntimeError("broken")
 
-    broken = Guard(lambda _before, _after: True, fails, fails)
+    broken = Guard(lambda _before, _after, _keys: True, fails, fails)
     monkeypatch.setitem(registry._guards, "broken", broken)
     flag = Flag.objects.create(name="f")
     publishing.publish()
@@ -306,7 +338,7 @@ def test_guard__that_fails__holds_up_no_stop_but_asks_about_the_rest(
     with pytest.raises(guarding.Unconfirmed, match="“broken” failed"):
         guarding.operate(on, author="ann")
     assert not Flag.objects.get(name="f").is_on
-    guarding.operate(on, author="ann", confirmed=guarding.ANY)
+    guarding.operate(on, author="ann", is_confirmed=True)
     assert Flag.objects.get(name="f").is_on
 
 
@@ -323,7 +355,9 @@ def test_sample__beyond_the_most__counts_those_that_are_named(
     AIModel.objects.filter(pk=mini().pk).update(is_active=False)
     after = content(publishing.publish())
     seen: list[tuple[int, int]] = []
-    told = guard.taken(before, after, 10, lambda *each: seen.append(each))
+    asked = question(before, after, frozenset())
+    assert asked is not None
+    told = guard.taken(asked, 10, lambda *each: seen.append(each))
     assert told[0].startswith(
         "About 402 accounts would have no model for auto_cluster (by a sample of 101 of 402): acme"
     )
@@ -344,7 +378,7 @@ def test_rule__of_a_flag_the_task_does_not_ask__is_no_matter_of_the_guard() -> N
     before = content(publishing.publish())
     flag = Flag.objects.create(name="unrelated")
     Rule.objects.create(flag=flag, serve={"variant": "on"})
-    assert not guard.may_take(before, content(publishing.publish()))
+    assert question(before, content(publishing.publish()), frozenset()) is None
 
 
 def test_prompt__with_a_placeholder_that_is_new__is_asked_about(admin_client: Client) -> None:
@@ -379,3 +413,125 @@ def test_moment__that_was_scheduled_before__is_looked_at_too(acme: Account) -> N
     for change in (unreplace, deactivate):
         with pytest.raises(guarding.Unconfirmed, match=r"^From .* UTC on 2 accounts would have"):
             guarding.operate(change, author="ann")
+
+
+# What is said of an account may be its only way to a model.
+
+
+@pytest.fixture
+def only_by_override(acme: Account) -> AccountOverride:
+    """Nobody but acme may use the model, and that by an override."""
+    AIModel.objects.exclude(pk=mini().pk).delete()
+    flag = Flag.objects.create(name="vips")
+    AIModel.objects.update(available_to="vips")
+    publishing.publish()
+    return AccountOverride.objects.create(account=acme, flag=flag, variant="on", reason="r")
+
+
+ONLY = "1 account would have no model for generate_content: acme."
+
+
+def test_override__deleted_on_its_page__asks(
+    admin_client: Client, only_by_override: AccountOverride
+) -> None:
+    address = url(only_by_override, "delete/")
+    told = admin_client.post(address, {"post": "yes"}).content.decode()
+    assert ONLY in told
+    assert AccountOverride.objects.exists()
+    (token,) = re.findall(r'name="_confirm" value="([0-9a-f]+)"', told)
+    admin_client.post(address, {"post": "yes", "_confirm": token})
+    assert not AccountOverride.objects.exists()
+
+
+def test_override__cleared_or_set_by_command__needs_yes(
+    manage: Manage, only_by_override: AccountOverride
+) -> None:
+    for ways in (
+        ("clear", "vips", "acme"),
+        ("set", "vips", "acme", "off", "--reason", "r"),
+    ):
+        done = manage("override", *ways)
+        assert (done.returncode, ONLY in done.stderr) == (1, True)
+        only_by_override.refresh_from_db()
+        assert not only_by_override.paused
+    assert manage("override", "clear", "vips", "acme", "--yes").returncode == 0
+
+
+def test_override__that_changes_no_model__is_not_asked_about(
+    manage: Manage, only_by_override: AccountOverride
+) -> None:
+    assert manage("override", "set", "vips", "bolt", "on", "--reason", "r").returncode == 0
+
+
+def test_plan__that_is_the_only_way_to_a_model__asks(admin_client: Client, acme: Account) -> None:
+    AIModel.objects.exclude(pk=mini().pk).delete()
+    vips = Flag.objects.create(name="vips")
+    when = [{"trait": "plan", "op": "in", "values": [acme.plan]}]
+    Rule.objects.create(flag=vips, rule_id="r", when=when, serve={"variant": "on"})
+    AIModel.objects.update(available_to="vips")
+    publishing.publish()
+    other = "free" if acme.plan != "free" else "pro"
+    told = admin_client.post(url(acme), form(admin_client, url(acme), plan=other))
+    assert ONLY in told.content.decode()
+    assert Account.objects.get(pk=acme.pk).plan != other
+
+
+def test_long_list__replaced__asks_about_those_that_leave_it_alone(
+    admin_client: Client, acme: Account, bolt: Account
+) -> None:
+    AIModel.objects.exclude(pk=mini().pk).delete()
+    vips = Flag.objects.create(name="vips")
+    inside = [{"op": "segment", "values": ["listed"]}]
+    Rule.objects.create(flag=vips, rule_id="r", when=inside, serve={"variant": "on"})
+    many = [f"k{number}" for number in range(10_001)]
+    listed = Segment(key="listed")
+    listed.set_lists(["acme", "bolt", *many], [])
+    AIModel.objects.update(available_to="vips")
+    publishing.publish()
+
+    def send(*keys: str) -> str:
+        sent = SimpleUploadedFile("keys.txt", "\n".join(keys).encode())
+        data = form(admin_client, url(listed)) | {"include_file": sent}
+        return admin_client.post(url(listed), data).content.decode()
+
+    assert "1 account would have no model for generate_content: bolt." in send("acme", *many)
+    assert "Nothing is changed yet" not in send(*many[:-1], "other", "bolt", "acme")
+    assert "2 accounts would have no model for generate_content: acme, bolt." in send(*many)
+    assert Segment.objects.get().lists()[0][-1] == "acme"
+
+
+def test_within__that_ends_later__is_looked_at_when_it_ends(acme: Account, bolt: Account) -> None:
+    AIModel.objects.exclude(pk=mini().pk).delete()
+    Trait.objects.create(name="since", type="time")
+    Account.objects.filter(pk=acme.pk).update(traits={"since": timezone.now().isoformat()})
+    vips = Flag.objects.create(name="vips", default={"variant": "on"})
+    AIModel.objects.update(available_to="vips")
+    publishing.publish()
+
+    def narrow() -> None:
+        Flag.objects.filter(pk=vips.pk).update(default={"variant": "off"})
+        when = [{"trait": "since", "op": "within", "values": ["14d"]}]
+        Rule.objects.create(flag=vips, rule_id="r", when=when, serve={"variant": "on"})
+
+    with pytest.raises(guarding.Unconfirmed) as asked:
+        guarding.operate(narrow, author="ann")
+    assert "1 account would have no model for generate_content: bolt." in asked.value.taken
+    later = "Later, when an override or a `within` of theirs ends, "
+    assert f"{later}1 account would have no model for generate_content: acme." in asked.value.taken
+
+
+def test_waffle_command__takes_models_away__needs_yes(
+    manage: Manage, only_by_override: AccountOverride
+) -> None:
+    only_by_override.delete()
+    Flag.objects.filter(name="vips").update(everyone=True)
+    publishing.publish()
+    off = ("waffle_switch", "provider.openai", "off", "--create")
+    for ways in (("waffle_flag", "vips", "--deactivate"), off):
+        done = manage(*ways)
+        assert done.returncode == 1
+        assert "would have no model for generate_content" in done.stderr
+        assert manage(*ways, "--yes").returncode == 0
+        Switch.objects.all().delete()
+        Flag.objects.filter(name="vips").update(everyone=True)
+        publishing.publish()

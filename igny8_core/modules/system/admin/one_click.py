@@ -16,9 +16,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
+from flags.admin.asking import PublishingAdmin
 from flags.admin.confirming import confirm_page, operate_by
 from flags.admin.problems import problems_of, sentences
-from flags.admin.refusing import PublishingAdmin
 from flags.guarding import Unconfirmed
 from igny8_core.modules.system.ai_models import AIModel
 

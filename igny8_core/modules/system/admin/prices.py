@@ -13,8 +13,8 @@ from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from flags.admin.asking import PublishingAdmin
 from flags.admin.page_request import author_of
-from flags.admin.refusing import PublishingAdmin
 from flags.host import Path
 from igny8_core.catalogue.names import MODELS
 from igny8_core.catalogue.section import moment_text

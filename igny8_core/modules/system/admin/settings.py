@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from flags.admin.refusing import RefusingAdmin
+from flags.admin.asking import AccountsAdmin
 from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.errors import AIError
 from igny8_core.modules.system.addresses import environment_url, origin_of
@@ -39,7 +39,7 @@ class SettingsForm(KeysForm):
         return cleaned
 
 
-class SettingsAdmin(RefusingAdmin):
+class SettingsAdmin(AccountsAdmin):
     """Writes what was changed on the page, and nothing that somebody else changed meanwhile."""
 
     refusals: ClassVar = (AIError,)

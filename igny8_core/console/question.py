@@ -1,0 +1,123 @@
+"""What is to be looked at of a change: the tasks and accounts that may lose a model by it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from random import SystemRandom
+from typing import Any, Final, NamedTuple
+
+from flags import live
+from flags.accounts import Facts, facts_of_many
+from flags.engine import Document
+from flags.engine.boundaries import written_moments
+from flags.engine.document import empty
+from flags.engine.times import microseconds
+from flags.host import ALL_ACCOUNTS
+from igny8_core.ai.candidates import SnapshotCandidates
+from igny8_core.catalogue.names import SECTION
+from igny8_core.catalogue.section import moment_of
+from igny8_core.console.active_accounts import active_accounts
+from igny8_core.console.touched import models_of, touched_tasks
+from igny8_core.tasks.tasks import TASKS, Task
+
+# Of more accounts of which something else is said, a sample is looked at under the lock.
+_MOST: Final = 1_000
+Json = Mapping[str, Any]
+
+
+class Question(NamedTuple):
+    """Whether accounts lose a model for these tasks, and the changed ones for any.
+
+    `facts` is what is said of the changed ones after the change; with `is_sample` any may have
+    changed, and these stand for them all.
+    """
+
+    before: Document
+    after: Document
+    tasks: list[Task]
+    facts: dict[str, Facts]
+    is_sample: bool
+
+
+def question(before: Document, after: Document, keys: frozenset[str]) -> Question | None:
+    """What is to be looked at; None where nobody can lose a model. In the change's transaction.
+
+    Something else is said of the accounts with these keys, or of any with ALL_ACCOUNTS.
+    """
+    is_sample = ALL_ACCOUNTS in keys or len(keys) > _MOST
+    tasks = touched_tasks(before, after)
+    if not tasks and not keys:
+        return None
+    periods = uncovered(after, [*TASKS.values()] if keys else tasks)
+    if not periods:
+        return None
+    names = {period.task.key for period in periods}
+    facts = _facts_of(None if is_sample else keys)
+    if not facts and names.isdisjoint(task.key for task in tasks):
+        return None
+    return Question(before, after, tasks, facts, is_sample)
+
+
+def _facts_of(keys: frozenset[str] | None) -> dict[str, Facts]:
+    """What is said now of the active accounts with these keys; None: of a sample of them all."""
+    active = active_accounts()
+    if keys is None:
+        pks = [*active.values_list("pk", flat=True)]
+        found = active.filter(pk__in=SystemRandom().sample(pks, min(_MOST, len(pks))))
+    else:
+        found = active.filter(key__in=keys)
+    return {account.key: facts for account, facts in facts_of_many(found)}
+
+
+class Period(NamedTuple):
+    """A task from one moment to the next; the first begins now."""
+
+    task: Task
+    begins_us: int
+    ends_us: int
+    is_now: bool
+
+
+def uncovered(after: Document, tasks: Iterable[Task], *others: Document) -> list[Period]:
+    """The periods of tasks in which the default is not there for every account."""
+    now_us = time.time_ns() // 1_000
+    moments = {at for each in (after, *others) for at in _moments_us(each) if at > now_us}
+    begins = [now_us, *sorted(moments)]
+    covering = SnapshotCandidates(live.snapshot_of(_defaults(after)))
+    return [
+        Period(task, begins_us, ends_us, begins_us == now_us)
+        for task in tasks
+        for begins_us, ends_us in pairwise([*begins, _FOREVER_US])
+        if not _is_covered(covering, task, begins_us)
+    ]
+
+
+_FOREVER_US: Final = 2**63
+
+
+def _moments_us(document: Document) -> Iterator[int]:
+    """When the catalogue or a rule says something else."""
+    for entry in models_of(document).values():
+        texts = [*entry["prices"], *([entry["retires_at"]] if entry["retires_at"] else [])]
+        yield from (microseconds(moment_of(text)) for text in texts)
+    yield from (at_ms * 1_000 for at_ms in written_moments(document))
+
+
+def _defaults(document: Json) -> Document:
+    """The document of the types' defaults and those that take their place, and of nothing else."""
+    models = models_of(document)
+    kept: dict[str, Json] = {}
+    for key, entry in models.items():
+        following = key if entry["is_default"] else ""
+        while following in models and following not in kept:
+            kept[following] = models[following]
+            following = models[following]["replaced_by"]
+    sections: Any = {SECTION: {"models": {**kept}}} if kept else {}
+    return {**empty(), "switches": document["switches"], "sections": sections}
+
+
+def _is_covered(covering: SnapshotCandidates, task: Task, at_us: int) -> bool:
+    default = covering.of_task(task.key, None, at_us).default
+    return default is not None and not default.refusal and not default.model.available_to
