@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from flags.accounts.reading import account_model
 from flags.document.words import rule_words, value_text
 from flags.engine.bucketing import PPM
-from flags.engine.document import walk
+from flags.engine.clauses import parser_and_test
 from flags.engine.traits import ELEMENTS, KEY, LISTS, PARSERS, Type
 from flags.models import Trait
 from flags.models.keys import check_key
@@ -71,22 +71,74 @@ def _of_serve(serve: Json | None) -> Iterator[str]:
 
 
 def _of_groups(groups: Iterable[Iterable[Any]]) -> Iterator[str]:
-    known: dict[str, set[str]] = {}
-    for clause in walk(groups):
-        if clause["op"] == "share" and 0 < clause["to"] - clause.get("from", 0) < _PERCENT:
-            size = clause["to"] - clause.get("from", 0)
-            yield (
-                f"a share of {size} is {size * 100 / PPM:g} % of the accounts; "
-                f"{size} % is {size * PPM // 100}."
-            )
+    for group in groups:
+        clauses = [*group]
+        yield from _of_clauses(clauses)
+        yield from _of_contradictions(clauses)
+        for clause in clauses:
+            if clause["op"] == "any":
+                yield from _of_groups(clause["values"])
+
+
+def _of_clauses(clauses: Iterable[Any]) -> Iterator[str]:
+    for clause in clauses:
+        if clause["op"] == "share":
+            yield from _of_share(clause.get("from", 0), clause["to"])
         elif clause["op"] == "in" and clause["trait"] == KEY:
             yield from _of_keys(clause["values"])
-        elif clause["op"] == "in" and clause["trait"] in trait_values():
-            trait = clause["trait"]
-            values = known.setdefault(trait, {*trait_values()[trait]()})
+        elif clause["op"] in _HAS and clause["trait"] in trait_values():
+            known = _known(clause["trait"])
+            has = _HAS[clause["op"]].format(clause["trait"])
             for value in clause["values"]:
-                if value not in values:
-                    yield f"no account has the {trait} “{value}”."
+                alone = {**clause, "values": [value], "not": False}
+                if not any(_holds(alone, each) for each in known):
+                    yield f"no account has {has} “{value}”."
+
+
+_HAS: Final = {
+    "in": "the {}",
+    "prefix": "a {} that begins with",
+    "suffix": "a {} that ends with",
+    "contains": "a {} that contains",
+    "glob": "a {} like",
+}
+
+
+def _of_share(begins: int, ends: int) -> Iterator[str]:
+    size = ends - begins
+    if not size and begins:
+        yield f"a share from {begins} to {ends} has no accounts."
+    elif 0 < size < _PERCENT:
+        yield (
+            f"a share of {size} is {size * 100 / PPM:g} % of the accounts; "
+            f"{size} % is {size * PPM // 100}."
+        )
+
+
+def _of_contradictions(clauses: Iterable[Any]) -> Iterator[str]:
+    """Of conditions on one trait that no known value fits together."""
+    by_trait: dict[str, list[Any]] = {}
+    for clause in clauses:
+        if clause["op"] in _HAS and clause["trait"] in trait_values():
+            by_trait.setdefault(clause["trait"], []).append(clause)
+    for trait, asked in by_trait.items():
+        known = _known(trait)
+        fits = [{value for value in known if _holds(each, value)} for each in asked]
+        is_told = any(
+            not fit and not each.get("not") for fit, each in zip(fits, asked, strict=True)
+        )
+        if len(asked) > 1 and not is_told and not set.intersection(*fits):
+            yield f"no account has a {trait} that fits its {len(asked)} conditions together."
+
+
+def _known(trait: str) -> set[str]:
+    """What accounts have, of a trait whose values are known."""
+    return {value for value in trait_values()[trait]() if value}
+
+
+def _holds(clause: Any, value: str) -> bool:
+    _, test = parser_and_test(clause, Type.STR)
+    return test(value) is not clause.get("not", False)
 
 
 def _of_keys(keys: Iterable[str]) -> Iterator[str]:

@@ -23,7 +23,7 @@ class PlacedProblem(NamedTuple):
         return PlacedProblem(self.parts[len(parts) :], self.message)
 
     def __str__(self) -> str:
-        return f"{'/'.join(self.parts)}: {self.message}" if self.parts else self.message
+        return f"{within_text(self.parts)}: {self.message}" if self.parts else self.message
 
 
 _SHOWN: Final = 3
@@ -65,6 +65,20 @@ def _sentence(message: str, places: list[str]) -> str:
     others = len(places) - _SHOWN
     more = f" and {others:,} other{'s' * (others > 1)}" if others > 0 else ""
     return f"{message} In {', '.join(places[:_SHOWN])}{more}."
+
+
+def within_text(parts: tuple[str, ...]) -> str:
+    """Where in a field's JSON: `Entry 1, value 2`, `Split`."""
+    words: list[str] = []
+    for part in parts:
+        if not part.isdecimal():
+            words.append(part)
+        elif words[-1:] == ["values"]:
+            words[-1] = f"value {int(part) + 1}"
+        else:
+            words.append(f"entry {int(part) + 1}")
+    text = ", ".join(words)
+    return text[:1].upper() + text[1:]
 
 
 def place_text(parts: tuple[str, ...]) -> str:

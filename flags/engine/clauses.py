@@ -273,7 +273,7 @@ def _negated(clause: Clause, holds: Predicate) -> Predicate:
 
 def _in_value(clause: CompareClause, kind: Type) -> CompiledClause:
     trait, missing, is_negated = clause["trait"], clause.get("absent"), clause.get("not", False)
-    parse, test = _parser_and_test(clause, kind)
+    parse, test = parser_and_test(clause, kind)
     is_key = trait == KEY
 
     def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
@@ -300,7 +300,7 @@ def _in_value(clause: CompareClause, kind: Type) -> CompiledClause:
 def _in_list(clause: CompareClause, kind: Type) -> Predicate:
     """Any element; a list with one of another type is of another type as a whole."""
     trait, missing, is_negated = clause["trait"], clause.get("absent"), clause.get("not", False)
-    parse, test = _parser_and_test(clause, kind)
+    parse, test = parser_and_test(clause, kind)
 
     def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
         value = traits.get(trait)
@@ -314,7 +314,8 @@ def _in_list(clause: CompareClause, kind: Type) -> Predicate:
     return holds
 
 
-def _parser_and_test(clause: CompareClause, kind: Type) -> tuple[Callable[[object], Any], Test]:
+def parser_and_test(clause: CompareClause, kind: Type) -> tuple[Callable[[object], Any], Test]:
+    """What makes a trait's value comparable, and whether the clause holds for it, `not` apart."""
     compared = OPERATORS[clause["op"]]
     values = [compared.parser(kind)(value) for value in clause["values"]]
     parse = PARSERS[ELEMENTS[kind]]
@@ -367,7 +368,7 @@ def _asked(value: str, booleans: frozenset[str]) -> Predicate:
 
 def _within(clause: CompareClause) -> Predicate:
     trait, missing, is_negated = clause["trait"], clause.get("absent"), clause.get("not", False)
-    parse, test = _parser_and_test(clause, Type.TIME)
+    parse, test = parser_and_test(clause, Type.TIME)
 
     def holds(key: str | None, traits: Mapping[str, Any], now_ms: int, ask: Ask) -> bool | None:
         value = traits.get(trait)

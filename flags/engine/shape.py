@@ -28,6 +28,15 @@ _CODES: Final = {
     "less_than_equal": Code.OUT_OF_RANGE,
     "union_tag_not_found": Code.UNKNOWN_OPERATOR,
 }
+# What pydantic says in Python's words.
+_WANTED: Final = {
+    "dict_type": "an object is wanted, {…}",
+    "list_type": "a list is wanted, […]",
+    "string_type": "a text is wanted",
+    "bool_type": "true or false is wanted",
+    "int_type": "a whole number is wanted",
+    "float_type": "a number is wanted",
+}
 
 
 def json_schema() -> dict[str, Any]:
@@ -80,4 +89,5 @@ def _add(fault: ErrorDetails, at: Path, problems: Problems) -> None:
     elif code is Code.MISSING:
         value = None
     limit = fault.get("ctx", {}).get("max_length")
-    problems.add(code, path, value, key=path[-1] if path else "", why=fault["msg"], limit=limit)
+    why = _WANTED.get(fault["type"], fault["msg"])
+    problems.add(code, path, value, key=path[-1] if path else "", why=why, limit=limit)

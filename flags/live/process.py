@@ -19,7 +19,9 @@ from flags import metrics, publishing
 from flags.accounts.cache import cache
 from flags.accounts.heard import hear_changes
 from flags.document import stored
+from flags.document.entries import entry_text
 from flags.document.stored import OlderRevision, UnusableRevision
+from flags.engine.problems import parts
 from flags.live import copy, snapshot
 from flags.live.collector import collector
 from flags.live.health import Health, Status
@@ -135,7 +137,9 @@ class Process:
             publishing.publish_pending()
             head = _head()
             self._take(head)
-        held = "; ".join(f"{each['path']}: {each['reason']}" for each in head.held)
+        held = "; ".join(
+            f"{entry_text(parts(each['path']))}: {each['reason']}" for each in head.held
+        )
         self.health.note("held back", held or None)
 
     def _take(self, head: Head) -> None:

@@ -27,7 +27,7 @@ class KeptFlag(ValueError):
 
 
 class FlagQuerySet(PublishedQuerySet):
-    """Flags whose names the host asks are not renamed; raises KeptFlag."""
+    """Flags whose names the host asks are neither renamed nor deleted; raises KeptFlag."""
 
     def update(self, **values: Any) -> int:
         if "name" in values:
@@ -35,6 +35,13 @@ class FlagQuerySet(PublishedQuerySet):
         return super().update(**values)
 
     update.alters_data = True  # type: ignore[attr-defined]
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        self.refuse_kept("deleted")
+        return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
 
     def refuse_kept(self, change: str) -> None:
         """Raises KeptFlag for the first of these flags that is kept."""

@@ -23,7 +23,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     live.current()
     status = live.snapshot_status()
     word = "ok" if status.error is None else "degraded"
-    told = {what: _told(what, fault) for what, fault in status.faults.items()}
+    told = {what: _told(what) for what in status.faults}
     body = {
         "status": word if status.is_serving else "down",
         "number": status.number,
@@ -39,6 +39,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 
 # What may be told to anybody: the log has the hosts, ports, names and files.
 _TOLD = {
+    "held back": "Some of what the tables say is held back; `manage.py publish` says what and why.",
     "announcements": "Redis cannot be used; changes are heard by the poll.",
     "copy": "The copy on disk cannot be used.",
     "database": "The database cannot be used, or its newest revision cannot.",
@@ -46,9 +47,7 @@ _TOLD = {
 }
 
 
-def _told(what: str, fault: str) -> str:
-    if what == "held back":  # entries of the document, and why
-        return f"Held back: {fault}."
+def _told(what: str) -> str:
     return _TOLD.get(what, "The process cannot become current; its log says why.")
 
 

@@ -11,4 +11,4 @@ from flags.models import Flag
 def _no_flags(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("django_db") or "db" in request.fixturenames:
         request.getfixturevalue("db")
-        Flag.objects.all().delete()
+        Flag._base_manager.all().delete()

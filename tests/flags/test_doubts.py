@@ -50,6 +50,33 @@ CASES: dict[str, tuple[dict[str, Any], str | None]] = {
         "default: a split with next alone serves it to every account, whatever its weight.",
     ),
     "a split of two": (flag(default={"split": {"next": 50, "mini": 50}}), None),
+    "a share of nobody": (
+        flag({**SHARE, "from": 5, "to": 5}),
+        "rule r: a share from 5 to 5 has no accounts.",
+    ),
+    "a status in capitals": (
+        flag({"trait": "status", "op": "in", "values": ["Active"]}),
+        "rule r: no account has the status “Active”.",
+    ),
+    "a status in capitals, any case": (
+        flag({"trait": "status", "op": "in", "values": ["Active"], "fold": True}),
+        None,
+    ),
+    "a pattern that none fits": (
+        flag({"trait": "plan", "op": "glob", "values": ["p*", "PRO*"]}),
+        "rule r: no account has a plan like “PRO*”.",
+    ),
+    "a beginning that none has": (
+        flag({"trait": "plan", "op": "prefix", "values": ["x"], "not": True}),
+        "rule r: no account has a plan that begins with “x”.",
+    ),
+    "two plans at once": (
+        flag(
+            {"trait": "plan", "op": "in", "values": ["pro"]},
+            {"trait": "plan", "op": "in", "values": ["pro"], "not": True},
+        ),
+        "rule r: no account has a plan that fits its 2 conditions together.",
+    ),
     "a plan that some have": (flag({"trait": "plan", "op": "in", "values": ["pro"]}), None),
 }
 

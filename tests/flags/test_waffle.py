@@ -406,7 +406,7 @@ def test_queryset__bulk_changes__leave_no_stale_answer(ask: Ask) -> None:
     row.everyone = False
     Flag.objects.bulk_update([row], ["everyone"])
     assert flag_is_active(ask(), NAME) is False
-    Flag.objects.all().delete()
+    Flag.objects.filter(name=NAME).delete()
     with override_settings(WAFFLE_FLAG_DEFAULT=True):
         assert flag_is_active(ask(), NAME) is True
 

@@ -47,8 +47,6 @@ class Command(base.Command):
         if options["json"]:
             told = {"checks": not faults, "pending": is_pending, "held_back": _json(held)}
             self.print_json(told)
-        if faults and not options["json"]:
-            self._print(held)
         if faults:
             raise DocumentError(faults[:MAX_PROBLEMS])
         state = "are unpublished changes" if is_pending else "is nothing unpublished"

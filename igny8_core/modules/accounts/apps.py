@@ -17,6 +17,6 @@ class AccountsConfig(AppConfig):
 
         user_login_failed.connect(guessing.failed)
         user_logged_in.connect(guessing.logged_in)
-        for column in ("plan", "country"):
+        for column in ("plan", "country", "status"):
             rows = Account._base_manager.order_by(column).values_list(column, flat=True).distinct()
             host.register_trait_values(column, rows.all)

@@ -50,7 +50,7 @@ def test_current__tables_that_do_not_check__serves_the_rest_of_them_and_says_why
         assert live.current().ruleset is before.ruleset
     assert row.is_active_for_account(acme)
     (record,) = [each for each in caplog.records if each.name == "flags.live.health"]
-    assert "held back: /flags/f: The flag 'f' has no variant 'purple'." in record.message
+    assert "held back: flag f: The flag 'f' has no variant 'purple'." in record.message
     Flag.objects.create(name="other", everyone=True)
     assert live.current().number == (before.number or 0) + 1
     bad.delete()

@@ -27,6 +27,7 @@ WAYS: dict[str, Callable[[Flag], Any]] = {
     "row renamed": rename,
     "rows renamed": lambda flag: Flag.objects.filter(pk=flag.pk).update(name="other"),
     "row deleted": lambda flag: flag.delete(),
+    "rows deleted": lambda flag: Flag.objects.filter(pk=flag.pk).delete(),
 }
 
 
