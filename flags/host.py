@@ -9,6 +9,7 @@ from flags.document.blame import last_change
 from flags.document.naming import flags_naming
 from flags.document.rows import fit
 from flags.engine.problems import Path
+from flags.models.form_fields import is_number
 from flags.models.keys import KEY_PATTERN, check_key, check_visible
 from flags.models.pending import lock_head, mark_changed, rows_changing
 from flags.models.primary import PrimaryQuerySet
@@ -54,6 +55,7 @@ __all__ = [
     "check_visible",
     "fit",
     "flags_naming",
+    "is_number",
     "keep_flag",
     "last_change",
     "lock_head",

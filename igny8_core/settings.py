@@ -49,7 +49,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     # With DEBUG on, runserver serves the static files itself.
     *([] if DEBUG else ["whitenoise.middleware.WhiteNoiseMiddleware"]),
-    "igny8_core.plain_text.PlainText",
+    "igny8_core.plain_text.PlainTextMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -112,7 +112,15 @@ _redis_cache: dict[str, Any] = {
     },
 }
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
+_own_cache = {
+    "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+    "LOCATION": "logins",
+    "OPTIONS": {"MAX_ENTRIES": 100_000},
+}
 CACHES = {
+    # Wrong passwords: all workers', and each worker's own while Redis is away.
+    "logins": _redis_cache if REDIS_URL else _own_cache,
+    "logins_here": _own_cache,
     "default": _redis_cache
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},

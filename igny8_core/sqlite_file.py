@@ -15,13 +15,24 @@ _OWNER_ONLY: Final = 0o600
 
 
 def keep_private(connection: BaseDatabaseWrapper, **_signal: Any) -> None:
-    """A receiver of `connection_created`. SQLite gives its other files the mode of this one."""
+    """A receiver of `connection_created`. The log and index beside the file may be there already.
+
+    SQLite gives those that it makes later the mode of the file.
+    """
     path = str(connection.settings_dict["NAME"])
-    if connection.vendor != "sqlite" or not os.path.isfile(path):  # noqa: PTH113 - it may be a URI
+    if connection.vendor != "sqlite":
         return
-    mode = stat.S_IMODE(os.stat(path).st_mode)  # noqa: PTH116
-    if mode & ~_OWNER_ONLY:
-        try:
+    for name in (path, f"{path}-wal", f"{path}-shm"):
+        if os.path.isfile(name):  # noqa: PTH113 - it may be a URI
+            _keep_private(name)
+
+
+def _keep_private(path: str) -> None:
+    try:
+        mode = stat.S_IMODE(os.stat(path).st_mode)  # noqa: PTH116
+        if mode & ~_OWNER_ONLY:
             os.chmod(path, _OWNER_ONLY)  # noqa: PTH101
-        except PermissionError:
-            logger.warning("The database's file can be read by other users: its mode is %o.", mode)
+    except FileNotFoundError:  # the last connection that closes takes them away
+        return
+    except OSError as error:
+        logger.warning("%s can be read by other users: %s", path, error)

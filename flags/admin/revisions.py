@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any, ClassVar
 
@@ -102,7 +103,7 @@ class RevisionAdmin(RowKeys, ModelAdmin):
         extra_context: Any = None,  # noqa: ARG002 - Django's
     ) -> HttpResponse:
         """One revision: who, why, what changed."""
-        row = self._row(request, int(object_id) if object_id.isdecimal() else 0)
+        row = self._row(request, int(object_id) if re.fullmatch("[0-9]{1,18}", object_id) else 0)
         after, fault = content_or_fault(row)
         before, _ = content_or_fault(row.parent) if row.parent else (None, None)
         following = Revision.objects.filter(number__gt=row.number).order_by("number")

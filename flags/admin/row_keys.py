@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import MAXYEAR, MINYEAR
 from typing import Any
 
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
 from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Field, ForeignKey, ManyToManyField, QuerySet
@@ -81,12 +81,17 @@ class RowKeys(RowChoices):
             if not is_key(page.model._meta.pk, value):
                 message = f"{value!r} is no key of a {page.model._meta.verbose_name}."
                 raise BadRequest(message)
-        year = request.GET.get(f"{page.date_hierarchy}__year", "")
-        if year.isdecimal() and not MINYEAR <= int(year[:9]) <= MAXYEAR:
-            message = f"{year!r} is no year."
-            raise BadRequest(message)
         response: HttpResponse = super().changelist_view(request, *args, **options)  # type: ignore[misc]
         return response
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """A filter in the address that names no moment is told as any other that is wrong."""
+        try:
+            return super().get_changelist_instance(request)  # type: ignore[misc]
+        except (ValueError, OverflowError) as error:
+            if not request.GET:
+                raise
+            raise IncorrectLookupParameters(error) from error
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

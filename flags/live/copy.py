@@ -9,18 +9,21 @@ import stat
 from pathlib import Path
 from typing import IO, Final
 
+from flags.engine.plain import MAX_BYTES
+
 _MAGIC: Final = b"flags-snapshot-2"
+_MOST_BYTES: Final = MAX_BYTES + 1_000
 
 
 class DamagedCopy(ValueError):
     """The file is not what was written."""
 
 
-class NoRegularFile(OSError):
-    """A pipe, a device or a folder."""
+class NotOurFile(OSError):
+    """A pipe, a device, a folder, or what another user has written or may write."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is no regular file; it is not used.")
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path} {why}; it is not used.")
 
 
 def write(path: Path, number: int, text: str, *, newest: int) -> None:
@@ -37,7 +40,7 @@ def write(path: Path, number: int, text: str, *, newest: int) -> None:
         if kept is not None and (kept == (number, text) or number < kept[0] <= newest):
             return
         try:
-            with _opened(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as file:
+            with _opened(fresh, os.O_WRONLY | os.O_CREAT) as file:
                 file.write(b"%s %d %s\n" % (_MAGIC, number, _digest(number, body)))
                 file.write(body)
                 file.flush()
@@ -49,22 +52,36 @@ def write(path: Path, number: int, text: str, *, newest: int) -> None:
 
 
 def _opened(path: Path, flags: int) -> IO[bytes]:
-    """A regular file that only its owner can read; raises OSError.
+    """A regular file of this user's, which nobody else can write; raises OSError.
 
     A link is not followed: it may point at what another user wants to have read or overwritten. A
-    pipe is not waited for.
+    pipe is not waited for. What is opened for writing is emptied, and nobody else can read it.
     """
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode=0o600)
     try:
         found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise NoRegularFile(path)
-        if flags & os.O_WRONLY and stat.S_IMODE(found.st_mode) != 0o600:  # noqa: PLR2004
+        fault = _fault_of(found)
+        if fault:
+            raise NotOurFile(path, fault)
+        if flags & os.O_WRONLY:
+            os.ftruncate(descriptor, 0)
             os.fchmod(descriptor, 0o600)
     except OSError:
         os.close(descriptor)
         raise
     return os.fdopen(descriptor, "wb" if flags & os.O_WRONLY else "rb")
+
+
+def _fault_of(found: os.stat_result) -> str | None:
+    if not stat.S_ISREG(found.st_mode):
+        return "is no regular file"
+    if found.st_uid not in {0, os.geteuid()}:
+        return f"belongs to another user, number {found.st_uid}"
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or found.st_nlink > 1:
+        return "can be written by other users"
+    if found.st_size > _MOST_BYTES:
+        return f"has {found.st_size:,} bytes, more than any copy"
+    return None
 
 
 def _digest(number: int, body: bytes) -> bytes:

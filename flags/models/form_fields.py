@@ -17,9 +17,14 @@ from flags.models.fields import from_text
 _NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
 
 
+def is_number(text: str) -> bool:
+    """Whether it is a number as people write it."""
+    return bool(_NUMBER.fullmatch(text))
+
+
 def check_number(field: forms.Field, value: Any) -> None:
     """Raises the field's own ValidationError for a text that is no plain number."""
-    if isinstance(value, str) and value.strip() and not _NUMBER.fullmatch(value):
+    if isinstance(value, str) and value.strip() and not is_number(value):
         raise ValidationError(field.error_messages["invalid"], code="invalid")
 
 
@@ -53,8 +58,10 @@ class PlainJSONField(forms.JSONField):
             raise ValidationError(self.error_messages["invalid"], code="invalid") from None
 
     def bound_data(self, data: Any, initial: Any) -> Any:
-        """What a page shows again."""
+        """What a page shows again: as it was typed, where it is no JSON that is kept."""
         try:
+            if isinstance(data, str) and data.strip():
+                from_text(data)
             return super().bound_data(data, initial)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, ValidationError):
             return InvalidJSONInput(data)

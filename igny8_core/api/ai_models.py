@@ -16,12 +16,13 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer, ModelSerializer
+from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ModelViewSet
 
 from flags.guarding import operate
 from igny8_core.api.authentication import MayView
 from igny8_core.api.etags import Stale, etag_of
+from igny8_core.api.plain_numbers import PlainSerializer
 from igny8_core.api.strict import StrictOrdering, StrictView
 from igny8_core.modules.system.models import AIModel
 
@@ -46,7 +47,7 @@ class AIModelFilter(FilterSet):
         return rows.filter(**{name: value == "true"})
 
 
-class AIModelSerializer(ModelSerializer[AIModel]):
+class AIModelSerializer(PlainSerializer[AIModel]):
     class Meta:
         model = AIModel
         fields: ClassVar = [
@@ -101,7 +102,7 @@ class AIModelViewSet(StrictView, ModelViewSet[AIModel]):
     serializer_class = AIModelSerializer
     permission_classes = (IsAdminUser & MayView,)
     pagination_class = Pages
-    lookup_value_regex = r"\d{1,18}"
+    lookup_value_regex = r"[0-9]{1,18}"
     filter_backends = (DjangoFilterBackend, SearchFilter, StrictOrdering)
     filterset_class = AIModelFilter
     search_fields: ClassVar = ["model_id", "display_name"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication
-from rest_framework.exceptions import PermissionDenied, Throttled
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.permissions import SAFE_METHODS, DjangoModelPermissions
 from rest_framework.request import Request
 
-from igny8_core.modules.accounts.guessing import wait_s
+from igny8_core.modules.accounts.guessing import succeeded, wait_s
 
 
 class Session(SessionAuthentication):
@@ -35,11 +35,14 @@ class Basic(BasicAuthentication):
 
     def authenticate_credentials(self, userid: str, password: str, request: Any = None) -> Any:
         try:
-            return super().authenticate_credentials(userid, password, request)
-        finally:
+            found = super().authenticate_credentials(userid, password, request)
+        except AuthenticationFailed:
             seconds = wait_s(request)
             if seconds:
-                raise Throttled(seconds)
+                raise Throttled(seconds) from None
+            raise
+        succeeded(request, userid)
+        return found
 
 
 class MayView(DjangoModelPermissions):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -10,7 +9,6 @@ from django.db.models import Model, QuerySet
 from rest_framework.exceptions import (
     ErrorDetail,
     ParseError,
-    UnsupportedMediaType,
     ValidationError,
 )
 from rest_framework.filters import OrderingFilter
@@ -56,15 +54,9 @@ def _faults(value: Any, path: str) -> Iterator[tuple[str, list[ErrorDetail]]]:
 
 
 class StrictView(APIView):
-    """JSON in UTF-8, nothing else."""
+    """JSON, nothing else."""
 
     parser_classes = (StrictJSONParser,)
-
-    def initial(self, request: Request, *args: Any, **options: Any) -> None:
-        encoding = request._request.encoding
-        if encoding and codecs.lookup(encoding).name != "utf-8":
-            raise UnsupportedMediaType(f"charset={encoding}")
-        super().initial(request, *args, **options)
 
 
 class StrictOrdering(OrderingFilter):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
+
+from igny8_core.wsgi import application
 
 pytestmark = pytest.mark.django_db
 
@@ -81,3 +83,50 @@ def test_form__posted_with_junk__is_answered(
     more = ("effective_from_0", "expires_at_0", "lines-TOTAL_FORMS", "lines-INITIAL_FORMS")
     posted = {**dict.fromkeys((*names, *more), value), **lines}
     assert staff.post(f"/admin/{form}/add/", posted).status_code < 500
+
+
+CHARSETS = ["undefined", "punycode", "idna", "hex", "base64", "rot13", "zip", "utf-16", "latin-1"]
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+@pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=b"])
+def test_charset__that_is_no_utf_8__is_refused_by_every_address(charset: str, kind: str) -> None:
+    """By the application that a server imports: Django's own reads with whatever is named."""
+    body = b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n%ff\r\n--b--\r\n"
+    sent = RequestFactory().generic("POST", "/", body, f"{kind}; charset=utf-8").environ
+    for address in ("/livez", "/admin/login/", "/api/v1/admin/ai-models/"):
+        for method in ("GET", "POST"):
+            started: list[str] = []
+            where = {"PATH_INFO": address, "REQUEST_METHOD": method, "QUERY_STRING": "a=%ff"}
+            named = {**sent, **where, "CONTENT_TYPE": f"{kind}; charset={charset}"}
+            answer = application(named, lambda status, _headers: started.append(status))  # type: ignore[arg-type] # noqa: B023
+            assert b"send UTF-8" in b"".join(answer)
+            answer.close()
+            assert started == ["415 Unsupported Media Type"]
+
+
+def test_cookie__with_a_nul__is_refused(client: Client) -> None:
+    answer = client.get("/admin/login/", headers={"cookie": 'sessionid="abcdefgh\\000ijkl"'})
+    assert (answer.status_code, "sessionid" in answer.content.decode()) == (400, True)
+
+
+@pytest.mark.parametrize("rows", LISTS)
+def test_list__filtered_by_no_moment__is_answered(staff: Client, rows: str) -> None:
+    for asked in (
+        "created_at__year=0",
+        "created_at__year=99999",
+        "at__year=9999&at__month=12&at__day=31",
+        "created_at__gte=9999-12-31T23:59:59-14:00",
+    ):
+        assert staff.get(f"/admin/{rows}/?{asked}").status_code < 500
+    assert (
+        staff.get(f"/admin/changes/change/?{asked.replace('created_at', 'at')}").status_code < 500
+    )
+
+
+def test_revision__number_of_thousands_of_digits__is_none(staff: Client) -> None:
+    assert staff.get(f"/admin/flags/revision/{'1' * 5_001}/change/").status_code in {302, 404}
+
+
+def test_api__digits_of_another_script__name_no_row(staff: Client) -> None:
+    assert staff.delete("/api/v1/admin/ai-models/%D9%A1/").status_code == 404

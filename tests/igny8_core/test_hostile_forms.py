@@ -18,7 +18,13 @@ from flags import publishing
 from flags.models import AccountOverride, Flag, Rule, Segment, Trait, Variant
 from igny8_core.modules.accounts.models import Account, Membership
 from igny8_core.modules.system.errors import InvalidKey
-from igny8_core.modules.system.models import AIModel, AIPrompt, GlobalAIPrompt, IntegrationSettings
+from igny8_core.modules.system.models import (
+    AIModel,
+    AIPrompt,
+    GlobalAIPrompt,
+    GlobalIntegrationSettings,
+    IntegrationSettings,
+)
 from igny8_core.modules.system.secrets import Secret
 from tests.browser_post import opened
 from tests.conftest import EXAMPLES, Manage
@@ -63,6 +69,10 @@ HOSTILE = [
     '[{"op": "in"}]',
     "[null]",
     "x" * 300_000,
+    "api.example.com",
+    "https://[::1",
+    "https://a.example:99999",
+    "https://a.example:0/",
     "0001-01-01",
     "9999-12-31",
     "99:99",
@@ -92,7 +102,11 @@ def rows() -> dict[type[models.Model], models.Model]:
         GlobalAIPrompt.objects.create(task="generate_content", template="x"),
         AIPrompt.objects.create(account=account, task="generate_content", template="x"),
         IntegrationSettings.objects.create(account=account),
+        GlobalIntegrationSettings.objects.get_or_create(pk=GlobalIntegrationSettings.PK)[0],
     ]
+    platform = GlobalIntegrationSettings.load()
+    platform.openai_api_key = "sk-0123456789"
+    platform.save()
     publishing.publish()
     return {type(row): row for row in made}
 
@@ -105,6 +119,7 @@ FORMS = [
     AIPrompt,
     Flag,
     GlobalAIPrompt,
+    GlobalIntegrationSettings,
     Group,
     IntegrationSettings,
     Sample,
@@ -143,7 +158,8 @@ def test_form__any_field_with_anything__is_no_fault_of_the_servers(
     with transaction.atomic():
         row = rows()[model]
         page = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
-        page += data.draw(st.sampled_from([f"{row.pk}/change/", "add/"]))
+        ends = [f"{row.pk}/change/", "add/"][: 1 if model is GlobalIntegrationSettings else 2]
+        page += data.draw(st.sampled_from(ends))
         form = opened(staff, page)
         name = data.draw(st.sampled_from(names_in(form)))
         value = data.draw(st.one_of(st.sampled_from(HOSTILE), st.text(max_size=50)))
@@ -153,6 +169,32 @@ def test_form__any_field_with_anything__is_no_fault_of_the_servers(
             assert answer.status_code == 400
             assert f"“{name}” has a NUL character in it." in answer.content.decode()
         transaction.set_rollback(True)
+
+
+JSON_FIELDS = {Account: "traits", AIPrompt: "placeholders", GlobalAIPrompt: "placeholders"}
+
+
+BAD_JSON = [
+    '"\\ud800"',
+    '["\\udfff"]',
+    '{"a": "\\u0000"}',
+    '{"\\ud800": 1}',
+    "[1e999]",
+    "[NaN]",
+    "[" * 5_000,
+]
+
+
+@pytest.mark.parametrize("value", BAD_JSON)
+@pytest.mark.parametrize("model", JSON_FIELDS)
+def test_json__that_no_database_keeps__is_refused_on_its_field(
+    staff: Client, model: type[models.Model], value: str
+) -> None:
+    page = f"/admin/{model._meta.app_label}/{model._meta.model_name}/add/"
+    assert rows()
+    answer = post(staff, page, opened(staff, page), JSON_FIELDS[model], value)
+    assert answer.status_code == 200
+    assert JSON_FIELDS[model] in answer.context["adminform"].form.errors
 
 
 @examples(30)
@@ -213,7 +255,14 @@ def test_name__with_an_invisible_character__is_refused_on_its_field(
 
 
 @pytest.mark.parametrize("value", ["1_0", "٣", "1_0.5"])
-@pytest.mark.parametrize(("model", "name"), [(AIModel, "input_rate"), (AIModel, "max_tokens")])
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (AIModel, "input_rate"),
+        (AIModel, "max_tokens"),
+        (GlobalIntegrationSettings, "temperature"),
+    ],
+)
 def test_number__as_python_alone_reads_it__is_refused_on_its_field(
     staff: Client, model: type[models.Model], name: str, value: str
 ) -> None:

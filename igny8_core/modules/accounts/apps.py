@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.contrib.auth.signals import user_logged_in
 
 
 class AccountsConfig(AppConfig):
@@ -15,7 +15,6 @@ class AccountsConfig(AppConfig):
         from igny8_core.modules.accounts import guessing
         from igny8_core.modules.accounts.models import Account
 
-        user_login_failed.connect(guessing.failed)
         user_logged_in.connect(guessing.logged_in)
         for column in ("plan", "country", "status"):
             rows = Account._base_manager.order_by(column).values_list(column, flat=True).distinct()

@@ -105,6 +105,15 @@ class InsecureAddress(AIError):
         )
 
 
+class InvalidAddress(AIError):
+    code = "invalid_address"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"{url!r} is no address: it has a scheme, a host and perhaps a port from 1 to 65,535."
+        )
+
+
 class InvalidKey(AIError):
     """The key itself is in no error."""
 

@@ -379,6 +379,30 @@ def test_copy__link_in_its_place__overwrites_nothing(tmp_path: Path, end: str) -
     assert theirs.read_text() == "theirs"
 
 
+FORGED: dict[str, Callable[[Path], Any]] = {
+    "another user's": lambda path: os.chown(path, 65_534, 65_534),
+    "for all to write": lambda path: path.chmod(0o666),
+    "linked from elsewhere": lambda path: os.link(path, path.with_name("other")),
+    "too great": lambda path: os.truncate(path, 3 * 2**30),
+}
+
+
+@pytest.mark.parametrize("how", FORGED)
+def test_copy__that_another_user_may_have_written__is_not_used(tmp_path: Path, how: str) -> None:
+    from flags.live import copy
+
+    path = tmp_path / "copy"
+    copy.write(path, 7, "{}", newest=7)
+    assert copy.read(path) == (7, "{}")
+    if how == "another user's" and os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    FORGED[how](path)
+    with pytest.raises(OSError, match="it is not used"):
+        copy.read(path)
+    copy.write(path, 8, "{}", newest=8)
+    assert copy.read(path) == (8, "{}")
+
+
 def test_copy__writer_killed_meanwhile__the_next_one_writes_it(
     copied: tuple[dict[str, str], int], sqlite: dict[str, str], start: Start
 ) -> None:

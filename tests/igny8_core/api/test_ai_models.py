@@ -288,7 +288,7 @@ def test_application__charset_that_is_none__is_no_500(charset: str) -> None:
     )
     answer = application(environ, lambda status, _headers: started.append(status))  # type: ignore[arg-type]
     answer.close()
-    assert started == ["401 Unauthorized"]
+    assert started == ["415 Unsupported Media Type"]
 
 
 @pytest.mark.parametrize(("right", "status"), [("add_aimodel", 403), ("change_aimodel", 200)])
@@ -361,3 +361,19 @@ def test_write__row_that_somebody_deletes_meanwhile__is_404(
     monkeypatch.setattr(AIModelViewSet, "get_object", deleted)
     answer = send(admin_client, method, url, NEW)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("value", ["1_0", "٣", "0x1", "1e", " "])
+@pytest.mark.parametrize("name", ["input_rate", "max_tokens", "sort_order"])
+def test_number__as_python_alone_reads_it__is_refused_by_name(
+    admin_client: Client, name: str, value: str
+) -> None:
+    answer = send(admin_client, "PATCH", detail("gpt-4.1"), {name: value})
+    assert (answer.status_code, answer.json()["path"]) == (400, name)
+
+
+def test_set_default__says_who_has_got_another_model(admin_client: Client, acme: Account) -> None:
+    answer = admin_client.post(detail("gpt-4.1", "set-default/"))
+    (told,) = answer.json()["moved"]
+    assert told.startswith("1 account moves from gpt-4o-mini to gpt-4.1 for ")
+    assert "moved" not in send(admin_client, "PATCH", detail("gpt-4.1"), {"sort_order": 7}).json()

@@ -5,16 +5,26 @@ from __future__ import annotations
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from secrets import randbelow
 from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth.models import User
-from django.test import Client
+from django.core.cache import cache, caches
+from django.core.exceptions import PermissionDenied
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 
-from igny8_core.modules.accounts.guessing import MOST_FOR_NAME, MOST_FROM_ADDRESS, WINDOW_S
+from igny8_core.modules.accounts import guessing
+from igny8_core.modules.accounts.guessing import (
+    MOST_FOR_NAME,
+    MOST_FROM_ADDRESS,
+    WINDOW_S,
+    ThrottledLogins,
+)
 from tests.conftest import Manage
 
 LOGIN = "/admin/login/"
@@ -100,6 +110,77 @@ def test_login__behind_a_proxy__is_from_the_address_that_the_proxy_saw(settings:
     guess(MOST_FOR_NAME, HTTP_X_FORWARDED_FOR=f"forged, {HERE}")
     assert log_in(HTTP_X_FORWARDED_FOR=f"other, {HERE}").status_code == 429
     assert log_in(HTTP_X_FORWARDED_FOR=f"forged, {THERE}").status_code == 200
+
+
+def test_login__behind_a_proxy_that_tells_ports__is_from_the_address_alone(
+    settings: Settings,
+) -> None:
+    settings.BEHIND_PROXY = True
+    for port in range(MOST_FOR_NAME):
+        log_in(HTTP_X_FORWARDED_FOR=f"{HERE}:{5000 + port}")
+    assert log_in(HTTP_X_FORWARDED_FOR=f"{HERE}:9").status_code == 429
+
+
+def test_login__addresses_of_version_4_in_version_6__are_apart() -> None:
+    guess(MOST_FOR_NAME, REMOTE_ADDR=f"::ffff:{HERE}")
+    assert log_in(REMOTE_ADDR=f"::ffff:{HERE}").status_code == 429
+    assert log_in(password="right", REMOTE_ADDR=f"::ffff:{THERE}").status_code == 302
+
+
+def test_login__clock_that_steps_back_a_day__makes_nobody_wait() -> None:
+    guess(MOST_FOR_NAME)
+    with time_machine.travel(time.time() - 86_400):
+        assert log_in(password="right").status_code == 302
+
+
+def test_login__much_else_in_the_cache__is_throttled_all_the_same() -> None:
+    guess(MOST_FOR_NAME)
+    for number in range(400):
+        cache.set(f"ai-run:{HERE}:{number}", "gpt-4o", 60)
+    assert log_in(password="right").status_code == 429
+
+
+def test_login__sixty_at_once__are_not_tried_before_they_are_counted() -> None:
+    """What counts is how many are let through, not how many have failed by then."""
+    request = RequestFactory().post(LOGIN, REMOTE_ADDR=HERE)
+    tried = []
+
+    def guess_once(_number: int) -> None:
+        with suppress(PermissionDenied):
+            ThrottledLogins().authenticate(request, "ann", "wrong")
+            tried.append(1)
+
+    with ThreadPoolExecutor(20) as pool:
+        [*pool.map(guess_once, range(60))]
+    assert len(tried) == MOST_FOR_NAME
+
+
+@pytest.mark.parametrize("forged", ["x", [1], None, 10**18, -5, {"a": 1}])
+def test_login__forged_counts_in_the_cache__are_none(forged: object) -> None:
+    keys = [key for key, _ in guessing._limits(RequestFactory().get("/", REMOTE_ADDR=HERE), "ann")]
+    for key in keys:
+        caches["logins"].set(key, forged, 60)
+        caches["logins"].set(f"{key}:until", forged, 60)
+    assert log_in().status_code == 200
+    assert log_in(password="right").status_code == 302
+
+
+AWAY = """
+from django.contrib.auth.models import User
+from django.test import Client
+User.objects.create_superuser("ann", password="right")
+client = Client(headers={"host": "localhost"})
+def log_in(password):
+    return client.post("/admin/login/", {"username": "ann", "password": password}).status_code
+print([log_in("wrong") for _ in range(10)], log_in("right"))
+"""
+
+
+def test_login__while_redis_is_away__is_throttled_by_each_worker(manage_process: Manage) -> None:
+    done = manage_process(
+        "shell", "--no-imports", "--command", AWAY, REDIS_URL="redis://127.0.0.1:1/0"
+    )
+    assert done.stdout.strip() == f"{[200] * 10} 429"
 
 
 ASKS = """

@@ -182,6 +182,8 @@ def _client(connection: Connection) -> openai.OpenAI:
         api_key=connection.api_key,
         base_url=connection.base_url or ADDRESS,
         max_retries=0,
+        # A redirect would carry the prompt to wherever it says.
+        http_client=openai.DefaultHttpxClient(follow_redirects=False),
     )
     # The SDK would take them from the environment, which an account's own key knows nothing of.
     client.organization = client.project = None

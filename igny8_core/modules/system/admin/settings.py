@@ -14,7 +14,7 @@ from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.errors import AIError
 from igny8_core.modules.system.addresses import environment_url, origin_of
 from igny8_core.modules.system.admin.keys import KeysForm
-from igny8_core.modules.system.errors import KeyForAnotherAddress
+from igny8_core.modules.system.errors import InvalidAddress, KeyForAnotherAddress
 from igny8_core.modules.system.keys import key_field
 from igny8_core.modules.system.settings import GlobalIntegrationSettings, IntegrationSettings
 
@@ -32,7 +32,10 @@ class SettingsForm(KeysForm):
             url = self.cleaned_data.get(name)
             if url is None or field in self.changed_data:
                 continue
-            origin = origin_of(url or environment_url(provider))
+            try:
+                origin = origin_of(url or environment_url(provider))
+            except InvalidAddress:  # the address's own field says so
+                continue
             if origin != key.origin and name in self.changed_data:
                 error = KeyForAnotherAddress(str(key), key.origin, origin)
                 self.add_error(field, ValidationError(str(error), code=error.code))

@@ -18,7 +18,12 @@ from igny8_core.ai.account_settings import settings_of
 from igny8_core.ai.ai_core import AICore
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.addresses import check_address, origin_of
-from igny8_core.modules.system.errors import InsecureAddress, KeyForAnotherAddress, UnreadableKey
+from igny8_core.modules.system.errors import (
+    InsecureAddress,
+    InvalidAddress,
+    KeyForAnotherAddress,
+    UnreadableKey,
+)
 from igny8_core.modules.system.models import (
     GlobalIntegrationSettings,
     IntegrationSettings,
@@ -70,11 +75,38 @@ def test_key__second_of_the_platform_for_one_provider__the_database_refuses(
         ("https://a.example:443/v2", "https://a.example:443"),
         ("https://a.example:8443", "https://a.example:8443"),
         ("http://a.example", "http://a.example:80"),
-        ("https://[::1]:9/x", "https://::1:9"),
+        ("https://[::1]:9/x", "https://[::1]:9"),
     ],
 )
 def test_origin__of_an_address__is_scheme_host_and_port(url: str, origin: str) -> None:
     assert origin_of(url) == origin
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "api.example.com",
+        "https://[::1",
+        "https://a.example:99999",
+        "https://a.example:0/v1",
+        "https://a.example/v1#b",
+        "https://a.example/v1?b=c",
+        "https://a\u200b.example/v1",
+    ],
+)
+def test_address__that_is_none__is_refused_on_its_field(
+    admin_client: Client, platform: GlobalIntegrationSettings, url: str
+) -> None:
+    answer = admin_client.post(PAGE, form(admin_client, PAGE, openai_base_url=url))
+    assert "openai_base_url" in answer.context["adminform"].form.errors
+
+
+def test_address__that_is_none_and_stored__is_one_of_our_errors(
+    acme: Account, platform: GlobalIntegrationSettings
+) -> None:
+    point_elsewhere("https://a.example:99999")
+    with pytest.raises(InvalidAddress, match="99999"):
+        AICore(acme).run_ai_request("generate_content", "x")
 
 
 def test_address__another_path_of_the_same_origin__keeps_the_key(

@@ -91,7 +91,7 @@ def test_compile__section_of_the_rows__is_what_the_rows_say() -> None:
 @pytest.mark.parametrize(
     ("where", "value", "path", "sentence"),
     [
-        ((), [], "", "valid dictionary"),
+        ((), [], "", "an object is wanted"),
         (("models", "m", "is_active"), 1, "/models/m/is_active", "valid boolean"),
         (("models", "m", "model_type"), "tea", "/models/m/model_type", "'text', 'image'"),
         (("models", "m", "max_tokens"), 0, "/models/m/max_tokens", "greater than or equal to 1"),
