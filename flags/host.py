@@ -11,7 +11,7 @@ from flags.document.rows import fit
 from flags.engine.problems import Path
 from flags.models.form_fields import is_number
 from flags.models.keys import KEY_PATTERN, check_key, check_visible
-from flags.models.pending import lock_head, mark_changed, rows_changing
+from flags.models.pending import list_changed, lock_head, mark_changed, rows_changing
 from flags.models.primary import PrimaryQuerySet
 from flags.models.published import FactsQuerySet, Published, ToldQuerySet
 from flags.registry import (
@@ -58,6 +58,7 @@ __all__ = [
     "is_number",
     "keep_flag",
     "last_change",
+    "list_changed",
     "lock_head",
     "mark_changed",
     "register_account_facts",

@@ -6,13 +6,12 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from constance import config
+from constance import config, utils
 from constance.backends.database import DatabaseBackend
-from constance.codecs import loads
+from constance.codecs import dumps, loads
 from constance.models import Constance
-from constance.utils import get_values
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 
 from igny8_core.errors import AIError
 
@@ -34,8 +33,15 @@ class InvalidLiveSetting(AIError):
 class LiveSettingsUnread(AIError):
     code = "live_settings_unread"
 
-    def __init__(self, error: Exception) -> None:
-        super().__init__(f"The live settings cannot be read, and never were here: {error}")
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"The live settings cannot be read, and never were here: {fault}")
+
+
+class Known(NamedTuple):
+    """What is stored, by name; `lost` cannot be read, and never could be here."""
+
+    values: Mapping[str, Any]
+    lost: frozenset[str]
 
 
 class LastKnownBackend(DatabaseBackend):  # type: ignore[misc]
@@ -43,35 +49,42 @@ class LastKnownBackend(DatabaseBackend):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self._last_known: dict[str, Any] | None = None
+        self._last_known: Known | None = None
 
-    def mget(self, keys: Iterable[str]) -> dict[str, Any]:
-        """The stored values of these. One query; raises LiveSettingsUnread."""
+    def read(self) -> Known:
+        """One query; raises LiveSettingsUnread."""
         try:
             stored = dict(Constance.objects.values_list("key", "value"))
         except DatabaseError as error:
             if self._last_known is None:
-                raise LiveSettingsUnread(error) from error
-        else:
-            self._last_known = self._read(stored)
-        known = self._last_known
+                raise LiveSettingsUnread(str(error)) from error
+            return self._last_known
+        self._last_known = self._read(stored)
+        return self._last_known
+
+    def mget(self, keys: Iterable[str]) -> dict[str, Any]:
+        """The stored values of these, for the settings' own page. Raises LiveSettingsUnread."""
+        known = self.read().values
         return {key: known[key] for key in keys if key in known}
 
     def get(self, key: str) -> Any:
-        return self.mget([key]).get(key)
+        """Raises LiveSettingsUnread: constance would store the default in its place."""
+        return _value(self.read(), key)
 
     def set(self, key: str, value: Any) -> None:
-        """In place of what cannot be read, too."""
-        try:
-            super().set(key, value)
-        except (ValueError, TypeError, LookupError):
-            Constance.objects.filter(key=key).delete()
-            super().set(key, value)
+        """In place of what cannot be read, too; raises TypeError for what is no JSON."""
+        dumps(value)
+        with transaction.atomic():
+            try:
+                super().set(key, value)
+            except (ValueError, TypeError, LookupError):
+                Constance.objects.filter(key=key).delete()
+                super().set(key, value)
 
-    def _read(self, stored: Mapping[str, str]) -> dict[str, Any]:
+    def _read(self, stored: Mapping[str, str]) -> Known:
         """Their values; of one that cannot be read, the last that could."""
-        known, found = self._last_known or {}, {}
-        _lost.clear()
+        known = self._last_known.values if self._last_known else {}
+        found, lost = {}, set()
         for name, text in stored.items():
             try:
                 found[name] = _checked(name, loads(text))
@@ -80,12 +93,15 @@ class LastKnownBackend(DatabaseBackend):  # type: ignore[misc]
                 if name in known:
                     found[name] = known[name]
                 else:
-                    _lost.add(name)
-        return found
+                    lost.add(name)
+        return Known(found, frozenset(lost))
 
 
-# Settings whose stored value cannot be read, and never could be here.
-_lost: set[str] = set()
+def _value(stored: Known, name: str) -> Any:
+    """The default where nothing is stored; raises LiveSettingsUnread."""
+    if name in stored.lost:
+        raise LiveSettingsUnread(f"what is stored of {name} is no value")
+    return stored.values.get(name, settings.CONSTANCE_CONFIG[name][0])
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -104,31 +120,34 @@ class LiveSettings(NamedTuple):
     offline_answers: bool
 
 
+def _read() -> Known:
+    """By the backend that the settings' own page asks too. One query; raises LiveSettingsUnread."""
+    backend: LastKnownBackend = utils.config._backend
+    return backend.read()
+
+
 def load() -> LiveSettings:
     """The values in force; raises InvalidLiveSetting, LiveSettingsUnread. One query."""
-    values = get_values()
-    lost = _lost & {"AI_REQUEST_TIMEOUT_S", "AI_OFFLINE_ANSWERS"}
-    if lost:
-        raise LiveSettingsUnread(ValueError(f"what is stored of {min(lost)} is no value"))
-    timeout_s = values["AI_REQUEST_TIMEOUT_S"]
+    stored = _read()
+    timeout_s = _value(stored, "AI_REQUEST_TIMEOUT_S")
     if not settings.LEAST_TIMEOUT_S <= timeout_s <= settings.MOST_TIMEOUT_S:
         rule = f"from {settings.LEAST_TIMEOUT_S} to {settings.MOST_TIMEOUT_S} seconds"
         raise InvalidLiveSetting("AI_REQUEST_TIMEOUT_S", timeout_s, rule)
     return LiveSettings(
         request_timeout_s=timeout_s,
-        offline_answers=values["AI_OFFLINE_ANSWERS"],
+        offline_answers=_value(stored, "AI_OFFLINE_ANSWERS"),
     )
 
 
 def revisions_kept() -> int:
-    """How many of the last revisions are kept; all where 0. One query."""
-    kept: int = get_values()["REVISIONS_KEPT"]
+    """How many of the last are kept; all where 0. Raises LiveSettingsUnread. One query."""
+    kept: int = _value(_read(), "REVISIONS_KEPT")
     return kept
 
 
 def changes_kept_days() -> int:
-    """For how many days the feed of changes is kept; for ever where 0. One query."""
-    days: int = get_values()["CHANGES_KEPT_DAYS"]
+    """How many days the feed is kept; for ever where 0. Raises LiveSettingsUnread. One query."""
+    days: int = _value(_read(), "CHANGES_KEPT_DAYS")
     return days
 
 
@@ -139,5 +158,7 @@ def seed(**_signal: object) -> None:
     """
     if Constance._meta.db_table not in connection.introspection.table_names():
         return
-    for name in settings.CONSTANCE_CONFIG:
-        getattr(config, name)
+    there = {*Constance.objects.values_list("key", flat=True)}
+    for name, (default, *_) in settings.CONSTANCE_CONFIG.items():
+        if name not in there:
+            setattr(config, name, default)

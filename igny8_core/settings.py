@@ -26,6 +26,7 @@ CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [])
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "unfold.contrib.constance",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -196,7 +197,19 @@ CONSTANCE_ADDITIONAL_FIELDS = {
     ],
     "count": [
         "flags.models.form_fields.PlainIntegerField",
-        {"min_value": 0, "widget": "unfold.widgets.UnfoldAdminIntegerFieldWidget"},
+        {
+            "min_value": 0,
+            "max_value": 1_000_000,
+            "widget": "unfold.widgets.UnfoldAdminIntegerFieldWidget",
+        },
+    ],
+    "days": [
+        "flags.models.form_fields.PlainIntegerField",
+        {
+            "min_value": 0,
+            "max_value": 36_500,
+            "widget": "unfold.widgets.UnfoldAdminIntegerFieldWidget",
+        },
     ],
 }
 CONSTANCE_CONFIG = {
@@ -223,7 +236,7 @@ CONSTANCE_CONFIG = {
     "CHANGES_KEPT_DAYS": (
         400,
         "For how many days the feed of changes is kept; 0: for ever.",
-        "count",
+        "days",
     ),
 }
 CONSTANCE_CONFIG_FIELDSETS = {

@@ -34,6 +34,7 @@ class RefusingAdmin(RowKeys, MergesEdits, ModelAdmin):
     """A POST is one transaction; what is refused in it is told on the page that it came from."""
 
     list_per_page = 25
+    delete_confirmation_template = "flags/delete.html"
     formfield_overrides: ClassVar[Any] = SHORT_TEXTS
     # What the rows themselves raise for a refusal, with a sentence for people.
     refusals: ClassVar[tuple[type[Exception], ...]] = ()

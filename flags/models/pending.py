@@ -41,8 +41,11 @@ tables_changed = Signal()
 revision_published = Signal()
 # Sent before facts about accounts change by what sends no signal: their `keys`; None: of all.
 accounts_changed = Signal()
+# Sent when a segment's long list changes: `segment`, and the accounts' keys `added` and `removed`.
+list_changed = Signal()
 # Sent before rows are written without a signal each: `rows` is the QuerySet that is updated with
-# `values`, or None where `objs` are added. What a receiver gives is called once they are written.
+# `values`, or None where `objs` are added, some of which `may_exist`. What a receiver gives is
+# called once they are written.
 rows_changing = Signal()
 
 

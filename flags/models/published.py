@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar, Final
 
 from django.db import models, transaction
@@ -69,32 +69,24 @@ class ToldQuerySet(PrimaryQuerySet[Any]):
     """Rows that are written without a signal each are told of."""
 
     def update(self, **values: Any) -> int:
-        with transaction.atomic(using=self.db):
-            heard: list[tuple[Any, Any]] = rows_changing.send(
-                sender=self.model, rows=self, values=values
-            )
-            count = super().update(**values)
-            for _, written in heard:
-                written()
-            return count
+        with self._told(rows=self, values=values):
+            return super().update(**values)
 
     update.alters_data = True  # type: ignore[attr-defined]
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **options: Any) -> list[Any]:
+        rows = [*objs]
+        may_exist = any(options.get(name) for name in ("ignore_conflicts", "update_conflicts"))
+        with self._told(rows=None, values={}, objs=rows, may_exist=may_exist):
+            return super().bulk_create(rows, *args, **options)
+
+    @contextmanager
+    def _told(self, **what: Any) -> Iterator[None]:
         with transaction.atomic(using=self.db):
-            rows = [*objs]
-            heard: list[tuple[Any, Any]] = rows_changing.send(
-                sender=self.model, rows=None, values={}, objs=rows
-            )
-            made = super().bulk_create(rows, *args, **options)
+            heard: list[tuple[Any, Any]] = rows_changing.send(sender=self.model, **what)
+            yield
             for _, written in heard:
                 written()
-            return made
-
-
-def _changing(model: Any, **what: Any) -> list[Callable[[], None]]:
-    heard: list[tuple[Any, Any]] = rows_changing.send(sender=model, **what)
-    return [written for _, written in heard]
 
 
 class FactsQuerySet(ToldQuerySet):

@@ -12,7 +12,7 @@ from django.db import models, transaction
 from flags.engine.plain import MAX_ITEMS
 from flags.models.fields import JsonField
 from flags.models.keys import check_key
-from flags.models.pending import accounts_changed
+from flags.models.pending import accounts_changed, list_changed
 from flags.models.primary import OnPrimary
 from flags.models.published import Published, PublishedQuerySet
 
@@ -90,6 +90,11 @@ class Segment(Published):
         changed = [*dict({*before} ^ {*after})]
         keys = changed if len(changed) <= _TOLD else None
         accounts_changed.send(sender=SegmentMember, keys=keys)
+        added, removed = (
+            sorted(f"{key}{' (out)' * is_out}" for key, is_out in each)
+            for each in ({*after} - {*before}, {*before} - {*after})
+        )
+        list_changed.send(sender=Segment, segment=self, added=added, removed=removed)
         members._raw_delete(members.db)
         rows = [
             SegmentMember(segment=self, key=key, is_excluded=is_excluded)

@@ -59,14 +59,15 @@ def _database(folder: Path, *, is_postgresql: bool) -> str:
     return new_database(_DATABASE) if is_postgresql else f"sqlite:///{folder}/changes.sqlite3"
 
 
-def new_database(name: str) -> str:
+def new_database(name: str, server: str = "") -> str:
     """Its address; empty, in place of one of that name."""
     import psycopg
 
-    with closing(psycopg.connect(f"{_POSTGRESQL}/postgres", autocommit=True)) as connection:
+    server = server or _POSTGRESQL
+    with closing(psycopg.connect(f"{server}/postgres", autocommit=True)) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         connection.execute(f"CREATE DATABASE {name}")
-    return f"{_POSTGRESQL}/{name}"
+    return f"{server}/{name}"
 
 
 def _environment(database: str, redis: str) -> dict[str, str]:

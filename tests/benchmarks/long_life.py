@@ -28,7 +28,7 @@ _WARM: Final = 0.05
 
 def main(revisions: int, accounts: int) -> int:
     with TemporaryDirectory() as folder:
-        os.environ.setdefault("DATABASE_URL", f"sqlite:///{folder}/life.sqlite3")
+        os.environ["DATABASE_URL"] = f"sqlite:///{folder}/life.sqlite3"
         os.environ |= {"REDIS_URL": "", "FLAGS_POLL_S": "0.05", "FLAGS_FACTS_KEPT": "10000"}
         os.environ["DJANGO_SETTINGS_MODULE"] = "igny8_core.settings"
         django.setup()

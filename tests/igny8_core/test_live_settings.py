@@ -115,3 +115,29 @@ def test_setting__that_never_could_be_read__answers_nothing_by_default(text: str
             live_settings.load()
     config.AI_OFFLINE_ANSWERS = True
     assert live_settings.load().offline_answers
+
+
+@pytest.mark.parametrize("name", ["REVISIONS_KEPT", "CHANGES_KEPT_DAYS"])
+def test_setting__that_never_could_be_read__deletes_nothing_by_default(name: str) -> None:
+    Constance.objects.filter(key=name).update(value="garbage")
+    read = {"REVISIONS_KEPT": live_settings.revisions_kept}.get(
+        name, live_settings.changes_kept_days
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils.config._backend, "_last_known", None)
+        with pytest.raises(live_settings.LiveSettingsUnread, match=name):
+            read()
+
+
+def test_seed__over_what_cannot_be_read__leaves_it() -> None:
+    """The default is that offline answers are on."""
+    Constance.objects.filter(key="AI_OFFLINE_ANSWERS").update(value="garbage")
+    live_settings.seed()
+    assert Constance.objects.get(key="AI_OFFLINE_ANSWERS").value == "garbage"
+
+
+def test_set__to_what_is_no_json__leaves_what_was() -> None:
+    config.AI_OFFLINE_ANSWERS = False
+    with pytest.raises(TypeError):
+        config.AI_OFFLINE_ANSWERS = object()
+    assert not live_settings.load().offline_answers

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from flags.host import (
@@ -123,7 +123,8 @@ class Account(models.Model):
             raise AccountKeyIsFixed(self._stored_key, self.key)
         check_key(self.key)
         check_traits(self.traits)
-        super().save(**options)
+        with transaction.atomic():  # with the feed's entry
+            super().save(**options)
         self._stored_key = self.key
 
     def flag_traits(self) -> dict[str, Any]:

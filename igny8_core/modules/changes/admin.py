@@ -6,22 +6,38 @@ from typing import Any, ClassVar
 
 from django.apps import apps
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import TextFilter
 
 from flags.admin.row_keys import RowKeys
 from igny8_core.modules.changes.models import Change
 
 
+class ActorFilter(TextFilter):
+    """By the whole name: each has an index."""
+
+    title = parameter_name = "actor"
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[Change]) -> QuerySet[Change]:
+        value = self.value()
+        return rows.filter(**{self.parameter_name: value}) if value else rows
+
+
+class AccountFilter(ActorFilter):
+    title = parameter_name = "account"
+
+
 @admin.register(Change)
 class ChangeAdmin(RowKeys, ModelAdmin):
     list_display: ClassVar = ["when", "who", "action", "what", "account", "difference", "why"]
-    list_filter: ClassVar = ["action", "object_type"]
-    search_fields: ClassVar = ["=actor", "=account", "object_key", "why"]
-    search_help_text = "A user's name, an account's key, an object's name, or words of why."
+    list_filter: ClassVar = [ActorFilter, AccountFilter, "action", "object_type"]
+    search_fields: ClassVar = ["object_key", "why"]
+    search_help_text = "An object's name, or words of why."
     date_hierarchy = "at"
     list_per_page = 50
     show_full_result_count = False

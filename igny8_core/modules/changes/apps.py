@@ -16,11 +16,13 @@ class ChangesConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.models import Group, User
 
-        from flags.models import AccountOverride, Revision
+        from flags.host import list_changed
+        from flags.models import AccountOverride, Flag, Revision
         from igny8_core import live_settings
         from igny8_core.modules.accounts.models import Account, Membership
         from igny8_core.modules.changes import events
-        from igny8_core.modules.changes.recording import Recorded, watch, watch_members
+        from igny8_core.modules.changes.members import watch_members
+        from igny8_core.modules.changes.recording import Recorded, watch
         from igny8_core.modules.system.models import (
             AIPrompt,
             GlobalAIPrompt,
@@ -40,7 +42,7 @@ class ChangesConfig(AppConfig):
         secret, set_at = frozenset({"secret"}), frozenset({"set_at"})
         watch(Account, Recorded(name, lambda row: row.key, unsaid=clock))
         watch(Membership, Recorded(name, account))
-        watch(AccountOverride, Recorded(name, account, lambda row: row.reason, unsaid=clock))
+        watch(AccountOverride, Recorded(name, account, "reason", unsaid=clock))
         watch(IntegrationSettings, Recorded(name, account, unsaid=clock))
         watch(GlobalIntegrationSettings, Recorded(name, unsaid=clock))
         watch(
@@ -52,7 +54,9 @@ class ChangesConfig(AppConfig):
         watch(User, Recorded(name, hidden=password, unsaid=login))
         watch(Group, Recorded(name))
         watch(live_settings.STORED, Recorded(lambda row: row.key))
-        for relation in (User.groups, User.user_permissions, Group.permissions):
-            watch_members(relation, relation.field.model)
+        rights = (User.groups, User.user_permissions, Group.permissions)
+        for relation in (*rights, Flag.users, Flag.groups):
+            watch_members(relation)
+        list_changed.connect(events.list_changed)
         post_save.connect(events.published, sender=Revision)
         user_login_failed.connect(events.login_refused)

@@ -6,23 +6,25 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from flags.models import Revision
+from flags.models import Revision, Segment
 from igny8_core.modules.accounts.guessing import wait_s
+from igny8_core.modules.changes.entries import entry, keep
 from igny8_core.modules.changes.models import Action
-from igny8_core.modules.changes.recording import add
 
 
 def published(instance: Revision, *, created: bool, raw: bool = False, **_signal: Any) -> None:
     """A receiver of `post_save`: the revision's number, comment and sentences."""
     if created and not raw:
         after = {"summary": instance.summary}
-        add(
-            Action.ADDED,
-            "flags.revision",
-            str(instance.number),
-            after=after,
-            why=instance.comment,
-        )
+        number = str(instance.number)
+        keep([entry(Action.ADDED, "flags.revision", number, after=after, why=instance.comment)])
+
+
+def list_changed(segment: Segment, added: list[str], removed: list[str], **_signal: Any) -> None:
+    """A receiver of `flags.host.list_changed`: what a revision does not say of a long list."""
+    after = {"accounts (added)": added, "accounts (removed)": removed}
+    told = {name: keys for name, keys in after.items() if keys}
+    keep([entry(Action.CHANGED, segment._meta.label_lower, segment.key, after=told)])
 
 
 def login_refused(
@@ -32,4 +34,4 @@ def login_refused(
     if not wait_s(request):
         name = str(credentials.get("username", "")).replace("\0", "\\0")
         shown = name.encode(errors="backslashreplace").decode()
-        add(Action.REFUSED, "login", shown, after={"name": shown[:200]})
+        keep([entry(Action.REFUSED, "login", shown, after={"name": shown[:200]})])

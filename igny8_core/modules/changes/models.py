@@ -31,13 +31,19 @@ class ChangeQuerySet(models.QuerySet["Change"]):
     def bulk_update(self, *_args: Any, **_options: Any) -> int:
         raise ChangeIsFixed
 
+    def bulk_create(self, objs: Any, *args: Any, **options: Any) -> list[Change]:
+        if options.get("update_conflicts"):
+            raise ChangeIsFixed
+        return super().bulk_create(objs, *args, **options)
+
     update.alters_data = True  # type: ignore[attr-defined]
     delete.alters_data = True  # type: ignore[attr-defined]
     delete.queryset_only = True  # type: ignore[attr-defined]
 
-    def expire(self, before: datetime) -> int:
-        """How many were older."""
-        return self.filter(at__lt=before)._raw_delete(self.db)
+    def expire(self, before: datetime, *, most: int) -> int:
+        """Delete the first of those that are older; how many."""
+        oldest = [*self.filter(at__lt=before).order_by("pk").values_list("pk", flat=True)[:most]]
+        return self.filter(pk__in=oldest)._raw_delete(self.db)
 
 
 class Change(models.Model):
@@ -58,6 +64,7 @@ class Change(models.Model):
     objects = ChangeQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"
         ordering: ClassVar = ["-pk"]
         indexes: ClassVar = [
             models.Index(fields=["account", "-id"], name="changes_by_account"),
@@ -73,7 +80,7 @@ class Change(models.Model):
         """Raises ChangeIsFixed for one that is stored."""
         if not self._state.adding:
             raise ChangeIsFixed
-        super().save(**options)
+        super().save(**{**options, "force_insert": True})
 
     def delete(self, *_args: Any, **_options: Any) -> tuple[int, dict[str, int]]:
         raise ChangeIsFixed

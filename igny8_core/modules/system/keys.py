@@ -7,8 +7,11 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 from django.utils import timezone
 
+from flags.host import ToldQuerySet
 from igny8_core.catalogue.errors import UnknownProvider
 from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.modules.accounts.models import Account
@@ -36,6 +39,8 @@ class ProviderKey(models.Model):
     )
     set_by = models.CharField(max_length=200, blank=True)
     set_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[Any] = ToldQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -187,3 +192,9 @@ class ProviderKeys(models.Model):
         """The row, made where there is none, and held until the transaction ends."""
         cls._default_manager.get_or_create(**which)
         return cls._default_manager.select_for_update().get(**which)
+
+
+@receiver(post_delete, sender="system.IntegrationSettings")
+def _delete_keys(instance: Any, **_signal: object) -> None:
+    """An account's keys go with the row that shows them."""
+    ProviderKey.objects.filter(account=instance.account_id).delete()

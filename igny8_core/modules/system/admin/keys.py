@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django import forms
@@ -11,14 +12,18 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.errors import AIError
-from igny8_core.modules.system.keys import ProviderKey, key_field
+from igny8_core.modules.system.errors import InvalidAddress
+from igny8_core.modules.system.keys import ProviderKey, ProviderKeys, key_field
 from igny8_core.modules.system.secrets import Secret
+from igny8_core.modules.system.settings import GlobalIntegrationSettings
 
 REMOVE = object()
 
 
 class KeyWidget(UnfoldAdminPasswordWidget):
-    """An empty box beside what is kept, with a way to remove that."""
+    """An empty box beside what is kept, with a way to remove that, and where a new one goes."""
+
+    goes_to = ""
 
     def render(
         self, name: str, value: object, attrs: Any = None, renderer: Any = None
@@ -32,6 +37,7 @@ class KeyWidget(UnfoldAdminPasswordWidget):
             "kept": value if isinstance(value, ProviderKey) else None,
             # A page that is shown again, because something on it was refused.
             "is_typed": isinstance(value, str) and value != "",
+            "goes_to": self.goes_to,
         }
         return render_to_string("system/key.html", context)
 
@@ -58,6 +64,17 @@ class KeyField(forms.CharField):
         return bool(data)
 
 
+def origins_of(row: ProviderKeys) -> dict[str, str]:
+    """By provider where a key that is set now is sent; of those whose address is one. One query."""
+    platform = row if isinstance(row, GlobalIntegrationSettings) else None
+    platform = platform or GlobalIntegrationSettings.load()
+    found = {}
+    for provider in PROVIDERS:
+        with suppress(InvalidAddress):
+            found[provider] = platform.origin(provider) or "the provider's own address"
+    return found
+
+
 def _box(provider: str) -> KeyField:
     return KeyField(label=f"{PROVIDERS[provider]} API key", required=False, widget=KeyWidget)
 
@@ -75,6 +92,8 @@ class KeysForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.instance.pk is not None:
             for provider, row in self.instance.keys().items():
                 self.initial[key_field(provider)] = row
+        for provider, origin in origins_of(self.instance).items():
+            self.fields[key_field(provider)].widget.goes_to = origin
 
     def changed_keys(self) -> list[str]:
         names = {key_field(provider) for provider in PROVIDERS}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.contrib.auth.models import Permission, User
 from django.core import checks
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -29,6 +30,7 @@ from igny8_core.modules.system.models import (
     IntegrationSettings,
     ProviderKey,
 )
+from tests.browser_post import opened
 from tests.igny8_core.test_admin import form
 
 pytestmark = pytest.mark.django_db
@@ -220,3 +222,54 @@ def test_check__deploy__warns_of_what_is_open(
         "igny8.W001",  # offline answers are on
         *warned,
     ]
+
+
+def test_key__of_an_account__goes_with_its_settings(acme: Account) -> None:
+    own = IntegrationSettings(account=acme)
+    own.openai_api_key = KEY
+    own.save()
+    IntegrationSettings.objects.filter(account=acme).delete()
+    assert not ProviderKey.objects.exists()
+
+
+def test_page__without_the_right_to_change_keys__takes_neither_key_nor_address(
+    client: Client, platform: GlobalIntegrationSettings
+) -> None:
+    staff = User.objects.create(username="staff", is_staff=True)
+    rights = Permission.objects.filter(content_type__app_label="system")
+    staff.user_permissions.set(rights.exclude(content_type__model="providerkey"))
+    client.force_login(staff)
+    assert "API key" not in client.get(PAGE).content.decode()
+    data = form(client, PAGE, temperature="0.5", openai_base_url=OTHER, openai_api_key=KEY + "2")
+    assert client.post(PAGE, data).status_code == 302
+    row = GlobalIntegrationSettings.load()
+    assert (row.temperature, row.openai_base_url) == (0.5, "https://first.example/v1")
+    assert row.openai_api_key is not None
+    assert row.openai_api_key.reveal() == KEY
+
+
+def test_page__another_address__says_whose_keys_are_sent_nowhere(
+    admin_client: Client, acme: Account, platform: GlobalIntegrationSettings
+) -> None:
+    own = IntegrationSettings(account=acme)
+    own.openai_api_key = KEY
+    own.save()
+    data = form(admin_client, PAGE, openai_base_url=OTHER, openai_api_key=KEY)
+    page = admin_client.post(PAGE, data, follow=True).content.decode()
+    assert "1 key was set for another address of OpenAI: enter them again." in page
+
+
+def test_page__of_an_account__says_where_a_key_goes_and_that_it_moved_meanwhile(
+    admin_client: Client, acme: Account, platform: GlobalIntegrationSettings
+) -> None:
+    row = IntegrationSettings.objects.create(account=acme)
+    page = f"/admin/system/integrationsettings/{row.pk}/change/"
+    assert "A new one is sent to https://first.example:443 only." in (
+        admin_client.get(page).content.decode()
+    )
+    tab = opened(admin_client, page)
+    point_elsewhere()
+    answer = admin_client.post(page, {**tab, "openai_api_key": [KEY]})
+    (told,) = answer.context["adminform"].form.non_field_errors()
+    assert "Where OpenAI keys go “https://first.example:443” → “https://other.example:443”" in told
+    assert ProviderKey.objects.filter(account=acme).count() == 0
