@@ -86,9 +86,6 @@ def _soak() -> int:
         )
     wrong = _wrong([answer for each in told for answer in each["noted"]])
     seen = [answer for each in told for answer in each["seen"] if not _is_cut(answer[0], cuts)]
-    print(
-        [(f"{a:.2f}", f"{b:.2f}") for a, b in cuts], [f"{a:.2f}" for a, _ in stops], file=sys.stderr
-    )
     wrong += _stale(seen, stops)
     print(f"{sum(len(each['noted']) for each in told):,} answers compared with their revisions")
     print(f"{len(seen):,} answers of {len(stops)} stops and starts, {len(cuts)} cuts")

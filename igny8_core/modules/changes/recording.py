@@ -118,7 +118,8 @@ def _many(action: Action, model: type[Model], count: int, what: str) -> None:
 
 
 def _many_text(count: int, model: type[Model]) -> str:
-    return f"{count:,} {model._meta.verbose_name_plural}"
+    one, many = model._meta.verbose_name, model._meta.verbose_name_plural
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _rows(model: type[Model], keys: Iterable[Any]) -> QuerySet[Any]:

@@ -317,7 +317,7 @@ def test_bulk_create__of_rows_that_may_be_there__does_not_say_that_they_were_add
 ) -> None:
     Account.objects.bulk_create([Account(key="acme", name="EVIL")], ignore_conflicts=True)
     assert entries("accounts.account")[-1][1:] == (
-        "1 accounts",
+        "1 account",
         {"many": "added, or there already"},
     )
 
