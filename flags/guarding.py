@@ -108,17 +108,19 @@ def operate(  # noqa: PLR0913 - each by keyword
 
 
 @contextmanager
-def _change_of_accounts(check: Callable[[publishing.Change], None]) -> Iterator[publishing.Change]:
+def _change_of_accounts(
+    check: Callable[[publishing.Publication], None],
+) -> Iterator[publishing.Publication]:
     """The block is one change of what is known of accounts, by the rules in force."""
     with transaction.atomic():
-        made = publishing.Change()
+        made = publishing.Publication()
         made.newest = newest_number()
         made.before = made.after = live.current().ruleset.document
         yield made
         check(made)
 
 
-def _check(approved: str, key: str, began: OpenChange | None, made: publishing.Change) -> None:
+def _check(approved: str, key: str, began: OpenChange | None, made: publishing.Publication) -> None:
     """Raises _Unlooked, which rolls back what was changed since it began."""
     step = step_of(made.before, made.after, changed_here(began))
     if step and approved != token_of(made.newest, key):

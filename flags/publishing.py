@@ -31,7 +31,7 @@ class Unpublishable(DocumentError):
         self.document = document
 
 
-class Change:
+class Publication:
     """What a change has published, once its block is left.
 
     `newest` was the number before it; `waiting` is what direct writes had left, published first;
@@ -50,7 +50,7 @@ Remarks = Callable[[Document, Document], list[str]]
 # The revision, and what was published before and is now; None: nothing before it.
 _Published = tuple[Revision, Document | None, Document]
 # The change that this context is in: one within another is a part of it.
-_changing: ContextVar[Change | None] = ContextVar("changing", default=None)
+_changing: ContextVar[Publication | None] = ContextVar("changing", default=None)
 
 
 @contextmanager
@@ -59,9 +59,9 @@ def change(
     author: str = "",
     comment: str = "",
     unless: Callable[[], bool] = lambda: False,
-    check: Callable[[Change], None] | None = None,
+    check: Callable[[Publication], None] | None = None,
     is_over_all: bool = False,
-) -> Iterator[Change]:
+) -> Iterator[Publication]:
     """What is written in the block is one change: published in its transaction, or rolled back.
 
     The head row is locked first, so that changes come one after the other, and what direct writes
@@ -72,7 +72,7 @@ def change(
     """
     with transaction.atomic():
         head = lock_head()
-        made, outer = Change(), _changing.get()
+        made, outer = Publication(), _changing.get()
         if outer is None:
             made.newest = stored.newest_number()
             if made.newest is not None and (head.is_pending or is_over_all):

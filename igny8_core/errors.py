@@ -10,8 +10,6 @@ class AIError(Exception):
     """Anything that the pipeline refuses or fails at; `str()` is the sentence."""
 
     code: ClassVar[str]
-    # Whether a retry is of no use: the same call would fail again, or would be paid twice.
-    is_final: ClassVar[bool] = True
 
 
 class UnknownName(AIError):

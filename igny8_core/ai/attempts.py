@@ -50,7 +50,7 @@ class Answer(NamedTuple, Generic[Content]):
             resolution=resolution,
             provider=receipt.provider,
             model_served=answer.model_served,
-            meters=answer.meters,
+            meters=answer.usage.meters,
             cost=receipt.cost,
             charge=receipt.charge,
         )

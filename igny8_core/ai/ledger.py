@@ -16,6 +16,7 @@ from igny8_core.ai.attempts import Attempt
 from igny8_core.ai.errors import OpenTransaction, ReceiptConflict, ReceiptNotWritten
 from igny8_core.ai.providers.base import Content, ProviderAnswer
 from igny8_core.ai.providers.errors import ProviderError
+from igny8_core.ai.providers.usage import Usage
 from igny8_core.ai.resolution import Resolution
 from igny8_core.errors import AIError
 from igny8_core.modules.accounts.models import Account
@@ -32,6 +33,8 @@ from igny8_core.tasks.prompts import ActivePrompt
 
 logger = logging.getLogger(__name__)
 
+_NOTE = Receipt._meta.get_field("usage_note").max_length
+
 
 def refuse_open_transaction() -> None:
     """Raises OpenTransaction where the caller's rollback would take the receipt with it."""
@@ -46,9 +49,10 @@ def settle(
     answer, request_id = attempt.answer, uuid4()
     failure = attempt.error.code if isinstance(attempt.error, ProviderError) else INTERRUPTED
     status, quote = (failure, None) if answer is None else _priced(request_id, answer, resolution)
-    meters = {} if answer is None or answer.meters is None else dict(answer.meters)
+    usage = Usage(None, None) if answer is None else answer.usage
+    meters = usage.meters or {}
     markup = None if answer is None else resolution.markup
-    reported = None if answer is None else answer.cost_reported
+    reported = usage.cost_reported
     cost = quote.cost if quote is not None and reported is None else reported
     receipt = Receipt(
         request_id=request_id,
@@ -67,6 +71,8 @@ def settle(
         prompt=prompt.origin,
         prompt_version=prompt.version,
         meters={str(meter): quantity for meter, quantity in meters.items()},
+        usage_block=usage.text,
+        usage_note=usage.note[:_NOTE],
         input_tokens=meters.get(Meter.INPUT_TOKENS),
         output_tokens=meters.get(Meter.OUTPUT_TOKENS),
         images=meters.get(Meter.IMAGES),
@@ -88,10 +94,10 @@ def _priced(
     request_id: UUID, answer: ProviderAnswer[Content], resolution: Resolution
 ) -> tuple[str, Quote | None]:
     """The receipt's status, and what the answer took at the price of the model that gave it."""
-    if answer.meters is None:
+    if answer.usage.meters is None:
         return UNMETERED, None
     price = resolution.price_of_served(answer.model_served)
-    context, meters = answer.context or STANDARD, billable(price, answer.meters)
+    context, meters = answer.context or STANDARD, billable(price, answer.usage.meters)
     try:
         return OK, quotes.quote(price, meters, at=resolution.at, context=context)
     except AIError as error:

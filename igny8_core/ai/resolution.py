@@ -216,13 +216,13 @@ class Resolution(NamedTuple):
         return list(self.origin.fallbacks(self))
 
     def price_of_served(self, model_id: str) -> Price:
-        """The price of the model that answered, where the catalogue has it; else of this one."""
-        served = self.origin.catalogue.models.get(model_id)
-        if (
-            model_id != self.model.model_id
-            and served
-            and served.model_type == self.model.model_type
-        ):
+        """The price of the model that answered, where the catalogue has it; else of this one.
+
+        Some servers put the provider's name before the model's.
+        """
+        models = self.origin.catalogue.models
+        served = models.get(model_id) or models.get(model_id.partition("/")[2])
+        if served and served is not self.model and served.model_type == self.model.model_type:
             price = price_of(served, self.at)
             if price.is_complete(served.model_type):
                 return price

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from igny8_core.ai.providers.usage import Usage
 from igny8_core.pricing.conditions import PriceContext
-from igny8_core.pricing.meters import Meter
 
 
 class Connection(NamedTuple):
@@ -58,16 +56,14 @@ Content = TypeVar("Content")
 class ProviderAnswer(NamedTuple, Generic[Content]):
     """What a provider sent back: a text, images or vectors.
 
-    `meters` is what it says it took, None where it did not say; `context` how it says that it was
-    served; `cost_reported` what it says it costs, USD.
+    `usage` is what it says it took; `context` how it says that it was served.
     """
 
     content: Content
     model_served: str
-    meters: Mapping[Meter, int] | None
+    usage: Usage
     finish_reason: str = ""
     context: PriceContext | None = None
-    cost_reported: Decimal | None = None
 
 
 class Provider(Protocol):

@@ -58,6 +58,12 @@ class Receipt(models.Model):
     meters = models.JSONField(
         default=dict, blank=True, help_text="What it took, as the provider counts."
     )
+    usage_block = models.TextField(
+        blank=True, help_text="The provider's usage block as it came, JSON."
+    )
+    usage_note = models.CharField(
+        max_length=500, blank=True, help_text="Why it is not metered, or what is an estimate."
+    )
     cost = UsdField(
         null=True,
         blank=True,
@@ -125,8 +131,11 @@ class Receipt(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=models.Q(status=OK, cost__isnull=False, cost__gte=0)
-                | (~models.Q(status=OK) & models.Q(cost__isnull=True)),
-                name="receipt_has_a_cost_exactly_when_ok",
+                | (~models.Q(status=OK) & models.Q(cost__isnull=True))
+                | models.Q(
+                    cost_reported__isnull=False, cost__gte=0, cost=models.F("cost_reported")
+                ),
+                name="receipt_has_a_cost_when_ok_or_reported",
             ),
         ]
 

@@ -12,6 +12,7 @@ from igny8_core.ai import ledger
 from igny8_core.ai.attempts import Attempt
 from igny8_core.ai.errors import ReceiptConflict, ReceiptNotWritten
 from igny8_core.ai.providers.base import ProviderAnswer
+from igny8_core.ai.providers.usage import Usage
 from igny8_core.ai.resolver import resolve
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.usage.models import Receipt
@@ -84,7 +85,7 @@ def test_settle__database_away_after_the_answer__the_log_has_the_receipt(
 
     resolution = resolve(acme, "generate_content")
     meters = {Meter.INPUT_TOKENS: 1_000, Meter.OUTPUT_TOKENS: 500}
-    answer = ProviderAnswer("text", "gpt-4o-mini", meters)
+    answer = ProviderAnswer("text", "gpt-4o-mini", Usage({}, meters))
     prompt = ActivePrompt(PromptOrigin.BUILT_IN, None, "")
     with connection.execute_wrapper(away), pytest.raises(ReceiptNotWritten):
         ledger.settle(acme, resolution, prompt, Attempt("openai", 5, answer))

@@ -17,6 +17,7 @@ from igny8_core.ai.providers.base import (
     TextRequest,
     Vector,
 )
+from igny8_core.ai.providers.usage import Counts, Usage
 from igny8_core.pricing.meters import Meter
 from igny8_core.tasks.prompts import estimated_tokens
 
@@ -46,10 +47,12 @@ class OfflineProvider:
         return ProviderAnswer(
             content=text,
             model_served=request.model_id,
-            meters={
-                Meter.INPUT_TOKENS: _tokens(request.instruction) + _tokens(request.prompt),
-                Meter.OUTPUT_TOKENS: _tokens(text),
-            },
+            usage=_usage(
+                {
+                    Meter.INPUT_TOKENS: _tokens(request.instruction) + _tokens(request.prompt),
+                    Meter.OUTPUT_TOKENS: _tokens(text),
+                }
+            ),
             finish_reason="stop",
         )
 
@@ -62,15 +65,19 @@ class OfflineProvider:
         return ProviderAnswer(
             content=tuple(Image(None, base64.b64encode(png).decode()) for png in pictures),
             model_served=request.model_id,
-            meters={Meter.IMAGES: request.number},
+            usage=_usage({Meter.IMAGES: request.number}),
         )
 
     def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
         return ProviderAnswer(
             content=tuple(_vector(f"{request.model_id}\0{text}") for text in request.texts),
             model_served=request.model_id,
-            meters={Meter.INPUT_TOKENS: sum(_tokens(text) for text in request.texts)},
+            usage=_usage({Meter.INPUT_TOKENS: sum(_tokens(text) for text in request.texts)}),
         )
+
+
+def _usage(meters: Counts) -> Usage:
+    return Usage({str(meter): count for meter, count in meters.items()}, meters)
 
 
 def _digest(seed: str) -> bytes:

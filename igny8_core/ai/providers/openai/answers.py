@@ -1,19 +1,17 @@
-"""The parts of OpenAI's answers that we use; the rest may be anything."""
+"""The parts of OpenAI's answers that we use; the rest may be anything.
+
+What the caller paid for has to make sense; what is said about it may be odd, and is read leniently.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from igny8_core.ai.providers.openai.meters import openai_meters
 from igny8_core.pricing.conditions import Processing
-from igny8_core.pricing.meters import Meter
 
-MAX_TOKENS = 10**9
-
-_Tokens = Annotated[int, Field(strict=True, ge=0, le=MAX_TOKENS)]
-_ModelId = Annotated[str, Field(max_length=100, pattern=r"\A[ -~]+\z")]
+_LONGEST = 100
 
 
 class _Message(BaseModel):
@@ -23,48 +21,24 @@ class _Message(BaseModel):
 
 class _Choice(BaseModel):
     message: _Message
-    finish_reason: str | None = None
+    finish_reason: Any = None
 
 
-class _InputDetails(BaseModel):
-    cached_tokens: _Tokens | None = None
-    audio_tokens: _Tokens | None = None
+class _Body(BaseModel):
+    """`usage` as it came; `model` and `service_tier` may be anything."""
+
+    model: Any = None
+    usage: Any = None
+    service_tier: Any = None
+
+    @property
+    def cost(self) -> Any:
+        """What some servers of this protocol say that it costs."""
+        return self.usage.get("cost") if isinstance(self.usage, dict) else None
 
 
-class _OutputDetails(BaseModel):
-    reasoning_tokens: _Tokens | None = None
-    audio_tokens: _Tokens | None = None
-
-
-class _InputUsage(BaseModel):
-    prompt_tokens: _Tokens
-    prompt_tokens_details: _InputDetails | None = None
-
-
-class _Usage(_InputUsage):
-    completion_tokens: _Tokens
-    completion_tokens_details: _OutputDetails | None = None
-
-
-class _ImageInputDetails(BaseModel):
-    image_tokens: _Tokens | None = None
-
-
-class _ImageUsage(BaseModel):
-    """Of the models that count tokens; all of the output is a picture."""
-
-    input_tokens: _Tokens
-    input_tokens_details: _ImageInputDetails | None = None
-    output_tokens: _Tokens
-
-
-class Completion(BaseModel):
-    """The part of a chat completion that we use; the rest may be anything."""
-
-    model: _ModelId
+class Completion(_Body):
     choices: Annotated[list[_Choice], Field(min_length=1)]
-    usage: _Usage | None = None
-    service_tier: str | None = None
 
 
 class _Picture(BaseModel):
@@ -78,9 +52,8 @@ class _Picture(BaseModel):
         return self
 
 
-class Pictures(BaseModel):
+class Pictures(_Body):
     data: Annotated[list[_Picture], Field(min_length=1)]
-    usage: _ImageUsage | None = None
 
 
 class _Embedding(BaseModel):
@@ -88,22 +61,18 @@ class _Embedding(BaseModel):
     embedding: Annotated[list[float], Field(min_length=1)]
 
 
-class Embeddings(BaseModel):
-    model: _ModelId
+class Embeddings(_Body):
     data: list[_Embedding]
-    usage: _InputUsage | None = None
 
 
-def image_tokens(usage: _ImageUsage | None) -> dict[Meter, int]:
-    """What an image answer used, in tokens; nothing where it does not say."""
-    if usage is None:
-        return {}
-    counts = openai_meters(usage.model_dump())
-    return {**counts, Meter.IMAGE_OUTPUT_TOKENS: usage.output_tokens}
+def text_of(value: Any) -> str:
+    """A name as it may be kept; "" for what is none."""
+    is_name = isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST
+    return value if is_name else ""
 
 
-def processing(service_tier: str | None) -> str:
+def processing(service_tier: Any) -> str:
     """What was served; a tier that is none of ours has no price, and the receipt says so."""
-    return {None: Processing.STANDARD, "default": Processing.STANDARD}.get(
-        service_tier, service_tier or ""
-    )
+    if service_tier in {None, "default"}:
+        return Processing.STANDARD
+    return text_of(service_tier)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from igny8_core.ai.providers.base import (
     Connection,
@@ -19,24 +17,17 @@ from igny8_core.ai.providers.base import (
     TextRequest,
     Vector,
 )
-from igny8_core.ai.providers.errors import (
-    ProviderAnswerInvalid,
-    ProviderError,
-    ProviderFailed,
-    ProviderKeyRefused,
-    ProviderRateLimited,
-    ProviderRequestRefused,
-    ProviderTimeout,
-    ProviderUnreachable,
-)
+from igny8_core.ai.providers.errors import ProviderAnswerInvalid
 from igny8_core.ai.providers.openai.answers import (
     Completion,
     Embeddings,
     Pictures,
-    image_tokens,
     processing,
+    text_of,
 )
-from igny8_core.ai.providers.openai.meters import openai_meters
+from igny8_core.ai.providers.openai.meters import embedding_meters, image_meters, openai_meters
+from igny8_core.ai.providers.usage import Usage, read
+from igny8_core.ai.providers.wire import Body, body_of
 from igny8_core.pricing.conditions import PriceContext
 from igny8_core.pricing.meters import Meter
 
@@ -45,8 +36,6 @@ if TYPE_CHECKING:
 
 NAME = "openai"
 ADDRESS = "https://api.openai.com/v1"
-_DETAIL_LENGTH = 300
-_Body = TypeVar("_Body", bound=BaseModel)
 
 
 class OpenAIProvider:
@@ -74,12 +63,11 @@ class OpenAIProvider:
             **{name: value for name, value in options.items() if value is not None},
         )
         choice = completion.choices[0]
-        usage = completion.usage
         return ProviderAnswer(
             content=choice.message.content or choice.message.refusal or "",
-            model_served=completion.model,
-            meters=openai_meters(usage.model_dump()) if usage else None,
-            finish_reason=choice.finish_reason or "",
+            model_served=text_of(completion.model),
+            usage=read(completion.usage, openai_meters, cost=completion.cost),
+            finish_reason=text_of(choice.finish_reason),
             context=PriceContext(processing=processing(completion.service_tier)),
         )
 
@@ -95,8 +83,10 @@ class OpenAIProvider:
         )
         return ProviderAnswer(
             content=tuple(Image(picture.url, picture.b64_json) for picture in pictures.data),
-            model_served=request.model_id,
-            meters={Meter.IMAGES: len(pictures.data), **image_tokens(pictures.usage)},
+            model_served=text_of(pictures.model) or request.model_id,
+            usage=_with_pictures(
+                read(pictures.usage, image_meters, cost=pictures.cost), len(pictures.data)
+            ),
             context=PriceContext(size=request.image_size),
         )
 
@@ -113,64 +103,38 @@ class OpenAIProvider:
         if [row.index for row in rows] != list(range(len(request.texts))):
             fault = f"{len(rows)} vectors for {len(request.texts)} texts"
             raise ProviderAnswerInvalid(NAME, fault)
-        usage = embeddings.usage
         return ProviderAnswer(
             content=tuple(tuple(row.embedding) for row in rows),
-            model_served=embeddings.model,
-            meters={Meter.INPUT_TOKENS: usage.prompt_tokens} if usage else None,
+            model_served=text_of(embeddings.model),
+            usage=read(embeddings.usage, embedding_meters, cost=embeddings.cost),
         )
 
     def _post(
         self,
-        body_type: type[_Body],
+        body_type: type[Body],
         timeout_s: float,
         endpoint: Callable[[openai.OpenAI], Callable[..., AbstractContextManager[Any]]],
         **options: Any,
-    ) -> _Body:
-        """Send a request and read the body of the answer."""
-        import httpx2  # noqa: PLC0415 - the SDK takes half a second that others need not pay
-        import openai  # noqa: PLC0415 - as above
+    ) -> Body:
+        """Send a request and read the body of the answer; raises a ProviderError."""
+        import openai  # noqa: PLC0415 - half a second that others need not pay
 
-        deadline_s = time.monotonic() + timeout_s
-        try:
-            with endpoint(self._client)(timeout=timeout_s, **options) as response:
-                body = bytearray()
-                for chunk in response.iter_bytes():
-                    body += chunk
-                    if time.monotonic() > deadline_s:
-                        raise ProviderTimeout(NAME, timeout_s)
-        except (openai.APITimeoutError, httpx2.TimeoutException) as error:
-            raise ProviderTimeout(NAME, timeout_s) from error
-        except (openai.APIConnectionError, httpx2.TransportError) as error:
-            raise ProviderUnreachable(NAME) from error
-        except openai.APIStatusError as error:
-            raise self._error_of(error) from None
-        except httpx2.DecodingError as error:
-            raise ProviderAnswerInvalid(NAME, "body: it cannot be decompressed") from error
-        try:
-            return body_type.model_validate_json(bytes(body))
-        except ValidationError as error:
-            fault = error.errors(include_input=False, include_url=False)[0]
-            place = ".".join(str(part) for part in fault["loc"]) or "body"
-            raise ProviderAnswerInvalid(NAME, f"{place}: {fault['msg']}") from None
-
-    def _error_of(self, error: openai.APIStatusError) -> ProviderError:
-        status = error.status_code
-        match status:
-            case 401 | 403:
-                return ProviderKeyRefused(NAME, status)
-            case 429:
-                wait = _seconds(error.response.headers.get("retry-after"))
-                return ProviderRateLimited(NAME, wait)
-            case _ if status >= 500:  # noqa: PLR2004 - HTTP's own boundary
-                return ProviderFailed(NAME, status)
-        detail = error.message.replace(self._connection.api_key, "…")[:_DETAIL_LENGTH]
-        return ProviderRequestRefused(NAME, status, detail)
+        return body_of(
+            body_type,
+            lambda: endpoint(self._client)(timeout=timeout_s, **options),
+            sdk=openai,
+            provider=NAME,
+            secret=self._connection.api_key,
+            timeout_s=timeout_s,
+        )
 
 
-def _seconds(header: str | None) -> float | None:
-    """`Retry-After` in seconds; None where it is missing or a date."""
-    return float(header) if header and header.isascii() and header.isdigit() else None
+def _with_pictures(usage: Usage, number: int) -> Usage:
+    """Pictures are counted also where the block says nothing; where it is odd, nothing is."""
+    if usage.block is not None and usage.meters is None:
+        return usage
+    note = usage.note if usage.block is not None else ""
+    return usage._replace(meters={Meter.IMAGES: number, **(usage.meters or {})}, note=note)
 
 
 @lru_cache(maxsize=32)
@@ -188,3 +152,7 @@ def _client(connection: Connection) -> openai.OpenAI:
     # The SDK would take them from the environment, which an account's own key knows nothing of.
     client.organization = client.project = None
     return client
+
+
+# A child must not share its parent's sockets: each would get the other's answers.
+os.register_at_fork(after_in_child=_client.cache_clear)

@@ -11,14 +11,16 @@ import pytest
 
 from igny8_core.ai.providers.anthropic.meters import anthropic_meters
 from igny8_core.ai.providers.google.meters import google_meters
-from igny8_core.ai.providers.openai.meters import openai_meters
+from igny8_core.ai.providers.openai.meters import embedding_meters, openai_meters
+from igny8_core.ai.providers.usage import Reading
+from igny8_core.ai.providers.usage import read as usage_of
 from igny8_core.pricing.errors import InvalidQuantity
 from igny8_core.pricing.meters import Meter
 from igny8_core.pricing.prices import PER_MILLION, Price, RateLine
 from igny8_core.pricing.quotes import quote
 
 AT = datetime(2026, 11, 25, tzinfo=UTC)
-Read = Callable[[Mapping[str, Any]], Mapping[Meter, int]]
+Read = Callable[[Mapping[str, Any]], Reading]
 
 
 BLOCKS: list[tuple[str, Read, dict[str, Any], dict[str, int]]] = [
@@ -45,7 +47,12 @@ BLOCKS: list[tuple[str, Read, dict[str, Any], dict[str, int]]] = [
         {"input_tokens": 5, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 7},
         {"input_tokens": 5, "output_tokens": 7},
     ),
-    ("an embedding", openai_meters, {"prompt_tokens": 8}, {"input_tokens": 8, "output_tokens": 0}),
+    (
+        "an embedding",
+        embedding_meters,
+        {"prompt_tokens": 8, "total_tokens": 8},
+        {"input_tokens": 8},
+    ),
     (
         "a message with both caches",
         anthropic_meters,
@@ -74,6 +81,31 @@ BLOCKS: list[tuple[str, Read, dict[str, Any], dict[str, int]]] = [
         anthropic_meters,
         {"input_tokens": 5, "output_tokens": 10},
         {"input_tokens": 5, "output_tokens": 10},
+    ),
+    (
+        "audio and text, some of both cached",
+        google_meters,
+        {
+            "promptTokenCount": 2_000,
+            "cachedContentTokenCount": 1_200,
+            "candidatesTokenCount": 10,
+            "totalTokenCount": 2_010,
+            "promptTokensDetails": [
+                {"modality": "TEXT", "tokenCount": 500},
+                {"modality": "AUDIO", "tokenCount": 1_500},
+            ],
+            "cacheTokensDetails": [
+                {"modality": "TEXT", "tokenCount": 200},
+                {"modality": "AUDIO", "tokenCount": 1_000},
+            ],
+        },
+        {
+            "input_tokens": 2_000,
+            "audio_input_tokens": 1_500,
+            "cached_input_tokens": 200,
+            "cached_audio_input_tokens": 1_000,
+            "output_tokens": 10,
+        },
     ),
     (
         "generated content with thoughts",
@@ -108,7 +140,8 @@ BLOCKS: list[tuple[str, Read, dict[str, Any], dict[str, int]]] = [
 def test_usage__block_of_a_provider__is_these_meters(
     read: Read, usage: dict[str, Any], meters: dict[str, int]
 ) -> None:
-    assert read(usage) == meters
+    found = usage_of(usage, read)
+    assert (found.meters, found.block) == (meters, usage)
 
 
 @pytest.mark.parametrize(
@@ -117,10 +150,18 @@ def test_usage__block_of_a_provider__is_these_meters(
         (openai_meters, {"prompt_tokens": -1}, "prompt_tokens is -1"),
         (
             openai_meters,
-            {"prompt_tokens": 1, "prompt_tokens_details": {"cached_tokens": "1"}},
+            {
+                "prompt_tokens": 1,
+                "completion_tokens": 1,
+                "prompt_tokens_details": {"cached_tokens": "1"},
+            },
             "prompt_tokens_details.cached_tokens is '1'",
         ),
-        (anthropic_meters, {"cache_read_input_tokens": 1.5}, "cache_read_input_tokens is 1.5"),
+        (
+            anthropic_meters,
+            {"input_tokens": 1, "cache_read_input_tokens": 1.5},
+            "cache_read_input_tokens is 1.5",
+        ),
         (google_meters, {"thoughtsTokenCount": True}, "thoughtsTokenCount is True"),
     ],
 )
@@ -144,7 +185,7 @@ def test_usage__one_call_in_two_conventions__costs_the_same() -> None:
             "completion_tokens": 482,
         }
     )
-    costs = {quote(price, meters, at=AT).cost for meters in (theirs, ours)}
+    costs = {quote(price, found.meters, at=AT).cost for found in (theirs, ours)}
     assert costs == {Decimal("0.0496905")}
 
 
@@ -158,3 +199,35 @@ def test_usage__two_models_in_one_answer__are_each_at_their_own_price() -> None:
         quote(dear, {"output_tokens": 200}, at=AT),
     ]
     assert sum((part.cost for part in parts), Decimal(0)) == Decimal("0.0023")
+
+
+def test_usage__cached_audio_that_is_not_told_apart__is_an_estimate_that_says_so() -> None:
+    found = usage_of(
+        {
+            "promptTokenCount": 2_000,
+            "cachedContentTokenCount": 1_200,
+            "candidatesTokenCount": 0,
+            "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 1_500}],
+        },
+        google_meters,
+    )
+    assert found.meters == {
+        "input_tokens": 2_000,
+        "audio_input_tokens": 1_500,
+        "cached_input_tokens": 500,
+        "cached_audio_input_tokens": 700,
+        "output_tokens": 0,
+    }
+    assert found.note == "Which input was cached is an estimate: text first."
+
+
+def test_usage__thoughts_inside_the_candidates__are_not_counted_twice() -> None:
+    block = {
+        "promptTokenCount": 10,
+        "candidatesTokenCount": 50,
+        "thoughtsTokenCount": 30,
+        "totalTokenCount": 60,
+    }
+    found = usage_of(block, google_meters)
+    assert found.meters is not None
+    assert (found.meters[Meter.OUTPUT_TOKENS], found.meters[Meter.REASONING_TOKENS]) == (50, 30)

@@ -32,8 +32,8 @@ def test_complete__json_mode__is_labelled_json() -> None:
 
 
 def test_complete__longer_prompt__takes_more_tokens() -> None:
-    short = OfflineProvider().complete(REQUEST).meters
-    long = OfflineProvider().complete(REQUEST._replace(prompt="word " * 1000)).meters
+    short = OfflineProvider().complete(REQUEST).usage.meters
+    long = OfflineProvider().complete(REQUEST._replace(prompt="word " * 1000)).usage.meters
     assert short is not None
     assert long is not None
     assert 5 <= short[Meter.INPUT_TOKENS] < 30
@@ -45,7 +45,7 @@ def test_draw__two_pictures__are_labelled_and_the_same_again() -> None:
     request = ImageRequest("dall-e-3", "A tyre.", 2, 1)
     answer = OfflineProvider().draw(request)
     assert answer == OfflineProvider().draw(request)
-    assert answer.meters == {Meter.IMAGES: 2}
+    assert answer.usage.meters == {Meter.IMAGES: 2}
     one, other = (base64.b64decode(image.b64 or "") for image in answer.content)
     assert one.startswith(b"\x89PNG")
     assert one != other
