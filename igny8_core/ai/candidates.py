@@ -25,6 +25,8 @@ from igny8_core.tasks.needs import Needs
 from igny8_core.tasks.tasks import Task, get_task
 
 _FOREVER_US: Final = 2**63
+# What a model of unknown context may be asked to hold.
+_MOST: Final = 2**63
 _STEADY_US: Final = 60_000_000
 # For how many different questions the candidates are kept.
 _KEPT: Final = 1_000
@@ -125,7 +127,7 @@ class _Choices(dict[str, Choice]):
             (self._switches.get(PROVIDER_SWITCH + model.provider, True), Refusal.PROVIDER_OFF),
             (model.supports_json_mode or not needs.json_mode, Refusal.NO_JSON_MODE),
             (model.supports_vision or not needs.vision, Refusal.NO_VISION),
-            (model.max_tokens >= needs.context_tokens, Refusal.CONTEXT_TOO_SMALL),
+            (needs.context_tokens <= (model.context_window or _MOST), Refusal.CONTEXT_TOO_SMALL),
         )
         return next((refusal for is_met, refusal in checks if not is_met), None)
 

@@ -54,7 +54,7 @@ WHY_NOT = {
     Refusal.NO_JSON_MODE: "it has no JSON mode",
     Refusal.NO_VISION: "it takes no images as input",
     Refusal.CONTEXT_TOO_SMALL: (
-        "it holds {model.max_tokens:,} tokens, and {task.needs.context_tokens:,} are needed"
+        "it holds {model.context_window:,} tokens, and {task.needs.context_tokens:,} are needed"
     ),
 }
 

@@ -59,6 +59,7 @@ class AIModelSerializer(PlainSerializer[AIModel]):
             "input_rate",
             "output_rate",
             "max_tokens",
+            "context_window",
             "supports_json_mode",
             "supports_vision",
             "is_active",
@@ -106,10 +107,10 @@ class AIModelViewSet(StrictView, ModelViewSet[AIModel]):
     filter_backends = (DjangoFilterBackend, SearchFilter, StrictOrdering)
     filterset_class = AIModelFilter
     search_fields: ClassVar = ["model_id", "display_name"]
-    ordering_fields: ClassVar = sorted(
-        {*AIModelSerializer.Meta.fields}
-        - {"id", "max_tokens", "supports_json_mode", "supports_vision", "updated_at"}
-    )
+    ordering_fields: ClassVar = [
+        *("model_id", "display_name", "provider", "model_type", "input_rate", "output_rate"),
+        *("is_active", "is_default", "sort_order", "created_at"),
+    ]
 
     def operate(self, do: Callable[[], AIModel | None], sent: object = None) -> AIModel | None:
         """One change, published in its transaction; raises DocumentError and Unconfirmed."""

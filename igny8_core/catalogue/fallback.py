@@ -11,10 +11,11 @@ from igny8_core.pricing.meters import ModelType
 from igny8_core.pricing.prices import Price, headline_lines
 
 
-def _text(
+def _text(  # noqa: PLR0913 - the columns, one by one
     model_id: str,
     input_rate: str,
     output_rate: str,
+    context_window: int,
     *,
     max_tokens: int = 8192,
     is_default: bool = False,
@@ -26,6 +27,7 @@ def _text(
         provider="openai",
         model_type=ModelType.TEXT,
         max_tokens=max_tokens,
+        context_window=context_window,
         is_default=is_default,
         prices=(Price(model_id, headline_lines(ModelType.TEXT, rates)),),
     )
@@ -45,11 +47,11 @@ FALLBACK_MODELS = MappingProxyType(
     {
         model.model_id: model
         for model in (
-            _text("gpt-4.1", "2.00", "8.00"),
-            _text("gpt-4o-mini", "0.15", "0.60", is_default=True),
-            _text("gpt-4o", "2.50", "10.00"),
-            _text("gpt-5.1", "1.25", "10.00", max_tokens=16000),
-            _text("gpt-5.2", "1.75", "14.00", max_tokens=16000),
+            _text("gpt-4.1", "2.00", "8.00", 1_047_576),
+            _text("gpt-4o-mini", "0.15", "0.60", 128_000, is_default=True),
+            _text("gpt-4o", "2.50", "10.00", 128_000),
+            _text("gpt-5.1", "1.25", "10.00", 400_000, max_tokens=16000),
+            _text("gpt-5.2", "1.75", "14.00", 400_000, max_tokens=16000),
             _image("dall-e-3", "0.040"),
             _image("dall-e-2", "0.020"),
             _image("gpt-image-1", "0.042"),

@@ -26,6 +26,8 @@ class CatalogueModel(NamedTuple):
     available_to: str = ""
     retires_at: datetime | None = None
     replaced_by: str = ""
+    # How many tokens prompt and answer may have together; None: not known, not checked.
+    context_window: int | None = None
     prices: tuple[Price, ...] = ()
 
 

@@ -61,6 +61,7 @@ class ModelEntry(TypedDict):
     available_to: str
     retires_at: str | None
     replaced_by: str
+    context_window: NotRequired[Count]
     prices: dict[str, PriceEntry]
 
 

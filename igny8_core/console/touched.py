@@ -86,7 +86,7 @@ def _is_different(before: Json, after: Json | None) -> bool:
     """In what decides whether an account can use the model."""
     return (
         after is None
-        or any(after[name] != value for name, value in before.items() if name not in _HARMLESS)
+        or any(after.get(name) != before.get(name) for name in {*before, *after} - _HARMLESS)
         or _priced(before) != _priced(after)
     )
 

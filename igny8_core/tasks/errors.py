@@ -15,12 +15,12 @@ class EmptyPrompt(AIError):
 class PromptTooLong(AIError):
     code = "prompt_too_long"
 
-    def __init__(self, model_id: str, tokens: int, max_tokens: int) -> None:
+    def __init__(self, model_id: str, tokens: int, context_window: int) -> None:
         self.model_id = model_id
         self.tokens = tokens
-        self.max_tokens = max_tokens
+        self.context_window = context_window
         super().__init__(
-            f"The prompt is about {tokens} tokens long; {model_id!r} holds {max_tokens}.",
+            f"The prompt is about {tokens} tokens long; {model_id!r} holds {context_window}.",
         )
 
 

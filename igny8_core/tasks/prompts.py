@@ -112,7 +112,7 @@ def instruction_of(template: str, values: Mapping[str, str], *, json_mode: bool)
 
 
 def check_length(text: str, model: CatalogueModel) -> None:
-    """Raises PromptTooLong for a text that is over the model's context."""
+    """Raises PromptTooLong for a text that the model's context, where it is known, cannot hold."""
     tokens = estimated_tokens(text)
-    if tokens > model.max_tokens:
-        raise PromptTooLong(model.model_id, tokens, model.max_tokens)
+    if model.context_window is not None and tokens > model.context_window:
+        raise PromptTooLong(model.model_id, tokens, model.context_window)

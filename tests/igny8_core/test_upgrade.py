@@ -40,6 +40,8 @@ def test_migrate__database_of_an_earlier_version__exports_the_same(
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     exported = json.loads(dump.with_suffix(".json").read_text())
+    for model in told["document"]["sections"]["catalogue"]["models"].values():
+        model.pop("context_window", None)  # a migration fills them in
     assert told["document"] == {**exported, "schema": 2}
     assert (told["new_revisions"], told["receipts"]) == (1, [["", ""]])
     assert told["summary"] == json.loads(dump.with_suffix(".summary.json").read_text())

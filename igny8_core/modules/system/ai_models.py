@@ -67,6 +67,12 @@ class AIModel(HeadlineRates):
         validators=[MinValueValidator(1), MaxValueValidator(_INTEGER)],
         help_text="Maximum tokens for this model",
     )
+    context_window = models.IntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(_INTEGER)],
+        help_text="How many tokens prompt and answer may have together; empty: not checked.",
+    )
     supports_json_mode = models.BooleanField(
         default=True, help_text="Whether model supports JSON response format"
     )

@@ -75,9 +75,9 @@ def _restore_columns(wanted: Mapping[str, Json], now: datetime) -> None:
     for model_id, entry in wanted.items():
         row = rows.get(model_id) or AIModel(model_id=model_id)
         columns = {**entry, "retires_at": entry["retires_at"] and moment_of(entry["retires_at"])}
-        differing = [name for name in COLUMNS if getattr(row, name) != columns[name]]
+        differing = [name for name in COLUMNS if getattr(row, name) != columns.get(name)]
         for name in differing:
-            setattr(row, name, columns[name])
+            setattr(row, name, columns.get(name))
         fit(row, *MODELS, model_id)
         if row._state.adding:
             new.append(row)

@@ -39,6 +39,8 @@ def dump() -> Json:
 def _columns(values: Iterable[Any]) -> Json:
     columns = dict(zip(COLUMNS, values, strict=True))
     retires_at = columns["retires_at"]
+    if columns["context_window"] is None:
+        del columns["context_window"]
     return {**columns, "retires_at": retires_at and moment_text(retires_at)}
 
 

@@ -173,7 +173,7 @@ class _World:
         if (needs.get("vision") or own.vision) and not entry["supports_vision"]:
             return "NO_VISION"
         least = max(needs.get("context_tokens", 0), own.context_tokens)
-        return "CONTEXT_TOO_SMALL" if entry["max_tokens"] < least else None
+        return "CONTEXT_TOO_SMALL" if entry.get("context_window", least) < least else None
 
     def unavailable(self, entry: Json) -> str | None:
         flag = entry["available_to"]

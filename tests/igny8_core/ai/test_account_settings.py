@@ -178,6 +178,7 @@ def test_prompt__placeholder_missing__is_refused_and_nothing_is_sent(
 def test_prompt__as_long_as_the_context_and_longer__is_run_and_refused(
     acme: Account, characters: int, fits: bool
 ) -> None:
+    AIModel.objects.filter(is_default=True).update(context_window=8192)
     GlobalAIPrompt.objects.create(task="generate_content", template="W")
     prompt = "x" * (characters - 1)
     if fits:
@@ -185,6 +186,12 @@ def test_prompt__as_long_as_the_context_and_longer__is_run_and_refused(
     else:
         with pytest.raises(PromptTooLong, match="about 8193 tokens long"):
             AICore(acme, connections={}).run_ai_request("generate_content", prompt)
+
+
+@pytest.mark.parametrize("window", [128_000, None])
+def test_prompt__of_sixty_thousand_characters__is_sent(acme: Account, window: int | None) -> None:
+    AIModel.objects.filter(is_default=True).update(context_window=window)
+    assert AICore(acme, connections={}).run_ai_request("generate_content", "x" * 60_000).content
 
 
 def test_generate_image__server_answers__images_and_a_receipt(

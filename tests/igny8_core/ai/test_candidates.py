@@ -409,7 +409,7 @@ def test_refusals__in_words__say_what_was_seen(acme: Account, text: Flag) -> Non
         assert str(refused.value).endswith(f"]. {model_id}: {sentence}")
     with pytest.raises(NoUsableModel) as nothing:
         resolve(acme, TASK, needs=Needs(context_tokens=9_999_999))
-    assert "it holds 8,192 tokens, and 9,999,999 are needed" in str(nothing.value)
+    assert "it holds 128,000 tokens, and 9,999,999 are needed" in str(nothing.value)
     trail = resolve(acme, TASK, explain=True).trail
     assert trail is not None
     of_rule = next(step for step in trail if step.flag == "text")

@@ -38,6 +38,7 @@ def test_get_model__known__is_a_dict_with_decimal_rates() -> None:
         "available_to": "",
         "retires_at": None,
         "replaced_by": "",
+        "context_window": 400_000,
     }
 
 

@@ -57,7 +57,7 @@ MODEL_CHANGES: dict[str, list[Any]] = {
     "provider": ["anthropic"],
     "supports_json_mode": [False],
     "supports_vision": [False],
-    "max_tokens": [100, 4000, 50_000],
+    "context_window": [100, 4000, 50_000],
     "prices": [{}, {f"{MOMENTS[1]:%Y-%m-%dT%H:%M:%S.%fZ}": next(iter(PRICE.values()))}],
 }
 VARIANT = st.sampled_from(TEXTS)

@@ -72,7 +72,7 @@ def test_resolve__pinned_unknown__is_the_plans_sentence(acme: Account) -> None:
         ({"output_rate": 0}, Needs(), Refusal.UNPRICED),
         ({"supports_json_mode": False}, Needs(json_mode=True), Refusal.NO_JSON_MODE),
         ({}, Needs(vision=True), Refusal.NO_VISION),
-        ({"max_tokens": 9999}, Needs(context_tokens=10_000), Refusal.CONTEXT_TOO_SMALL),
+        ({"context_window": 9999}, Needs(context_tokens=10_000), Refusal.CONTEXT_TOO_SMALL),
     ],
 )
 def test_resolve__model_not_usable__pinned_or_default_it_is_refused(
@@ -99,7 +99,7 @@ def test_resolve__model_not_usable__pinned_or_default_it_is_refused(
     ("change", "needs"),
     [
         ({"supports_vision": True}, Needs(vision=True)),
-        ({"max_tokens": 10_000}, Needs(context_tokens=10_000)),
+        ({"context_window": 10_000}, Needs(context_tokens=10_000)),
     ],
 )
 def test_resolve__needs_just_met__is_usable(
@@ -148,7 +148,7 @@ def test_resolve__catalogue_empty__the_constants_serve(
 
 def test_resolve__catalogue_empty__the_next_constant_that_is_usable_serves(acme: Account) -> None:
     AIModel.objects.all().delete()
-    answer = resolve(acme, "generate_content", needs=Needs(context_tokens=12_000))
-    assert answer.model.model_id == "gpt-5.1"
+    answer = resolve(acme, "generate_content", needs=Needs(context_tokens=500_000))
+    assert answer.model.model_id == "gpt-4.1"
     with pytest.raises(NoUsableModel):
         resolve(acme, "embed_text")

@@ -59,6 +59,7 @@ def test_list__row__has_every_field_money_as_text(admin_client: Client) -> None:
         "input_rate": "0.1500",
         "output_rate": "0.6000",
         "max_tokens": 8192,
+        "context_window": 128_000,
         "supports_json_mode": True,
         "supports_vision": False,
         "is_active": True,

@@ -24,6 +24,7 @@ from igny8_core.modules.system.admin.one_click import OneClick
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.headline import RATES
 
+CONTEXT = ("Context", {"fields": ("context_window",)})
 AVAILABILITY = ("Availability", {"fields": ("available_to", "retires_at", "replaced_by")})
 
 
@@ -90,7 +91,7 @@ class AIModelAdmin(OneClick):
 
     def get_fieldsets(self, request: HttpRequest, obj: AIModel | None = None) -> list[Any]:
         """The plan's, with the calculator beside the rates for those who may change them."""
-        own = [*super().get_fieldsets(request, obj), AVAILABILITY]
+        own = [*super().get_fieldsets(request, obj), CONTEXT, AVAILABILITY]
         if not self.has_change_permission(request, obj):
             return own
         shown = ("all_prices", "price_calculator") if obj else ("price_calculator",)
