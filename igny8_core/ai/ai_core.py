@@ -100,6 +100,7 @@ class AICore:
             prompt=prompt,
             json_mode=call.json_mode,
             timeout_s=call.timeout_s,
+            longest=call.resolution.model.max_tokens,
             **call.parameters,
         )
         return self._run(call, lambda: call.provider.complete(request))

@@ -26,7 +26,7 @@ from tests.conftest import Manage
 from tests.igny8_core.test_admin import form, preview
 
 PROMPT = "generate_content"
-LONG = "x" * 40_000
+LONG = "x" * 600_000
 SETTINGS = "/admin/system/globalintegrationsettings/1/change/"
 OWN = "/admin/system/integrationsettings/add/"
 GLOBAL_PROMPT = "/admin/system/globalaiprompt/add/"
@@ -210,7 +210,7 @@ TABLE = [
     Bad(
         "prompt over the model's context",
         "prompt_too_long",
-        "'gpt-4o-mini' holds 8192",
+        "'gpt-4o-mini' holds 128000",
         _run(prompt=LONG),
         ["run_ai", "acme", PROMPT, f"--prompt={LONG}"],
     ),

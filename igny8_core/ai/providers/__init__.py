@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from igny8_core.ai.providers.anthropic.client import AnthropicProvider
 from igny8_core.ai.providers.base import Connection, Provider
 from igny8_core.ai.providers.errors import ProviderNotConfigured, ProviderNotImplemented
 from igny8_core.ai.providers.offline.client import OfflineProvider
 from igny8_core.ai.providers.openai.client import OpenAIProvider
 
 _PROVIDERS: Mapping[str, Callable[[Connection], Provider]] = MappingProxyType(
-    {"openai": OpenAIProvider},
+    {"openai": OpenAIProvider, "anthropic": AnthropicProvider},
 )
 
 

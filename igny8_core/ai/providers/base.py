@@ -19,11 +19,14 @@ class Connection(NamedTuple):
 
 
 class TextRequest(NamedTuple):
+    """`longest` is how many tokens the model answers with at most."""
+
     model_id: str
     instruction: str
     prompt: str
     json_mode: bool
     timeout_s: float
+    longest: int
     temperature: float | None = None
     max_tokens: int | None = None
 

@@ -38,6 +38,15 @@ class ProviderNotImplemented(AIError):
         super().__init__(f"Provider {provider!r} has a key, but igny8 cannot call it yet.")
 
 
+class ProviderCannot(AIError):
+    """What the provider has no way of doing; nothing was sent."""
+
+    code = "provider_cannot"
+
+    def __init__(self, provider: str, what: str, model_id: str) -> None:
+        super().__init__(f"Provider {provider!r} cannot {what}, so {model_id!r} cannot either.")
+
+
 class UsageUnclear(AIError):
     """What a provider says of what an answer took: the answer is given, and not metered."""
 

@@ -31,6 +31,7 @@ from igny8_core.ai.providers.errors import (
 Body = TypeVar("Body", bound=BaseModel)
 # Ten pictures in base64 are less; it is counted once decompressed.
 MAX_BODY_BYTES: Final = 128 * 2**20
+_LONGEST_NAME: Final = 100
 _DETAIL_LENGTH: Final = 300
 _LONGEST_WAIT_S: Final = 24 * 60 * 60
 
@@ -93,6 +94,12 @@ def parsed(body_type: type[Body], body: bytes | bytearray, provider: str) -> Bod
         fault = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in fault["loc"]) or "body"
         raise ProviderAnswerInvalid(provider, f"{place}: {fault['msg']}") from None
+
+
+def name_of(value: Any) -> str:
+    """A name as it may be kept, such as the served model's; "" for what is none."""
+    is_name = isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST_NAME
+    return value if is_name else ""
 
 
 def _refusal(provider: str, error: Any, secret: str) -> ProviderError:

@@ -6,29 +6,21 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
 from flags.host import check_key, check_visible, mark_changed
 from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.modules.system.headline import HeadlineRates
-from igny8_core.modules.system.naming import NamedQuerySet, deleting, renaming
+from igny8_core.modules.system.naming import NamedQuerySet, check_model_id, deleting, renaming
 from igny8_core.pricing.meters import ModelType
 
 _INTEGER = 2**31 - 1  # what every database holds
+_COUNT = [MinValueValidator(1), MaxValueValidator(_INTEGER)]
 # What a check constraint is about.
 _VALIDATED = ("model_type", "input_rate", "output_rate", "max_tokens")
 # The fields that say which model is the default of which type.
 _DEFAULT = frozenset({"is_default", "model_type"})
-
-
-def check_model_id(model_id: str) -> None:
-    """A validator; raises ValidationError."""
-    if any(character.isspace() for character in model_id):
-        message = f"“{model_id}” has a blank in it: no provider has such a model."
-        raise ValidationError(message)
-    check_visible(model_id)
 
 
 class AIModel(HeadlineRates):
@@ -64,13 +56,13 @@ class AIModel(HeadlineRates):
     # Capabilities
     max_tokens = models.IntegerField(
         default=8192,
-        validators=[MinValueValidator(1), MaxValueValidator(_INTEGER)],
+        validators=_COUNT,
         help_text="Maximum tokens for this model",
     )
     context_window = models.IntegerField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(1), MaxValueValidator(_INTEGER)],
+        validators=_COUNT,
         help_text="How many tokens prompt and answer may have together; empty: not checked.",
     )
     supports_json_mode = models.BooleanField(

@@ -1,4 +1,4 @@
-"""What names models, asked before they go or take another id."""
+"""The ids of models, and what names them, asked before they go or take another."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.dispatch import Signal
 
+from flags.host import check_visible
 from igny8_core.modules.system.saved_rows import Row, SavedRowsQuerySet
 
 # Sent before a model is saved whose id may differ from what is stored; a receiver may refuse.
@@ -18,6 +20,14 @@ renaming = Signal()
 deleting = Signal()
 # Receivers answer a condition for the models that their rows name.
 naming = Signal()
+
+
+def check_model_id(model_id: str) -> None:
+    """A validator; raises ValidationError."""
+    if any(character.isspace() for character in model_id):
+        message = f"“{model_id}” has a blank in it: no provider has such a model."
+        raise ValidationError(message)
+    check_visible(model_id)
 
 
 class NamedQuerySet(SavedRowsQuerySet[Row]):

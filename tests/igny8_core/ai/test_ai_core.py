@@ -504,9 +504,9 @@ def test_run__environment_names_another_server__a_given_key_does_not_go_there(
 
 
 def test_run__key_of_a_provider_that_cannot_be_called__is_refused(acme: Account) -> None:
-    core = AICore(acme, connections={"anthropic": Connection("sk-ant-1")})
-    with pytest.raises(ProviderNotImplemented, match="'anthropic' has a key"):
-        core.run_ai_request("generate_content", "x", model="claude-3-haiku")
+    core = AICore(acme, connections={"runware": Connection("key-1")})
+    with pytest.raises(ProviderNotImplemented, match="'runware' has a key"):
+        core.generate_image("x", model="runware:97@1")
 
 
 def test_connection__printed__hides_the_key() -> None:

@@ -9,9 +9,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from igny8_core.ai.providers.wire import name_of
 from igny8_core.pricing.conditions import Processing
-
-_LONGEST = 100
 
 
 class _Message(BaseModel):
@@ -65,14 +64,8 @@ class Embeddings(_Body):
     data: list[_Embedding]
 
 
-def text_of(value: Any) -> str:
-    """A name as it may be kept; "" for what is none."""
-    is_name = isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST
-    return value if is_name else ""
-
-
 def processing(service_tier: Any) -> str:
     """What was served; a tier that is none of ours has no price, and the receipt says so."""
     if service_tier in {None, "default"}:
         return Processing.STANDARD
-    return text_of(service_tier)
+    return name_of(service_tier)

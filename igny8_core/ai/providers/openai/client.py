@@ -23,11 +23,10 @@ from igny8_core.ai.providers.openai.answers import (
     Embeddings,
     Pictures,
     processing,
-    text_of,
 )
 from igny8_core.ai.providers.openai.meters import embedding_meters, image_meters, openai_meters
 from igny8_core.ai.providers.usage import Usage, read
-from igny8_core.ai.providers.wire import Body, body_of
+from igny8_core.ai.providers.wire import Body, body_of, name_of
 from igny8_core.pricing.conditions import PriceContext
 from igny8_core.pricing.meters import Meter
 
@@ -65,9 +64,9 @@ class OpenAIProvider:
         choice = completion.choices[0]
         return ProviderAnswer(
             content=choice.message.content or choice.message.refusal or "",
-            model_served=text_of(completion.model),
+            model_served=name_of(completion.model),
             usage=read(completion.usage, openai_meters, cost=completion.cost),
-            finish_reason=text_of(choice.finish_reason),
+            finish_reason=name_of(choice.finish_reason),
             context=PriceContext(processing=processing(completion.service_tier)),
         )
 
@@ -83,7 +82,7 @@ class OpenAIProvider:
         )
         return ProviderAnswer(
             content=tuple(Image(picture.url, picture.b64_json) for picture in pictures.data),
-            model_served=text_of(pictures.model) or request.model_id,
+            model_served=name_of(pictures.model) or request.model_id,
             usage=_with_pictures(
                 read(pictures.usage, image_meters, cost=pictures.cost), len(pictures.data)
             ),
@@ -105,7 +104,7 @@ class OpenAIProvider:
             raise ProviderAnswerInvalid(NAME, fault)
         return ProviderAnswer(
             content=tuple(tuple(row.embedding) for row in rows),
-            model_served=text_of(embeddings.model),
+            model_served=name_of(embeddings.model),
             usage=read(embeddings.usage, embedding_meters, cost=embeddings.cost),
         )
 

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import igny8_core.modules.system.ai_models
+import igny8_core.modules.system.naming
 
 
 class Migration(migrations.Migration):
@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 help_text="Model identifier (e.g., 'gpt-4o-mini', 'claude-3-sonnet')",
                 max_length=100,
                 unique=True,
-                validators=[igny8_core.modules.system.ai_models.check_model_id],
+                validators=[igny8_core.modules.system.naming.check_model_id],
             ),
         ),
     ]

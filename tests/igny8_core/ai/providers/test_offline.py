@@ -8,7 +8,9 @@ from igny8_core.ai.providers.base import EmbeddingRequest, ImageRequest, TextReq
 from igny8_core.ai.providers.offline.client import DIMENSIONS, LABEL, OfflineProvider
 from igny8_core.pricing.meters import Meter
 
-REQUEST = TextRequest("gpt-4o", "Write.", "About tyres.", json_mode=False, timeout_s=1)
+REQUEST = TextRequest(
+    "gpt-4o", "Write.", "About tyres.", json_mode=False, timeout_s=1, longest=8192
+)
 
 
 def test_complete__same_request__same_answer() -> None:
