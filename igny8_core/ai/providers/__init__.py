@@ -8,11 +8,12 @@ from types import MappingProxyType
 from igny8_core.ai.providers.anthropic.client import AnthropicProvider
 from igny8_core.ai.providers.base import Connection, Provider
 from igny8_core.ai.providers.errors import ProviderNotConfigured, ProviderNotImplemented
+from igny8_core.ai.providers.google.client import GoogleProvider
 from igny8_core.ai.providers.offline.client import OfflineProvider
 from igny8_core.ai.providers.openai.client import OpenAIProvider
 
 _PROVIDERS: Mapping[str, Callable[[Connection], Provider]] = MappingProxyType(
-    {"openai": OpenAIProvider, "anthropic": AnthropicProvider},
+    {"openai": OpenAIProvider, "anthropic": AnthropicProvider, "google": GoogleProvider},
 )
 
 

@@ -108,7 +108,7 @@ def _refusal(provider: str, error: Any, secret: str) -> ProviderError:
     said = said["error"] if isinstance(said.get("error"), Mapping) else said
     text = said.get("message")
     text = text if isinstance(text, str) else str(error.message)
-    detail = _one_line(text.replace(secret, "…") if secret else text)
+    detail = one_line(text.replace(secret, "…") if secret else text)
     return refusal(provider, error.status_code, error.response.headers, detail, _codes(said))
 
 
@@ -117,7 +117,7 @@ def refusal(
 ) -> ProviderError:
     """`codes` are the words by which the provider names what is wrong."""
     wait_s = retry_after_s(headers)
-    if "insufficient_quota" in codes or status in {401, 402, 403}:
+    if codes & _OF_KEY or status in {401, 402, 403}:
         return ProviderKeyRefused(provider, status)
     if status == 429:  # noqa: PLR2004 - HTTP's own
         return ProviderRateLimited(provider, wait_s)
@@ -135,6 +135,7 @@ def refusal(
     return refused
 
 
+_OF_KEY: Final = {"insufficient_quota", "API_KEY_INVALID"}
 _OF_MODEL: Final = {"model_not_found", "not_found_error", "NOT_FOUND"}
 _OF_LENGTH: Final = {"context_length_exceeded", "string_above_max_length", "request_too_large"}
 _OF_CONTENT: Final = {"content_policy_violation", "content_filter", "moderation_blocked"}
@@ -151,7 +152,7 @@ def _codes(said: Mapping[str, Any]) -> set[str]:
     return {word for word in words if isinstance(word, str)}
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Short, and nothing in it that a terminal or a log would obey."""
     shown = "".join(part if part.isprintable() else " " for part in text)
     return " ".join(shown.split())[:_DETAIL_LENGTH]
