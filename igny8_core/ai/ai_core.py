@@ -30,6 +30,7 @@ from igny8_core.ai.providers.base import (
     TextRequest,
     Vector,
 )
+from igny8_core.ai.providers.images import check_images
 from igny8_core.ai.resolution import Resolution
 from igny8_core.ai.resolver import resolve
 from igny8_core.modules.accounts.models import Account, AccountStatus
@@ -91,8 +92,14 @@ class AICore:
         self._connections = connections
         self._run_key = run_key
 
-    def run_ai_request(self, task: str, prompt: str, **options: Unpack[Options]) -> Answer[str]:
-        """Answer the prompt with a text model."""
+    def run_ai_request(
+        self, task: str, prompt: str, *, images: Sequence[Image] = (), **options: Unpack[Options]
+    ) -> Answer[str]:
+        """Answer the prompt with a text model; one that sees, where it is shown `images`."""
+        shown = check_images(images)
+        if shown:
+            needs = (options.get("needs") or Needs()).union(Needs(vision=True))
+            options = {**options, "needs": needs}
         call = self._prepare(task, ModelType.TEXT, [prompt], **options)
         request = TextRequest(
             model_id=call.resolution.model.model_id,
@@ -101,6 +108,7 @@ class AICore:
             json_mode=call.json_mode,
             timeout_s=call.timeout_s,
             longest=call.resolution.model.max_tokens,
+            images=shown,
             **call.parameters,
         )
         return self._run(call, lambda: call.provider.complete(request))

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from igny8_core.ai.providers.images import Image
 from igny8_core.ai.providers.usage import Usage
 from igny8_core.pricing.conditions import PriceContext
+
+__all__ = [
+    "Connection",
+    "EmbeddingRequest",
+    "Image",
+    "ImageRequest",
+    "Provider",
+    "ProviderAnswer",
+    "TextRequest",
+    "Vector",
+]
 
 
 class Connection(NamedTuple):
@@ -19,7 +31,7 @@ class Connection(NamedTuple):
 
 
 class TextRequest(NamedTuple):
-    """`longest` is how many tokens the model answers with at most."""
+    """`longest` is how many tokens the model answers with at most; `images` are shown to it."""
 
     model_id: str
     instruction: str
@@ -29,6 +41,7 @@ class TextRequest(NamedTuple):
     longest: int
     temperature: float | None = None
     max_tokens: int | None = None
+    images: tuple[Image, ...] = ()
 
 
 class ImageRequest(NamedTuple):
@@ -43,13 +56,6 @@ class EmbeddingRequest(NamedTuple):
     model_id: str
     texts: tuple[str, ...]
     timeout_s: float
-
-
-class Image(NamedTuple):
-    """One picture: an address to fetch it from, or its bytes in base64."""
-
-    url: str | None
-    b64: str | None
 
 
 Vector = tuple[float, ...]

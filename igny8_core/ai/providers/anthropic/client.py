@@ -48,7 +48,7 @@ class AnthropicProvider:
                 model=request.model_id,
                 # It has to be said: else the longest that the model gives.
                 max_tokens=request.max_tokens or request.longest,
-                messages=[{"role": "user", "content": request.prompt}],
+                messages=[{"role": "user", "content": _content(request)}],
                 timeout=request.timeout_s,
                 **options,
             ),
@@ -70,6 +70,20 @@ class AnthropicProvider:
 
     def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
         raise ProviderCannot(NAME, "embed texts", request.model_id)
+
+
+def _content(request: TextRequest) -> Any:
+    """The prompt, after what it is shown."""
+    if not request.images:
+        return request.prompt
+    shown = [
+        {"type": "url", "url": image.url}
+        if image.url
+        else {"type": "base64", "media_type": image.media_type, "data": image.b64}
+        for image in request.images
+    ]
+    images = ({"type": "image", "source": source} for source in shown)
+    return [*images, {"type": "text", "text": request.prompt}]
 
 
 @lru_cache(maxsize=32)

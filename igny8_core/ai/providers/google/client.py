@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable
 from functools import lru_cache
@@ -54,7 +55,7 @@ class GoogleProvider:
             "max_output_tokens": request.max_tokens,
             "response_mime_type": "application/json" if request.json_mode else None,
         }
-        found = self._generate(request.model_id, request.prompt, request.timeout_s, options)
+        found = self._generate(request.model_id, _parts(request), request.timeout_s, options)
         return ProviderAnswer(
             content="".join(part.text for part in found.parts),
             model_served=name_of(found.modelVersion),
@@ -100,7 +101,7 @@ class GoogleProvider:
         )
 
     def _generate(
-        self, model_id: str, prompt: str, timeout_s: float, options: dict[str, Any]
+        self, model_id: str, prompt: Any, timeout_s: float, options: dict[str, Any]
     ) -> Generated:
         said: Any = {name: value for name, value in options.items() if value is not None}
         return self._ask(
@@ -143,6 +144,23 @@ class GoogleProvider:
             codes.add("API_KEY_INVALID")
         headers = getattr(error.response, "headers", {})
         return refusal(NAME, error.code, headers, detail, codes)
+
+
+def _parts(request: TextRequest) -> Any:
+    """What the prompt is shown, and the prompt."""
+    from google.genai import types  # noqa: PLC0415 - the SDK takes a while that others need not pay
+
+    shown = [
+        types.Part(file_data=types.FileData(file_uri=image.url))
+        if image.url
+        else types.Part(
+            inline_data=types.Blob(
+                mime_type=image.media_type, data=base64.b64decode(image.b64 or "")
+            )
+        )
+        for image in request.images
+    ]
+    return [*shown, types.Part(text=request.prompt)]
 
 
 def _with_pictures(usage: Usage, number: int) -> Usage:

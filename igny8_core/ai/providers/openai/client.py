@@ -57,7 +57,7 @@ class OpenAIProvider:
             model=request.model_id,
             messages=[
                 {"role": "system", "content": request.instruction},
-                {"role": "user", "content": request.prompt},
+                {"role": "user", "content": _content(request)},
             ],
             **{name: value for name, value in options.items() if value is not None},
         )
@@ -126,6 +126,14 @@ class OpenAIProvider:
             secret=self._connection.api_key,
             timeout_s=timeout_s,
         )
+
+
+def _content(request: TextRequest) -> str | list[dict[str, Any]]:
+    """The prompt, and what it is shown beside it."""
+    if not request.images:
+        return request.prompt
+    shown = ({"type": "image_url", "image_url": {"url": each.data_url}} for each in request.images)
+    return [{"type": "text", "text": request.prompt}, *shown]
 
 
 def _with_pictures(usage: Usage, number: int) -> Usage:
