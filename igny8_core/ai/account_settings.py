@@ -66,6 +66,12 @@ def settings_of(account: Account) -> AccountSettings:
     return AccountSettings(own, platform, ProviderKey.of(account))
 
 
+def platform_settings() -> AccountSettings:
+    """Of no account: the platform's keys and addresses. Two queries."""
+    keys = {row.provider: row for row in ProviderKey.objects.filter(account=None)}
+    return AccountSettings(IntegrationSettings(), GlobalIntegrationSettings.load(), keys)
+
+
 def prompt_of(account: Account, task: Task) -> ActivePrompt:
     """The account's own prompt for a task, else the platform's, else the task's. Two queries."""
     own = AIPrompt.objects.filter(account=account, task=task.key, is_active=True).first()

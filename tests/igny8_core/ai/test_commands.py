@@ -12,13 +12,20 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.management import call_command
 from pytest_django import Settings
+from pytest_httpserver import HTTPServer
 
 from flags.management.arguments import BadArguments
 from flags.models import Flag, Rule, Variant
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.models import AIModel, ModelPrice, ProviderKey
+from igny8_core.modules.system.models import (
+    AIModel,
+    GlobalIntegrationSettings,
+    ModelPrice,
+    ProviderKey,
+)
 from igny8_core.modules.usage.models import Receipt
 from tests.conftest import ENCRYPTION_KEY, ROOT, Manage, environment
+from tests.igny8_core.ai.test_ai_core import completion
 
 
 def _output(capsys: pytest.CaptureFixture[str], *args: str) -> str:
@@ -404,3 +411,60 @@ def test_demo__refused__exit_2_and_one_sentence(manage: Manage) -> None:
     done = manage("demo")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("The demo adds a login that everybody knows")
+
+
+# test_model
+
+
+@pytest.fixture
+def reachable(httpserver: HTTPServer) -> HTTPServer:
+    row = GlobalIntegrationSettings(openai_base_url=httpserver.url_for("/v1"))
+    row.openai_api_key = "sk-planted-0123456789"
+    row.save()
+    return httpserver
+
+
+def test_test_model__that_answers__says_how_fast_and_what_it_costs(
+    manage: Manage, reachable: HTTPServer
+) -> None:
+    AIModel.objects.filter(model_id="gpt-4o").update(is_active=False)
+    reachable.expect_request("/v1/chat/completions").respond_with_json(
+        completion(model="gpt-4o-2024-08-06", usage={"prompt_tokens": 20, "completion_tokens": 2})
+    )
+    done = manage("test_model", "gpt-4o")
+    assert done.returncode == 0, done.stderr
+    assert "model  gpt-4o, answered as gpt-4o-2024-08-06" in done.stdout
+    assert "used   20 input tokens, 2 output tokens" in done.stdout
+    assert "cost   0.00007 USD" in done.stdout
+    told = json.loads(manage("test_model", "gpt-4o", "--json").stdout)
+    assert (told["cost"], told["latency_ms"] >= 0, told["meters"]["input_tokens"]) == (
+        "0.00007",
+        True,
+        20,
+    )
+    assert not Receipt.objects.exists()
+
+
+def test_test_model__that_does_not__is_one_sentence(manage: Manage, reachable: HTTPServer) -> None:
+    reachable.expect_request("/v1/chat/completions").respond_with_data("", status=529)
+    done = manage("test_model", "gpt-4o")
+    assert done.returncode == 1
+    assert done.stderr.endswith("Provider 'openai' is overloaded (HTTP 529).\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["nope"], "There is no model 'nope'."),
+        (
+            ["claude-3-haiku"],
+            "Provider 'anthropic' has no key, and offline answers are turned off.",
+        ),
+        (["gpt-4o", "--account", "nobody"], "nobody"),
+    ],
+)
+def test_test_model__that_cannot_be_called__says_why(
+    manage: Manage, words: list[str], sentence: str
+) -> None:
+    done = manage("test_model", *words)
+    assert (done.returncode, sentence in done.stderr) == (1, True)
