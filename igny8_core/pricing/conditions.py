@@ -19,6 +19,8 @@ ALWAYS: Final = (1 << _WEEK) - 1
 
 
 class Processing(StrEnum):
+    """Service tiers by their usual names; a provider may report others."""
+
     STANDARD = "standard"
     BATCH = "batch"
     FLEX = "flex"
@@ -45,7 +47,7 @@ class Condition(NamedTuple):
     """
 
     context: int = 0
-    processing: Processing | None = None
+    processing: str | None = None
     size: str | None = None
     quality: str | None = None
     region: str | None = None
@@ -122,11 +124,19 @@ def _text(name: str, value: object) -> str:
     return value
 
 
-def _processing(value: object) -> Processing:
-    try:
-        return Processing(value)  # type: ignore[arg-type]
-    except ValueError:
-        raise InvalidCondition("processing", value, f"one of {', '.join(Processing)}") from None
+def _processing(value: object) -> str:
+    if isinstance(value, str) and is_tier(value):
+        return value
+    rule = f"a service tier in small letters, such as {', '.join(Processing)}"
+    raise InvalidCondition("processing", value, rule)
+
+
+def is_tier(value: str) -> bool:
+    """Whether it may be the name of a service tier."""
+    return bool(_TIER.fullmatch(value))
+
+
+_TIER: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
 def _context(value: object) -> int:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from igny8_core.catalogue.models import CatalogueModel
+from igny8_core.pricing.conditions import is_tier
 from igny8_core.pricing.meters import ModelType
 from igny8_core.tasks.errors import InvalidParameter, UnknownParameter
 
@@ -71,6 +72,12 @@ PARAMETERS = MappingProxyType(
                 ModelType.TEXT,
                 f"a whole number from 1 to {MAX_OUTPUT_TOKENS}",
                 _is_token_count,
+            ),
+            Parameter(
+                "service_tier",
+                ModelType.TEXT,
+                "a service tier in small letters, such as flex",
+                lambda value: isinstance(value, str) and is_tier(value),
             ),
             Parameter(
                 "image_size",

@@ -41,6 +41,7 @@ class TextRequest(NamedTuple):
     longest: int
     temperature: float | None = None
     max_tokens: int | None = None
+    service_tier: str | None = None
     images: tuple[Image, ...] = ()
 
 

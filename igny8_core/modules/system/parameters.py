@@ -32,7 +32,8 @@ class Parameters(models.Model):
 
     def parameters(self) -> dict[str, Value]:
         """Those that are set."""
-        values = {name: getattr(self, name) for name in PARAMETERS}
+        columns = {field.name for field in self._meta.concrete_fields}
+        values = {name: getattr(self, name) for name in PARAMETERS if name in columns}
         return {name: value for name, value in values.items() if value is not None and value != ""}
 
     def clean(self) -> None:

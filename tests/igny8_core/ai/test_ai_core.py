@@ -55,7 +55,7 @@ from igny8_core.modules.usage.models import Receipt
 from igny8_core.pricing.conditions import parse_condition
 from igny8_core.pricing.meters import Meter
 from igny8_core.pricing.prices import RateLine
-from igny8_core.tasks.errors import EmptyPrompt, InvalidCharacter
+from igny8_core.tasks.errors import EmptyPrompt, InvalidCharacter, InvalidParameter
 from igny8_core.tasks.needs import Needs
 from igny8_core.tasks.prompts import ActivePrompt, PromptOrigin
 from tests.conftest import Manage
@@ -863,3 +863,27 @@ def test_client__after_a_fork__is_made_anew() -> None:
     os.waitpid(child, 0)
     assert os.read(read, 4) == b"anew"
     assert _client(Connection(KEY, "http://127.0.0.1:1/v1")) is parent
+
+
+def test_tier__that_is_asked_for_and_that_the_price_names__is_billed_by_it(
+    acme: Account, httpserver: HTTPServer
+) -> None:
+    """A tier by any name that a provider reports."""
+    priced(
+        "gpt-4o-mini",
+        ("input_tokens", "1", {}),
+        ("output_tokens", "1", {}),
+        ("input_tokens", "0.5", {"processing": "on_demand"}),
+        ("output_tokens", "0.25", {"processing": "on_demand"}),
+    )
+    served = completion(usage=COUNTED, service_tier="on_demand")
+    httpserver.expect_request(PATH).respond_with_json(served)
+    parameters = {"service_tier": "on_demand"}
+    answer = core(acme, httpserver).run_ai_request("generate_content", "x", parameters=parameters)
+    assert answer.cost == (1_000 * Decimal("0.5") + 500 * Decimal("0.25")) / 1_000_000
+    ((request, _),) = httpserver.log
+    assert json.loads(request.get_data())["service_tier"] == "on_demand"
+    with pytest.raises(InvalidParameter, match="service_tier is 'On demand'"):
+        core(acme, httpserver).run_ai_request(
+            "generate_content", "x", parameters={"service_tier": "On demand"}
+        )

@@ -235,7 +235,7 @@ BAD_USAGE = [
     (["resolve", "acme", "generate_content", "--needs=context_tokens=x"], "'context_tokens=x'"),
     (["quote", "gpt-4o"], "required: --meter"),
     (["quote", "gpt-4o", "--meter=images=1", "--markup=x"], "'x' is not a number of percent"),
-    (["quote", "gpt-4o", "--meter=images=1", "--processing=slow"], "slow"),
+    (["quote", "gpt-4o", "--meter=images=1", "--processing=Slow"], "Slow"),
     (["quote", "gpt-4o", "--meter=input_tokens"], "'input_tokens' is not METER=QUANTITY"),
     (["quote", "gpt-4o", "--meter=input_tokens=-1"], "'input_tokens=-1' is not METER=QUANTITY"),
     (["quote", "gpt-4o", "--meter=input_tokens=1.5"], "is not METER=QUANTITY"),

@@ -241,7 +241,7 @@ def test_price__amount_that_is_no_rate__is_refused(amount: str) -> None:
         ({"context": "200000"}, "context is '200000'"),
         ({"context": "< 5"}, "context is '< 5'"),
         ({"context": 5}, "context is 5"),
-        ({"processing": "slow"}, "processing is 'slow'"),
+        ({"processing": "Slow lane"}, "processing is 'Slow lane'"),
         ({"processing": None}, "processing is None"),
         ({"size": ""}, "size is ''"),
         ({"region": 3}, "region is 3"),

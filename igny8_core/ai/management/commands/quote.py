@@ -24,7 +24,7 @@ from igny8_core.catalogue.errors import UnknownModel
 from igny8_core.catalogue.models import price_of
 from igny8_core.modules.accounts.models import Account
 from igny8_core.pricing import quotes
-from igny8_core.pricing.conditions import PriceContext, Processing
+from igny8_core.pricing.conditions import PriceContext, Processing, is_tier
 from igny8_core.pricing.money import money_text
 from igny8_core.pricing.quotes import QuoteLine
 from igny8_core.pricing.words import rate_text
@@ -46,7 +46,11 @@ class Command(base.PipelineCommand):
         )
         parser.add_argument("--at", type=moment, help="at this moment's price, ISO 8601")
         parser.add_argument(
-            "--processing", type=Processing, choices=[*Processing], default="standard"
+            "--processing",
+            type=_tier,
+            default=Processing.STANDARD,
+            metavar="TIER",
+            help=f"the service tier, such as {', '.join(Processing)}",
         )
         for name in ("size", "quality", "region"):
             parser.add_argument(f"--{name}", help=f"the {name}, where the price depends on it")
@@ -103,6 +107,14 @@ class Command(base.PipelineCommand):
 def _markup_of(account: str, at: datetime) -> Markup:
     facts = facts_of(Account.objects.by_key(account))
     return markup_of(live.current().ruleset, facts, microseconds(at) // 1000)
+
+
+def _tier(text: str) -> str:
+    """An argument's type."""
+    if not is_tier(text):
+        message = f"{text!r} is no service tier"
+        raise ArgumentTypeError(message)
+    return text
 
 
 def _percent(text: str) -> Decimal:

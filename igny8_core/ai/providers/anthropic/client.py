@@ -40,6 +40,8 @@ class AnthropicProvider:
         import anthropic  # noqa: PLC0415 - most of a second that others need not pay
 
         options: dict[str, Any] = {"system": request.instruction} if request.instruction else {}
+        if request.service_tier is not None:
+            options["service_tier"] = request.service_tier
         if request.temperature is not None:  # the SDK has no word for it any more, some models do
             options["extra_body"] = {"temperature": request.temperature}
         message = body_of(

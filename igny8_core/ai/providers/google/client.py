@@ -53,6 +53,7 @@ class GoogleProvider:
             "system_instruction": request.instruction or None,
             "temperature": request.temperature,
             "max_output_tokens": request.max_tokens,
+            "service_tier": request.service_tier,
             "response_mime_type": "application/json" if request.json_mode else None,
         }
         found = self._generate(request.model_id, _parts(request), request.timeout_s, options)

@@ -49,6 +49,7 @@ class OpenAIProvider:
             "response_format": {"type": "json_object"} if request.json_mode else None,
             "temperature": request.temperature,
             "max_completion_tokens": request.max_tokens,
+            "service_tier": request.service_tier,
         }
         completion = self._post(
             Completion,
