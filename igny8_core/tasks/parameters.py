@@ -85,6 +85,12 @@ PARAMETERS = MappingProxyType(
                 "WIDTHxHEIGHT in pixels, each from 64 to 4096",
                 _is_size,
             ),
+            Parameter(
+                "image_quality",
+                ModelType.IMAGE,
+                "a word in small letters, such as low, medium, high or hd",
+                lambda value: isinstance(value, str) and is_tier(value),
+            ),
         )
     },
 )

@@ -51,6 +51,7 @@ class ImageRequest(NamedTuple):
     number: int
     timeout_s: float
     image_size: str | None = None
+    image_quality: str | None = None
 
 
 class EmbeddingRequest(NamedTuple):

@@ -887,3 +887,26 @@ def test_tier__that_is_asked_for_and_that_the_price_names__is_billed_by_it(
         core(acme, httpserver).run_ai_request(
             "generate_content", "x", parameters={"service_tier": "On demand"}
         )
+
+
+@pytest.mark.parametrize(
+    ("drawn", "cost"),
+    [({"quality": "high", "size": "1024x1024"}, "0.167"), ({}, "0.042"), ({"quality": 7}, "0.042")],
+)
+def test_image__is_billed_by_the_quality_that_was_drawn_else_asked_for(
+    acme: Account, httpserver: HTTPServer, drawn: dict[str, Any], cost: str
+) -> None:
+    AIModel.objects.filter(model_id="gpt-image-1").update(is_default=True)
+    rates = {"medium": "0.042", "high": "0.167"}
+    lines = [
+        RateLine(Meter.IMAGES, Decimal(rate), 1, parse_condition(written), written)
+        for quality, rate in rates.items()
+        for written in ({"quality": quality},)
+    ]
+    ModelPrice.publish(AIModel.objects.get(model_id="gpt-image-1"), lines)
+    body = {"created": 1, "data": [{"url": "http://127.0.0.1/1.png"}], **drawn}
+    httpserver.expect_request("/v1/images/generations").respond_with_json(body)
+    answer = core(acme, httpserver).generate_image("x", parameters={"image_quality": "medium"})
+    assert answer.cost == Decimal(cost)
+    ((request, _),) = httpserver.log
+    assert json.loads(request.get_data())["quality"] == "medium"

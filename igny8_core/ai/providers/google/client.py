@@ -80,7 +80,7 @@ class GoogleProvider:
             model_served=name_of(found.modelVersion),
             usage=_with_pictures(usage, len(drawn)),
             finish_reason=name_of(found.finish_reason),
-            context=PriceContext(size=request.image_size),
+            context=PriceContext(size=request.image_size, quality=request.image_quality),
         )
 
     def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:

@@ -52,6 +52,10 @@ class _Picture(BaseModel):
 
 
 class Pictures(_Body):
+    """`size` and `quality` as they were drawn."""
+
+    size: Any = None
+    quality: Any = None
     data: Annotated[list[_Picture], Field(min_length=1)]
 
 

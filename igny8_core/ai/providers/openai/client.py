@@ -72,6 +72,7 @@ class OpenAIProvider:
         )
 
     def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
+        asked = {"size": request.image_size, "quality": request.image_quality}
         pictures = self._post(
             Pictures,
             request.timeout_s,
@@ -79,7 +80,7 @@ class OpenAIProvider:
             model=request.model_id,
             prompt=request.prompt,
             n=request.number,
-            **({"size": request.image_size} if request.image_size else {}),
+            **{name: value for name, value in asked.items() if value},
         )
         return ProviderAnswer(
             content=tuple(Image(picture.url, picture.b64_json) for picture in pictures.data),
@@ -87,7 +88,10 @@ class OpenAIProvider:
             usage=_with_pictures(
                 read(pictures.usage, image_meters, cost=pictures.cost), len(pictures.data)
             ),
-            context=PriceContext(size=request.image_size),
+            context=PriceContext(
+                size=name_of(pictures.size) or request.image_size,
+                quality=name_of(pictures.quality) or request.image_quality,
+            ),
         )
 
     def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
