@@ -46,17 +46,20 @@ def _live(revisions: int, accounts: int) -> int:
     _publish(warm)
     begun = [each.ask("rest") for each in followers]
     _publish(revisions - warm)
+    print(f"{FOLLOWERS} followers", flush=True)
     for each, before in zip(followers, begun, strict=True):
-        grown["revisions"].append(each.ask("rest")["mib"] / before["mib"])
+        grown["revisions"].append(_grown(f"{revisions:,} revisions", before, each.ask("rest")))
     for each in followers:
         before = each.ask("meet", int(accounts * _WARM))
-        grown["accounts"].append(each.ask("meet", accounts)["mib"] / before["mib"])
-    told = [each.ask("rest") for each in followers]
-    print(f"{revisions:,} revisions, {accounts:,} accounts met by each of {FOLLOWERS} followers")
-    for what, ratios in grown.items():
-        print(f"memory after {what}: {', '.join(f'{ratio:.2f}' for ratio in ratios)} of before")
-    print(f"ends at {', '.join(str(each['mib']) for each in told)} MiB")
+        after = each.ask("meet", accounts)
+        grown["accounts"].append(_grown(f"{accounts:,} accounts", before, after))
     return 0 if all(max(ratios) <= _MOST for ratios in grown.values()) else 1
+
+
+def _grown(what: str, before: dict[str, Any], after: dict[str, Any]) -> float:
+    ratio: float = after["mib"] / before["mib"]
+    print(f"{what}: {before['mib']} → {after['mib']} MiB, {ratio:.2f} of before", flush=True)
+    return ratio
 
 
 def _prepare() -> None:
