@@ -20,7 +20,7 @@ from flags.accounts.heard import changed_here
 from flags.document.stored import newest_number
 from flags.engine import Document
 from flags.guards import Step, alarms, moved_by, step_of, taken_by
-from flags.models.pending import OpenChange, open_changes
+from flags.models.pending import OpenChange, open_changes, uncommitted
 from flags.registry import Progress
 
 logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def operate(  # noqa: PLR0913 - each by keyword
     each, who has got something else by it. Not `is_published`: of rows that only say something of
     accounts, such as overrides.
     """
-    approved, is_settled = confirmed, False
+    approved, is_settled = confirmed if is_published else "", False
     for _ in range(_TRIES):
         check = (
             _silent if is_confirmed else partial(_check, approved, key, next(open_changes(), None))
@@ -91,14 +91,16 @@ def operate(  # noqa: PLR0913 - each by keyword
             with change as made:
                 done = do()
         except publishing.Unpublishable:
-            if is_settled:  # else raw SQL may have left the fault, which is then held back
+            if is_settled or uncommitted() is not None:  # else raw SQL may have left the fault
                 raise
             is_settled = bool(publishing.publish_waiting(comment="direct writes"))
         except _Unlooked as tried:
             taken = taken_by(tried.step, progress)
             approved = token_of(tried.newest, key)
-            if taken and approved != confirmed:
-                raise Unconfirmed(taken, approved) from None
+            # What is said of accounts changes without a revision, so it confirms what it takes.
+            token = approved if is_published else token_of(tried.newest, "\0".join([key, *taken]))
+            if taken and token != confirmed:
+                raise Unconfirmed(taken, token) from None
         else:
             for sentence in moved_by(made.before, made.after):
                 report(sentence)

@@ -54,10 +54,10 @@ class ActiveAccounts:
         return cls(count, named, SystemRandom().sample(rest, min(most, len(rest))))
 
     @classmethod
-    def of_keys(cls, keys: Collection[str], *, is_sample: bool) -> ActiveAccounts:
-        """These alone; they stand for all of them where they are a sample."""
+    def of_keys(cls, keys: Collection[str], *, count: int) -> ActiveAccounts:
+        """These alone, which stand for so many."""
         pks = [*_with_keys(keys)]
-        return cls(active_accounts().count(), (), pks) if is_sample else cls(len(pks), pks, ())
+        return cls(count, (), pks) if count > len(pks) else cls(len(pks), pks, ())
 
     def weight_of(self, account: Account) -> float:
         """How many accounts this one stands for."""
@@ -66,7 +66,7 @@ class ActiveAccounts:
     def __iter__(self) -> Iterator[Account]:
         if self._is_all:
             yield from active_accounts().iterator(AT_ONCE)
-        for some in _batched([*self._named, *self._some], AT_ONCE):
+        for some in batched([*self._named, *self._some], AT_ONCE):
             yield from active_accounts().filter(pk__in=some)
 
 
@@ -78,7 +78,7 @@ def _named(keys: set[str]) -> Iterator[int]:
 
 
 def _with_keys(keys: Iterable[str]) -> Iterator[int]:
-    for some in _batched(keys, AT_ONCE):
+    for some in batched(keys, AT_ONCE):
         yield from active_accounts().filter(key__in=some).values_list("pk", flat=True)
 
 
@@ -91,7 +91,8 @@ def _keys_in(document: Document) -> Iterator[str]:
             yield from (value for value in clause["values"] if isinstance(value, str))
 
 
-def _batched(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
+def batched(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of so many of the values, the last one shorter."""
     left = iter(values)
     while some := list(islice(left, size)):
         yield some

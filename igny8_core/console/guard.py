@@ -35,8 +35,8 @@ def taken(asked: Question, seconds: float, progress: Progress) -> list[str]:
         _Lost(period, *(side.of_task(period.task.key, None, period.begins_us) for side in sides))
         for period in uncovered(after, tasks, before)
     ]
-    if asked.is_sample or not asked.tasks:
-        accounts = ActiveAccounts.of_keys(asked.facts, is_sample=asked.is_sample)
+    if asked.is_any or not asked.tasks:
+        accounts = ActiveAccounts.of_keys(asked.facts, count=asked.changed)
     else:
         accounts = ActiveAccounts.of_change(before, after, most=MOST, keys=asked.facts)
     touched = {task.key for task in asked.tasks}

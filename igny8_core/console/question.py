@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from random import SystemRandom
 from typing import Any, Final, NamedTuple
@@ -18,27 +18,30 @@ from flags.host import ALL_ACCOUNTS
 from igny8_core.ai.candidates import SnapshotCandidates
 from igny8_core.catalogue.names import SECTION
 from igny8_core.catalogue.section import moment_of
-from igny8_core.console.active_accounts import active_accounts
+from igny8_core.console.active_accounts import AT_ONCE, active_accounts, batched
 from igny8_core.console.touched import models_of, touched_tasks
 from igny8_core.tasks.tasks import TASKS, Task
 
-# Of more accounts of which something else is said, a sample is looked at under the lock.
+# Of more accounts of which something else is said, a sample is looked at under the lock; of more
+# again where it is not known of which.
 _MOST: Final = 1_000
+_MOST_OF_ALL: Final = 10_000
 Json = Mapping[str, Any]
 
 
 class Question(NamedTuple):
     """Whether accounts lose a model for these tasks, and the changed ones for any.
 
-    `facts` is what is said of the changed ones after the change; with `is_sample` any may have
-    changed, and these stand for them all.
+    `facts` is what is said of the changed ones after the change, `changed` how many they stand for;
+    with `is_any` any account may have changed.
     """
 
     before: Document
     after: Document
     tasks: list[Task]
     facts: dict[str, Facts]
-    is_sample: bool
+    changed: int
+    is_any: bool
 
 
 def question(before: Document, after: Document, keys: frozenset[str]) -> Question | None:
@@ -46,7 +49,7 @@ def question(before: Document, after: Document, keys: frozenset[str]) -> Questio
 
     Something else is said of the accounts with these keys, or of any with ALL_ACCOUNTS.
     """
-    is_sample = ALL_ACCOUNTS in keys or len(keys) > _MOST
+    is_any = ALL_ACCOUNTS in keys
     tasks = touched_tasks(before, after)
     if not tasks and not keys:
         return None
@@ -54,21 +57,22 @@ def question(before: Document, after: Document, keys: frozenset[str]) -> Questio
     if not periods:
         return None
     names = {period.task.key for period in periods}
-    facts = _facts_of(None if is_sample else keys)
-    if not facts and names.isdisjoint(task.key for task in tasks):
+    every = active_accounts()
+    changed = [*(every if is_any else every.filter(key__in=keys)).values_list("key", flat=True)]
+    if not changed and names.isdisjoint(task.key for task in tasks):
         return None
-    return Question(before, after, tasks, facts, is_sample)
+    most = min(_MOST_OF_ALL if is_any else _MOST, len(changed))
+    facts = _facts_of(SystemRandom().sample(changed, most))
+    return Question(before, after, tasks, facts, len(changed), is_any)
 
 
-def _facts_of(keys: frozenset[str] | None) -> dict[str, Facts]:
-    """What is said now of the active accounts with these keys; None: of a sample of them all."""
-    active = active_accounts()
-    if keys is None:
-        pks = [*active.values_list("pk", flat=True)]
-        found = active.filter(pk__in=SystemRandom().sample(pks, min(_MOST, len(pks))))
-    else:
-        found = active.filter(key__in=keys)
-    return {account.key: facts for account, facts in facts_of_many(found)}
+def _facts_of(keys: Sequence[str]) -> dict[str, Facts]:
+    """What is said now of the accounts with these keys."""
+    facts: dict[str, Facts] = {}
+    for some in batched(keys, AT_ONCE):
+        rows = active_accounts().filter(key__in=some)
+        facts |= {account.key: each for account, each in facts_of_many(rows)}
+    return facts
 
 
 class Period(NamedTuple):

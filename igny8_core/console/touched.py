@@ -57,7 +57,7 @@ def _types_of(models: Mapping[str, Json], providers: set[str]) -> set[str]:
 
 
 def _touched(before: Json, after: Json, types: set[str]) -> list[Task]:
-    had = {entry["model_type"] for entry in models_of(before).values() if entry["is_active"]}
+    had = {entry["model_type"] for entry in models_of(before).values() if _may_serve(entry)}
     changed = {
         (part, key)
         for part in ("flags", "segments", "traits")
@@ -79,7 +79,12 @@ def _asks(task: Task, changed: set[tuple[str, str]], *documents: Json) -> bool:
 
 
 def _is_weaker(before: Json, after: Json | None) -> bool:
-    return before["is_active"] and _is_different(before, after)
+    return _may_serve(before) and _is_different(before, after)
+
+
+def _may_serve(entry: Json) -> bool:
+    """It, or once it is retired the model in its place."""
+    return bool(entry["is_active"] or entry["replaced_by"])
 
 
 def _is_different(before: Json, after: Json | None) -> bool:

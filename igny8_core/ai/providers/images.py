@@ -62,8 +62,7 @@ def _fault_of(image: Image) -> str | None:
     if (image.url is None) == (image.b64 is None):
         return "has an address or its bytes, one of them"
     if image.url is not None:
-        is_address = image.url.isprintable() and urlsplit(image.url).scheme in {"http", "https"}
-        return None if is_address else f"has no address: {image.url!r:.60}"
+        return None if _is_address(image.url) else f"has no address: {image.url!r:.60}"
     if len(image.b64 or "") > MOST_CHARACTERS:
         return f"has over {MOST_CHARACTERS:,} characters of base64"
     try:
@@ -71,3 +70,11 @@ def _fault_of(image: Image) -> str | None:
     except (binascii.Error, ValueError):
         return "is no base64"
     return None if image.media_type else "is none of PNG, JPEG, GIF and WebP"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return url.isprintable() and parts.scheme in {"http", "https"} and bool(parts.netloc)

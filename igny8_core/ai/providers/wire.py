@@ -87,9 +87,11 @@ def _read(chunks: Iterable[bytes], provider: str, began_s: float, timeout_s: flo
 def parsed(body_type: type[Body], body: bytes | bytearray, provider: str) -> Body:
     """Raises ProviderAnswerInvalid."""
     try:
-        return body_type.model_validate(json.loads(body))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ProviderAnswerInvalid(provider, f"body: {error}") from None
+        said = json.loads(body)
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, too
+        raise ProviderAnswerInvalid(provider, f"body: {one_line(str(error))}") from None
+    try:
+        return body_type.model_validate(said)
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in fault["loc"]) or "body"

@@ -80,8 +80,8 @@ def succeeded(request: HttpRequest, username: str) -> None:
         caches[each].delete_many([name, _until(name)])
     for each in _CACHES:
         with suppress(ValueError, TypeError):  # its window has ended
-            caches[each].decr(address)
-            break
+            if isinstance(caches[each].decr(address), int):  # else the cache is away
+                break
 
 
 def client_address(request: HttpRequest) -> str:

@@ -353,6 +353,11 @@ FAILURES: dict[str, tuple[Callable[[HTTPServer], None], type[ProviderError], str
         ProviderRateLimited,
         "too many requests (HTTP 429). Try again in 0 s.",
     ),
+    "a number of thousands of digits": (
+        lambda server: server.expect_request(PATH).respond_with_data("[" + "9" * 5_000 + "]"),
+        ProviderAnswerInvalid,
+        "makes no sense: body: Exceeds the limit",
+    ),
     "not decompressible": (
         lambda server: server.expect_request(PATH).respond_with_data(
             "garbage", headers={"Content-Encoding": "gzip"}
@@ -910,3 +915,12 @@ def test_image__is_billed_by_the_quality_that_was_drawn_else_asked_for(
     assert answer.cost == Decimal(cost)
     ((request, _),) = httpserver.log
     assert json.loads(request.get_data())["quality"] == "medium"
+
+
+@pytest.mark.parametrize("tier", [{}, [], 7])
+def test_tier__that_is_no_name__costs_nobody_the_answer(
+    acme: Account, httpserver: HTTPServer, tier: object
+) -> None:
+    httpserver.expect_request(PATH).respond_with_json(completion(usage=COUNTED, service_tier=tier))
+    assert core(acme, httpserver).run_ai_request("generate_content", "x").content
+    assert Receipt.objects.get().status == "unpriced"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from waffle.models import Switch
@@ -535,3 +536,81 @@ def test_waffle_command__takes_models_away__needs_yes(
         Switch.objects.all().delete()
         Flag.objects.filter(name="vips").update(everyone=True)
         publishing.publish()
+
+
+def test_override__confirmed_after_it_takes_more__asks_again(
+    admin_client: Client, acme: Account, bolt: Account
+) -> None:
+    """The page named acme; by then bolt would lose its model, too."""
+    AIModel.objects.exclude(pk=mini().pk).delete()
+    vips = Flag.objects.create(name="vips")
+    AIModel.objects.update(available_to="vips")
+    publishing.publish()
+    for account in (acme, bolt):
+        AccountOverride.objects.create(account=account, flag=vips, variant="on", reason="r")
+    rows = AccountOverride.objects.filter(flag=vips)
+    mine = rows.filter(account=acme)
+
+    def clear(which: Any, confirmed: str = "") -> None:
+        guarding.operate(
+            lambda: which.update(paused=True),
+            author="ann",
+            key="same",
+            confirmed=confirmed,
+            is_published=False,
+        )
+
+    with pytest.raises(guarding.Unconfirmed) as asked:
+        clear(mine)
+    with pytest.raises(guarding.Unconfirmed, match="2 accounts"):
+        clear(rows, asked.value.token)
+    clear(mine, asked.value.token)
+    assert rows.filter(paused=True).count() == 1
+
+
+def test_accounts__of_which_over_a_thousand_change__are_those_that_are_looked_at() -> None:
+    AIModel.objects.exclude(pk=mini().pk).delete()
+    vips = Flag.objects.create(name="vips")
+    AIModel.objects.update(available_to="vips")
+    publishing.publish()
+    made = Account.objects.bulk_create(
+        Account(key=f"k{number}", name="x", plan="free") for number in range(3_000)
+    )
+    AccountOverride.objects.bulk_create(
+        AccountOverride(account=account, flag=vips, variant="on", reason="r")
+        for account in made[:1_500]
+    )
+    keys = frozenset(account.key for account in made[:1_500])
+    document = content(publishing.publish())
+    with transaction.atomic():
+        AccountOverride.objects.update(paused=True)
+        asked = question(document, document, keys)
+        transaction.set_rollback(True)
+    assert asked is not None
+    assert (len(asked.facts), asked.changed) == (1_000, 1_500)
+    told = guard.taken(asked, 60, lambda _looked, _of: None)
+    assert (
+        "About 1,500 accounts would have no model for generate_content (by a sample of 1,000"
+        in (" ".join(told))
+    )
+
+
+def test_retired_model__that_another_serves_for__may_take_models_away(
+    acme: Account, bolt: Account
+) -> None:
+    """An inactive one serves on by its successor."""
+    AIModel.objects.update(is_default=False)
+    old = AIModel.objects.get(model_id="gpt-4o")
+    for account in (acme, bolt):
+        IntegrationSettings.objects.create(account=account, text_model=old)
+    AIModel.objects.filter(pk=old.pk).update(
+        is_active=False,
+        retires_at=timezone.now() - timedelta(days=1),
+        replaced_by="gpt-4o-mini",
+    )
+    publishing.publish()
+    assert resolve(acme, TASK).model.model_id == "gpt-4o-mini"
+    with pytest.raises(guarding.Unconfirmed, match=LOST):
+        guarding.operate(
+            lambda: AIModel.objects.filter(pk=old.pk).update(replaced_by=""), author="ann"
+        )

@@ -31,7 +31,7 @@ from igny8_core.ai.providers.google.answers import Embedded, Generated
 from igny8_core.ai.providers.google.meters import google_meters
 from igny8_core.ai.providers.usage import Usage, read
 from igny8_core.ai.providers.wire import Body, name_of, one_line, parsed, refusal
-from igny8_core.pricing.conditions import PriceContext
+from igny8_core.pricing.conditions import PriceContext, Processing
 from igny8_core.pricing.meters import Meter
 
 if TYPE_CHECKING:
@@ -62,10 +62,12 @@ class GoogleProvider:
             model_served=name_of(found.modelVersion),
             usage=read(found.usageMetadata, google_meters),
             finish_reason=name_of(found.finish_reason),
+            # The answer does not say what it was served as.
+            context=PriceContext(processing=request.service_tier or Processing.STANDARD),
         )
 
     def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
-        """One picture: the protocol has no number."""
+        """One picture, in Google's own size and quality: the protocol has no words for ours."""
         if request.number != 1:
             raise ProviderCannot(NAME, "draw more than one picture a call", request.model_id)
         options = {"response_modalities": ["IMAGE"]}
@@ -80,7 +82,6 @@ class GoogleProvider:
             model_served=name_of(found.modelVersion),
             usage=_with_pictures(usage, len(drawn)),
             finish_reason=name_of(found.finish_reason),
-            context=PriceContext(size=request.image_size, quality=request.image_quality),
         )
 
     def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
@@ -139,7 +140,8 @@ class GoogleProvider:
 
     def _refused(self, error: Any) -> ProviderError:
         text = error.message if isinstance(error.message, str) else ""
-        detail = one_line(text.replace(self._connection.api_key, "…"))
+        key = self._connection.api_key
+        detail = one_line(text.replace(key, "…") if key else text)
         codes = {error.status} if isinstance(error.status, str) else set()
         if "API_KEY_INVALID" in str(error.details):
             codes.add("API_KEY_INVALID")

@@ -70,6 +70,6 @@ class Embeddings(_Body):
 
 def processing(service_tier: Any) -> str:
     """What was served; a tier that is none of ours has no price, and the receipt says so."""
-    if service_tier in {None, "default"}:
+    if service_tier is None or service_tier == "default":
         return Processing.STANDARD
     return name_of(service_tier)

@@ -293,3 +293,14 @@ def test_environment__of_the_sdk__is_not_asked(
     ask(acme, httpserver)
     ((request, _),) = httpserver.log
     assert request.headers["X-Goog-Api-Key"] == KEY
+
+
+def test_tier__that_is_asked_for__is_what_it_is_billed_by(
+    acme: Account, httpserver: HTTPServer
+) -> None:
+    """The answer does not say; at no price of that tier it is unpriced, not standard."""
+    httpserver.expect_request(TEXT).respond_with_json(generated())
+    ask(acme, httpserver, parameters={"service_tier": "flex"})
+    ((request, _),) = httpserver.log
+    assert json.loads(request.get_data())["serviceTier"].lower() == "flex"
+    assert Receipt.objects.get().status == "unpriced"

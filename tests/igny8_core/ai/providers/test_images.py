@@ -97,6 +97,8 @@ def test_images__where_no_model_sees__are_refused(acme: Account) -> None:
         ([Image(URL), Image(URL, PNG)], "Image 2 has an address or its bytes"),
         ([Image("file:///etc/passwd")], "has no address: 'file:///etc/passwd'"),
         ([Image("https://a\n.example")], "has no address"),
+        ([Image("http://[x")], "has no address"),
+        ([Image("https:")], "has no address"),
         ([Image(b64="no base64!")], "Image 1 is no base64."),
         ([Image(b64="aGVsbG8=")], "Image 1 is none of PNG, JPEG, GIF and WebP."),
         ([Image(URL)] * (MOST_IMAGES + 1), "Image 21 is one too many: at most 20 are sent."),
