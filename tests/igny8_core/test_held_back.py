@@ -426,6 +426,7 @@ def test_flag__with_a_rule_that_is_none__is_shown(
     assert admin_client.get(f"/admin/flags/flag/{flag.pk}/change/").status_code == 200
 
 
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_change__beside_a_fault_that_raw_sql_has_left__is_made(
     admin_client: Client, manage: Manage
 ) -> None:

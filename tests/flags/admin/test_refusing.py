@@ -23,10 +23,11 @@ def test_form__invalid_beside_unpublished_changes__publishes_nothing(admin_clien
     assert Revision.objects.latest("number").number == before
 
 
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_form__invalid_while_the_tables_do_not_check__keeps_what_was_typed(
     admin_client: Client,
 ) -> None:
-    Flag.objects.create(name="bad", requires=[{"flag": "typo"}])
+    Flag.objects.bulk_create([Flag(name="bad", requires=[{"flag": "typo"}])])
     page = admin_client.post(
         "/admin/flags/trait/add/", {"name": "no name", "type": "str", "note": "typed by hand"}
     )

@@ -614,3 +614,11 @@ def test_retired_model__that_another_serves_for__may_take_models_away(
         guarding.operate(
             lambda: AIModel.objects.filter(pk=old.pk).update(replaced_by=""), author="ann"
         )
+
+
+def test_operate__in_a_transaction_that_wrote_a_fault_before__is_refused() -> None:
+    with transaction.atomic():
+        Flag.objects.create(name="bad", requires=[{"flag": "typo"}])
+        with pytest.raises(publishing.Unpublishable, match="typo"):
+            guarding.operate(lambda: Flag.objects.create(name="good"), author="ann")
+        transaction.set_rollback(True)
