@@ -71,27 +71,37 @@ def _of_serve(serve: Json | None) -> Iterator[str]:
 
 
 def _of_groups(groups: Iterable[Iterable[Any]]) -> Iterator[str]:
+    yield from _of_each(groups, _Known())
+
+
+class _Known(dict[str, set[str]]):
+    """What accounts have of a trait whose values are known; one query each."""
+
+    def __missing__(self, trait: str) -> set[str]:
+        self[trait] = {value for value in trait_values()[trait]() if value}
+        return self[trait]
+
+
+def _of_each(groups: Iterable[Iterable[Any]], known: _Known) -> Iterator[str]:
     for group in groups:
         clauses = [*group]
-        yield from _of_clauses(clauses)
-        yield from _of_contradictions(clauses)
+        yield from _of_clauses(clauses, known)
+        yield from _of_contradictions(clauses, known)
         for clause in clauses:
             if clause["op"] == "any":
-                yield from _of_groups(clause["values"])
+                yield from _of_each(clause["values"], known)
 
 
-def _of_clauses(clauses: Iterable[Any]) -> Iterator[str]:
+def _of_clauses(clauses: Iterable[Any], known: _Known) -> Iterator[str]:
     for clause in clauses:
         if clause["op"] == "share":
             yield from _of_share(clause.get("from", 0), clause["to"])
         elif clause["op"] == "in" and clause["trait"] == KEY:
             yield from _of_keys(clause["values"])
         elif clause["op"] in _HAS and clause["trait"] in trait_values():
-            known = _known(clause["trait"])
             has = _HAS[clause["op"]].format(clause["trait"])
             for value in clause["values"]:
-                alone = {**clause, "values": [value], "not": False}
-                if not any(_holds(alone, each) for each in known):
+                if not _fitting({**clause, "values": [value], "not": False}, known):
                     yield f"no account has {has} “{value}”."
 
 
@@ -115,15 +125,14 @@ def _of_share(begins: int, ends: int) -> Iterator[str]:
         )
 
 
-def _of_contradictions(clauses: Iterable[Any]) -> Iterator[str]:
+def _of_contradictions(clauses: Iterable[Any], known: _Known) -> Iterator[str]:
     """Of conditions on one trait that no known value fits together."""
     by_trait: dict[str, list[Any]] = {}
     for clause in clauses:
         if clause["op"] in _HAS and clause["trait"] in trait_values():
             by_trait.setdefault(clause["trait"], []).append(clause)
     for trait, asked in by_trait.items():
-        known = _known(trait)
-        fits = [{value for value in known if _holds(each, value)} for each in asked]
+        fits = [_fitting(each, known) for each in asked]
         is_told = any(
             not fit and not each.get("not") for fit, each in zip(fits, asked, strict=True)
         )
@@ -131,14 +140,11 @@ def _of_contradictions(clauses: Iterable[Any]) -> Iterator[str]:
             yield f"no account has a {trait} that fits its {len(asked)} conditions together."
 
 
-def _known(trait: str) -> set[str]:
-    """What accounts have, of a trait whose values are known."""
-    return {value for value in trait_values()[trait]() if value}
-
-
-def _holds(clause: Any, value: str) -> bool:
+def _fitting(clause: Any, known: _Known) -> set[str]:
+    """The known values for which the clause holds."""
     _, test = parser_and_test(clause, Type.STR)
-    return test(value) is not clause.get("not", False)
+    is_negated = clause.get("not", False)
+    return {value for value in known[clause["trait"]] if test(value) is not is_negated}
 
 
 def _of_keys(keys: Iterable[str]) -> Iterator[str]:

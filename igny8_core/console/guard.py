@@ -13,8 +13,7 @@ from flags.engine.times import datetime_of_us
 from flags.host import Progress, Unfinished
 from igny8_core.ai.candidates import SnapshotCandidates, TaskCandidates
 from igny8_core.console.active_accounts import AT_ONCE, ActiveAccounts
-from igny8_core.console.question import Period, Question, uncovered
-from igny8_core.tasks.tasks import TASKS
+from igny8_core.console.question import Period, Question
 
 _SHOWN: Final = 5
 # Of more accounts than this a sample is looked at.
@@ -30,17 +29,15 @@ def taken(asked: Question, seconds: float, progress: Progress) -> list[str]:
     """
     before, after = asked.before, asked.after
     sides = [SnapshotCandidates(live.snapshot_of(each)) for each in (before, after)]
-    tasks = [*TASKS.values()] if asked.facts else asked.tasks
     lost = [
         _Lost(period, *(side.of_task(period.task.key, None, period.begins_us) for side in sides))
-        for period in uncovered(after, tasks, before)
+        for period in asked.periods
     ]
-    if asked.is_any or not asked.tasks:
+    if asked.is_any or not asked.touched:
         accounts = ActiveAccounts.of_keys(asked.facts, count=asked.changed)
     else:
         accounts = ActiveAccounts.of_change(before, after, most=MOST, keys=asked.facts)
-    touched = {task.key for task in asked.tasks}
-    of_touched = [each for each in lost if each.period.task.key in touched]
+    of_touched = [each for each in lost if each.period.task.key in asked.touched]
     times = withins(before) | withins(after)
     ends_s = time.monotonic() + seconds
     for looked, (account, facts) in enumerate(facts_of_many(accounts)):

@@ -29,8 +29,17 @@ _MOST_OF_ALL: Final = 10_000
 Json = Mapping[str, Any]
 
 
+class Period(NamedTuple):
+    """A task from one moment to the next; the first begins now."""
+
+    task: Task
+    begins_us: int
+    ends_us: int
+    is_now: bool
+
+
 class Question(NamedTuple):
-    """Whether accounts lose a model for these tasks, and the changed ones for any.
+    """Whether accounts lose a model in the periods of the touched tasks, the changed ones in any.
 
     `facts` is what is said of the changed ones after the change, `changed` how many they stand for;
     with `is_any` any account may have changed.
@@ -38,7 +47,8 @@ class Question(NamedTuple):
 
     before: Document
     after: Document
-    tasks: list[Task]
+    touched: frozenset[str]
+    periods: list[Period]
     facts: dict[str, Facts]
     changed: int
     is_any: bool
@@ -53,17 +63,17 @@ def question(before: Document, after: Document, keys: frozenset[str]) -> Questio
     tasks = touched_tasks(before, after)
     if not tasks and not keys:
         return None
-    periods = uncovered(after, [*TASKS.values()] if keys else tasks)
+    periods = _uncovered(before, after, [*TASKS.values()] if keys else tasks)
+    touched = frozenset(task.key for task in tasks)
     if not periods:
         return None
-    names = {period.task.key for period in periods}
     every = active_accounts()
     changed = [*(every if is_any else every.filter(key__in=keys)).values_list("key", flat=True)]
-    if not changed and names.isdisjoint(task.key for task in tasks):
+    if not changed and touched.isdisjoint(period.task.key for period in periods):
         return None
     most = min(_MOST_OF_ALL if is_any else _MOST, len(changed))
     facts = _facts_of(SystemRandom().sample(changed, most))
-    return Question(before, after, tasks, facts, len(changed), is_any)
+    return Question(before, after, touched, periods, facts, len(changed), is_any)
 
 
 def _facts_of(keys: Sequence[str]) -> dict[str, Facts]:
@@ -75,19 +85,10 @@ def _facts_of(keys: Sequence[str]) -> dict[str, Facts]:
     return facts
 
 
-class Period(NamedTuple):
-    """A task from one moment to the next; the first begins now."""
-
-    task: Task
-    begins_us: int
-    ends_us: int
-    is_now: bool
-
-
-def uncovered(after: Document, tasks: Iterable[Task], *others: Document) -> list[Period]:
+def _uncovered(before: Document, after: Document, tasks: Iterable[Task]) -> list[Period]:
     """The periods of tasks in which the default is not there for every account."""
     now_us = time.time_ns() // 1_000
-    moments = {at for each in (after, *others) for at in _moments_us(each) if at > now_us}
+    moments = {at for each in (before, after) for at in _moments_us(each) if at > now_us}
     begins = [now_us, *sorted(moments)]
     covering = SnapshotCandidates(live.snapshot_of(_defaults(after)))
     return [

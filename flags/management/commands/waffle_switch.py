@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
 from waffle.management.commands import waffle_switch
 
-from flags.management import base
+from flags.management.asking import AsksFirst
 
 
-class Command(base.Command, waffle_switch.Command):
+class Command(AsksFirst, waffle_switch.Command):
     help = "Change a switch by waffle's own words."
-
-    def add_arguments(self, parser: Any) -> None:
-        waffle_switch.Command.add_arguments(self, parser)
-        base.add_yes(parser)
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        change = partial(waffle_switch.Command.handle, self, *args, **options)
-        if options["name"] is None or options["list_switches"]:
-            change()
-        else:
-            self.operate(change, **options)
+    theirs = waffle_switch.Command
+    lists = "list_switches"

@@ -62,6 +62,14 @@ def read(block: Any, meters_of: Callable[[UsageBlock], Reading], *, cost: Any = 
     return Usage(block, _used(found.meters), " ".join([*said, *notes]), reported)
 
 
+def with_pictures(usage: Usage, number: int) -> Usage:
+    """Pictures are counted also where the block says nothing; where it is odd, nothing is."""
+    if usage.block is not None and usage.meters is None:
+        return usage
+    note = usage.note if usage.block is not None else ""
+    return usage._replace(meters={Meter.IMAGES: number, **(usage.meters or {})}, note=note)
+
+
 def _cost(value: Any) -> tuple[Decimal | None, list[str]]:
     """Rounded to the decimals that a receipt keeps; None for what is no cost, and a note then."""
     if value is None:

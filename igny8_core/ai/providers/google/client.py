@@ -29,10 +29,9 @@ from igny8_core.ai.providers.errors import (
 )
 from igny8_core.ai.providers.google.answers import Embedded, Generated
 from igny8_core.ai.providers.google.meters import google_meters
-from igny8_core.ai.providers.usage import Usage, read
+from igny8_core.ai.providers.usage import read, with_pictures
 from igny8_core.ai.providers.wire import Body, name_of, one_line, parsed, refusal
 from igny8_core.pricing.conditions import PriceContext, Processing
-from igny8_core.pricing.meters import Meter
 
 if TYPE_CHECKING:
     from google import genai
@@ -80,7 +79,7 @@ class GoogleProvider:
         return ProviderAnswer(
             content=tuple(Image(None, data) for data in drawn),
             model_served=name_of(found.modelVersion),
-            usage=_with_pictures(usage, len(drawn)),
+            usage=with_pictures(usage, len(drawn)),
             finish_reason=name_of(found.finish_reason),
         )
 
@@ -164,11 +163,6 @@ def _parts(request: TextRequest) -> Any:
         for image in request.images
     ]
     return [*shown, types.Part(text=request.prompt)]
-
-
-def _with_pictures(usage: Usage, number: int) -> Usage:
-    meters = None if usage.meters is None else {Meter.IMAGES: number, **usage.meters}
-    return usage._replace(meters=meters)
 
 
 @lru_cache(maxsize=32)

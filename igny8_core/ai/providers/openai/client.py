@@ -25,10 +25,9 @@ from igny8_core.ai.providers.openai.answers import (
     processing,
 )
 from igny8_core.ai.providers.openai.meters import embedding_meters, image_meters, openai_meters
-from igny8_core.ai.providers.usage import Usage, read
+from igny8_core.ai.providers.usage import read, with_pictures
 from igny8_core.ai.providers.wire import Body, body_of, name_of
 from igny8_core.pricing.conditions import PriceContext
-from igny8_core.pricing.meters import Meter
 
 if TYPE_CHECKING:
     import openai
@@ -85,7 +84,7 @@ class OpenAIProvider:
         return ProviderAnswer(
             content=tuple(Image(picture.url, picture.b64_json) for picture in pictures.data),
             model_served=name_of(pictures.model) or request.model_id,
-            usage=_with_pictures(
+            usage=with_pictures(
                 read(pictures.usage, image_meters, cost=pictures.cost), len(pictures.data)
             ),
             context=PriceContext(
@@ -139,14 +138,6 @@ def _content(request: TextRequest) -> str | list[dict[str, Any]]:
         return request.prompt
     shown = ({"type": "image_url", "image_url": {"url": each.data_url}} for each in request.images)
     return [{"type": "text", "text": request.prompt}, *shown]
-
-
-def _with_pictures(usage: Usage, number: int) -> Usage:
-    """Pictures are counted also where the block says nothing; where it is odd, nothing is."""
-    if usage.block is not None and usage.meters is None:
-        return usage
-    note = usage.note if usage.block is not None else ""
-    return usage._replace(meters={Meter.IMAGES: number, **(usage.meters or {})}, note=note)
 
 
 @lru_cache(maxsize=32)
