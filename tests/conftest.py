@@ -34,13 +34,15 @@ ENCRYPTION_KEY = Fernet.generate_key().decode()
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 
 
-# One profile for all properties: how long an example takes is no fault. `make soak` tries more.
+# One profile for all properties: how long an example takes is no fault. `make test` tries the same
+# examples each time; `make soak` tries more, others each time, and says how to see them again.
 EXAMPLES = int(os.environ.get("EXAMPLES", "1"))
 hypothesis.settings.register_profile(
     "igny8",
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
     max_examples=100 * EXAMPLES,
+    derandomize=EXAMPLES == 1,
     print_blob=True,
 )
 hypothesis.settings.load_profile("igny8")
@@ -59,14 +61,15 @@ def pytest_configure(config: pytest.Config) -> None:
     django_settings.AI_TEST_CASE_TRANSACTIONS = 2
     # A user's password is hashed for most tests of pages: not at the price of a real one.
     django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    if config.option.hypothesis_seed is None:
+    if EXAMPLES > 1 and config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(secrets.randbits(64))
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    seed = config.option.hypothesis_seed
+    if (seed := config.option.hypothesis_seed) is None:
+        return
     terminalreporter.write_line(f"The properties' examples again: --hypothesis-seed={seed}")
 
 

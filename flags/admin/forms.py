@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -90,12 +91,19 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
 RowProblems = Mapping[str, Mapping[str | None, list[PlacedProblem]]]
 
 
-class RefusableFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
-    """The rows below a flag, which show what was refused of them."""
+class CheckedFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+    """Rows below a page's own, held to every constraint of their table before they are written.
 
-    identity: str
-    # Where a problem of the whole row is shown: on a stacked row nothing else would be.
-    first: str
+    Django leaves out those that name the page's own row, as one row per account and user does.
+    """
+
+    def clean(self) -> None:
+        super().clean()
+        for form in self.kept():
+            try:
+                form.instance.validate_constraints(exclude=form._get_validation_exclusions())
+            except ValidationError as error:
+                form._update_errors(error)
 
     def kept(self) -> list[Any]:
         """The forms of rows that will be there, filled in rightly so far."""
@@ -105,6 +113,14 @@ class RefusableFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
             for form in self.forms
             if form.is_valid() and form not in gone and (form.has_changed() or form.instance.pk)
         ]
+
+
+class RefusableFormSet(CheckedFormSet):
+    """The rows below a flag, which show what was refused of them."""
+
+    identity: str
+    # Where a problem of the whole row is shown: on a stacked row nothing else would be.
+    first: str
 
     def refuse(self, problems: RowProblems) -> None:
         unplaced = dict(problems)

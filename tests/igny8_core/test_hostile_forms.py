@@ -171,6 +171,24 @@ def test_form__any_field_with_anything__is_no_fault_of_the_servers(
         transaction.set_rollback(True)
 
 
+@pytest.mark.parametrize("value", ["-" + "9" * 30, "-1", "0"])
+@pytest.mark.parametrize(
+    ("model", "rows_below"), [(Account, "memberships"), (Flag, "rules"), (Flag, "variants")]
+)
+def test_row_below__said_to_be_new_and_there_already__is_refused_on_its_form(
+    staff: Client, model: type[models.Model], rows_below: str, value: str
+) -> None:
+    page = f"/admin/{model._meta.app_label}/{model._meta.model_name}/{rows()[model].pk}/change/"
+    answer = post(staff, page, opened(staff, page), f"{rows_below}-INITIAL_FORMS", value)
+    assert answer.status_code == 200
+    [formset] = [
+        each.formset
+        for each in answer.context["inline_admin_formsets"]
+        if each.formset.prefix == rows_below
+    ]
+    assert "already exists" in str(formset.errors)
+
+
 JSON_FIELDS = {Account: "traits", AIPrompt: "placeholders", GlobalAIPrompt: "placeholders"}
 
 

@@ -12,6 +12,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from flags.admin.asking import AccountsAdmin
+from flags.admin.forms import CheckedFormSet
 from flags.admin.merging import MergesEdits
 from flags.admin.row_keys import RowChoices, RowKeys
 from flags.doubts import of_traits as doubts_of_traits
@@ -22,6 +23,7 @@ admin.site.unregister([User, Group])
 
 class MembershipInline(RowChoices, TabularInline):
     model = Membership
+    formset = CheckedFormSet
     extra = 0
     autocomplete_fields: ClassVar = ["user"]
 
