@@ -23,6 +23,7 @@ from pytest_django import DjangoDbBlocker, Settings
 from flags import live, publishing
 from igny8_core.ai.management.commands.demo import load
 from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.models import AIProvider
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -98,6 +99,11 @@ def acme(db: None) -> Account:
 @pytest.fixture
 def bolt(db: None) -> Account:
     return Account.objects.create(key="bolt", name="Bolt Inc.", plan="free", country="US")
+
+
+def point(provider: str, url: str) -> None:
+    """Have the provider reached at the address."""
+    AIProvider.objects.filter(name=provider).update(base_url=url)
 
 
 def service(name: str, *, is_there: bool) -> None:

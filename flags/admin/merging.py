@@ -57,7 +57,7 @@ class MergesEdits:
         return response
 
     def get_form(self, request: Any, obj: Any = None, **options: Any) -> Any:
-        form = super().get_form(request, obj, **options)  # type: ignore[misc]
+        form = self.plain_form(request, obj, **options)
         conflicts: dict[str | None, str] = getattr(request, "conflicts", {})
         return _conflicting(form, conflicts) if conflicts else form
 
@@ -71,6 +71,9 @@ class MergesEdits:
             request, context, *args, **options
         )
         return response
+
+    def plain_form(self, request: Any, obj: Any, **options: Any) -> Any:
+        return super().get_form(request, obj, **options)  # type: ignore[misc]
 
     def beside(self, _obj: Any) -> dict[str, tuple[str, str]]:
         """What is stored of a row and no field shows: by a name, its label and what tells it."""
@@ -96,7 +99,7 @@ class MergesEdits:
         stored = page.get_object(request, str(obj.pk))
         if stored is None:
             return
-        form = super().get_form(request, stored, change=True)(instance=stored)  # type: ignore[misc]
+        form = self.plain_form(request, stored, change=True)(instance=stored)
         for name, field in form.fields.items():
             if not field.disabled:
                 label = capfirst(str(field.label or name))

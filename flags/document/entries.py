@@ -45,7 +45,8 @@ def _in_section(name: str, before: Json | None, after: Json | None) -> Iterator[
             if _without(old[key], inner) != _without(new[key], inner):
                 yield entry
             for each in inner:
-                yield from _differing(old[key][each], new[key][each], (*entry, each))
+                one, other = (side[key].get(each, {}) for side in (old, new))
+                yield from _differing(one, other, (*entry, each))
 
 
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any], path: Path) -> Iterator[Path]:
@@ -103,7 +104,7 @@ def put(document: Json, entry: Path, value: Any) -> Json:
         name = str(entry[1])
         inner = sections()[name].inner if name in sections() else ()
         if now is not ABSENT:
-            value = {**value, **{table: now[table] for table in inner}}
+            value = {**value, **{table: now[table] for table in inner if table in now}}
     return _put(document, entry, value)
 
 

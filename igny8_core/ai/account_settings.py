@@ -8,8 +8,14 @@ from typing import NamedTuple
 from django.conf import settings
 
 from igny8_core.ai.providers.base import Connection
+from igny8_core.catalogue.models import CatalogueProvider
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.addresses import environment_url, origin_of, refuse_insecure
+from igny8_core.modules.system.addresses import (
+    environment_url,
+    origin_of,
+    refuse_insecure,
+    url_of,
+)
 from igny8_core.modules.system.errors import KeyForAnotherAddress
 from igny8_core.modules.system.models import (
     AIPrompt,
@@ -30,14 +36,14 @@ class AccountSettings(NamedTuple):
     platform: GlobalIntegrationSettings
     keys: Mapping[str, ProviderKey]
 
-    def connection(self, provider: str) -> Connection:
+    def connection(self, provider: CatalogueProvider) -> Connection:
         """How a provider is reached: the account's key, the platform's, else the environment's.
 
         Only the key that is used is decrypted, and only for the origin that it was set for. Raises
         UnreadableKey, KeyForAnotherAddress, InsecureAddress.
         """
-        url = self.platform.url_of(provider)
-        key = self._key(provider, origin_of(url))
+        url = url_of(provider.name, provider.base_url)
+        key = self._key(provider.name, origin_of(url))
         if key:
             refuse_insecure(url)
         return Connection(api_key=key, base_url=url)

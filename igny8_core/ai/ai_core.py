@@ -33,6 +33,7 @@ from igny8_core.ai.providers.base import (
 from igny8_core.ai.providers.images import check_images
 from igny8_core.ai.resolution import Resolution
 from igny8_core.ai.resolver import resolve
+from igny8_core.catalogue.models import CatalogueProvider
 from igny8_core.modules.accounts.models import Account, AccountStatus
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.pricing.errors import InvalidQuantity
@@ -182,8 +183,8 @@ class AICore:
         return _Call(
             resolution=resolution,
             provider=provider_for(
-                resolution.model.provider,
-                self._connection(resolution.model.provider, settings),
+                resolution.provider,
+                self._connection(resolution.provider, settings),
                 offline_answers=live.offline_answers,
             ),
             prompt=prompt,
@@ -206,10 +207,10 @@ class AICore:
             cache.set(key, resolution.model.model_id, _RUN_S)
         return resolution
 
-    def _connection(self, provider: str, settings: AccountSettings) -> Connection:
+    def _connection(self, provider: CatalogueProvider, settings: AccountSettings) -> Connection:
         if self._connections is None:
             return settings.connection(provider)
-        return self._connections.get(provider, Connection(api_key=""))
+        return self._connections.get(provider.name, Connection(api_key=""))
 
     def _run(self, call: _Call, ask: Callable[[], ProviderAnswer[Content]]) -> Answer[Content]:
         """Ask the provider once, price what it took, and record the receipt either way."""

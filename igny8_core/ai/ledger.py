@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -48,7 +48,8 @@ def settle(
     """Price what the attempt took, and record the receipt of the request. Raises as record()."""
     answer, request_id = attempt.answer, uuid4()
     failure = attempt.error.code if isinstance(attempt.error, ProviderError) else INTERRUPTED
-    status, quote = (failure, None) if answer is None else _priced(request_id, answer, resolution)
+    priced = _Priced(failure) if answer is None else _priced(request_id, answer, resolution)
+    quote = priced.quote
     usage = Usage(None, None) if answer is None else answer.usage
     meters = usage.meters or {}
     markup = None if answer is None else resolution.markup
@@ -72,7 +73,8 @@ def settle(
         prompt_version=prompt.version,
         meters={str(meter): quantity for meter, quantity in meters.items()},
         usage_block=usage.text,
-        usage_note=usage.note[:_NOTE],
+        usage_note=" ".join(filter(None, (usage.note, priced.note)))[:_NOTE],
+        is_name_known=priced.is_name_known,
         input_tokens=meters.get(Meter.INPUT_TOKENS),
         output_tokens=meters.get(Meter.OUTPUT_TOKENS),
         images=meters.get(Meter.IMAGES),
@@ -85,24 +87,44 @@ def settle(
         cost_reported=reported,
         charge=None if markup is None else _charge(cost, markup.percent),
         latency_ms=attempt.latency_ms,
-        status=status,
+        status=priced.status,
     )
     return record(receipt, price=None if quote is None else quote.price)
 
 
-def _priced(
-    request_id: UUID, answer: ProviderAnswer[Content], resolution: Resolution
-) -> tuple[str, Quote | None]:
-    """The receipt's status, and what the answer took at the price of the model that gave it."""
+class _Priced(NamedTuple):
+    """The receipt's status, what the answer took at a price, and what to know of that."""
+
+    status: str
+    quote: Quote | None = None
+    note: str = ""
+    is_name_known: bool = True
+
+
+def _priced(request_id: UUID, answer: ProviderAnswer[Content], resolution: Resolution) -> _Priced:
+    """At the price of the model that gave the answer."""
+    served, provider = resolution.served(answer.model_served), resolution.provider
+    note = ""
+    if served is None:
+        unknown = f"“{answer.model_served}” is no known model"
+        asked = resolution.model.model_id
+        note = f"{unknown}: billed as {asked}." if provider.prices_unknown else f"{unknown}."
+        logger.warning("%s by %s: %s", request_id, provider.name, note)
     if answer.usage.meters is None:
-        return UNMETERED, None
-    price = resolution.price_of_served(answer.model_served)
-    context, meters = answer.context or STANDARD, billable(price, answer.usage.meters)
+        return _Priced(UNMETERED, None, note, served is not None)
+    if served is None and not provider.prices_unknown:
+        return _Priced(UNPRICED, None, note, is_name_known=False)
+    price = resolution.price_of(served)
+    context = (answer.context or STANDARD).as_billed(provider.standard_tiers)
     try:
-        return OK, quotes.quote(price, meters, at=resolution.at, context=context)
+        meters = billable(price, answer.usage.meters)
+        quote = quotes.quote(price, meters, at=resolution.at, context=context)
     except AIError as error:
         logger.error("%s has no cost: %s", request_id, error)  # noqa: TRY400 - it says it
-        return UNPRICED, None
+        return _Priced(
+            UNPRICED, None, " ".join(filter(None, (note, str(error)))), served is not None
+        )
+    return _Priced(OK, quote, note, served is not None)
 
 
 def _charge(cost: Decimal | None, markup_percent: Decimal) -> Decimal | None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from flags.accounts import Facts
 from flags.engine import Decision
 from flags.engine.times import datetime_of_us
-from igny8_core.catalogue.models import Catalogue, CatalogueModel, price_of
+from igny8_core.catalogue.models import Catalogue, CatalogueModel, CatalogueProvider, price_of
 from igny8_core.pricing.prices import Price
 from igny8_core.tasks.tasks import Task
 
@@ -169,6 +169,11 @@ class Resolution(NamedTuple):
         return self.chosen[1].model
 
     @property
+    def provider(self) -> CatalogueProvider:
+        """Who answers for the model."""
+        return self.origin.catalogue.providers[self.model.provider]
+
+    @property
     def price(self) -> Price:
         """The one in force."""
         return self.chosen[1].price
@@ -215,13 +220,14 @@ class Resolution(NamedTuple):
         """The next usable candidates, in order."""
         return list(self.origin.fallbacks(self))
 
-    def price_of_served(self, model_id: str) -> Price:
-        """The price of the model that answered, where the catalogue has it; else of this one.
+    def served(self, name: str) -> CatalogueModel | None:
+        """The model that the provider calls so; None where the catalogue knows no such name."""
+        if name in ("", self.model.model_id):
+            return self.model
+        return self.origin.catalogue.named(name, self.at)
 
-        Some servers put the provider's name before the model's.
-        """
-        models = self.origin.catalogue.models
-        served = models.get(model_id) or models.get(model_id.partition("/")[2])
+    def price_of(self, served: CatalogueModel | None) -> Price:
+        """The price of the model that answered, where it has a complete one; else of this one."""
         if served and served is not self.model and served.model_type == self.model.model_type:
             price = price_of(served, self.at)
             if price.is_complete(served.model_type):

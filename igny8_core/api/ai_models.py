@@ -16,7 +16,7 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
+from rest_framework.serializers import BaseSerializer, ChoiceField, Field
 from rest_framework.viewsets import ModelViewSet
 
 from flags.guarding import operate
@@ -24,7 +24,7 @@ from igny8_core.api.authentication import MayView
 from igny8_core.api.etags import Stale, etag_of
 from igny8_core.api.plain_numbers import PlainSerializer
 from igny8_core.api.strict import StrictOrdering, StrictView
-from igny8_core.modules.system.models import AIModel
+from igny8_core.modules.system.models import AIModel, AIProvider
 
 
 class MayChange(MayView):
@@ -36,12 +36,13 @@ class MayChange(MayView):
 class AIModelFilter(FilterSet):
     """Equality of four fields; a value that is none is refused."""
 
+    provider = ChoiceFilter(choices=AIProvider.choices)
     is_active = ChoiceFilter(choices=[("true", "true"), ("false", "false")], method="by_boolean")
     is_default = ChoiceFilter(choices=[("true", "true"), ("false", "false")], method="by_boolean")
 
     class Meta:
         model = AIModel
-        fields: ClassVar = ["provider", "model_type"]
+        fields: ClassVar = ["model_type"]
 
     def by_boolean(self, rows: QuerySet[AIModel], name: str, value: str) -> QuerySet[AIModel]:
         return rows.filter(**{name: value == "true"})
@@ -75,6 +76,9 @@ class AIModelSerializer(PlainSerializer[AIModel]):
             "output_rate": {"min_value": 0},
             "max_tokens": {"min_value": 1},
         }
+
+    def get_fields(self) -> dict[str, Field[Any, Any, Any, Any]]:
+        return {**super().get_fields(), "provider": ChoiceField(choices=AIProvider.choices())}
 
     def to_representation(self, instance: AIModel) -> dict[str, Any]:
         """The row; its rates are the headline of the price in force, every digit."""
@@ -154,8 +158,7 @@ class AIModelViewSet(StrictView, ModelViewSet[AIModel]):
         wanted = self.request.headers.get("If-Match")
         if wanted is None or "pk" not in self.kwargs:
             return
-        model = self.get_object()
-        stored = etag_of(model)
+        stored = etag_of(model := self.get_object())
         if wanted.strip() != "*" and stored not in map(str.strip, wanted.split(",")):
             raise Stale(model.model_id, stored)
 

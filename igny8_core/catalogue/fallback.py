@@ -6,7 +6,8 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-from igny8_core.catalogue.models import Catalogue, CatalogueModel
+from igny8_core.catalogue.models import Catalogue, CatalogueModel, CatalogueProvider
+from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.pricing.meters import ModelType
 from igny8_core.pricing.prices import Price, headline_lines
 
@@ -59,4 +60,10 @@ FALLBACK_MODELS = MappingProxyType(
         )
     },
 )
-CONSTANTS: Final = Catalogue(FALLBACK_MODELS, is_constants=True)
+FALLBACK_PROVIDERS = MappingProxyType(
+    {
+        name: CatalogueProvider(name, label, protocol=name, prices_unknown=True)
+        for name, label in PROVIDERS.items()
+    }
+)
+CONSTANTS: Final = Catalogue(FALLBACK_MODELS, providers=FALLBACK_PROVIDERS, is_constants=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -31,6 +31,28 @@ class CatalogueModel(NamedTuple):
     prices: tuple[Price, ...] = ()
 
 
+class CatalogueProvider(NamedTuple):
+    """Who answers for models: in which protocol, and where; "" is the protocol's own address.
+
+    What was served by one of the `standard_tiers` is billed as standard. A model's name that nobody
+    knows is billed as the model that was asked for, where `prices_unknown` says so.
+    """
+
+    name: str
+    display_name: str
+    protocol: str
+    base_url: str = ""
+    standard_tiers: frozenset[str] = frozenset()
+    prices_unknown: bool = False
+
+
+class Alias(NamedTuple):
+    """Another name of a model, from a moment on."""
+
+    effective_from: datetime
+    model_id: str
+
+
 def price_of(model: CatalogueModel, at: datetime) -> Price:
     """The model's price in force; one without lines where it has none."""
     return price_at(model.prices, at) or Price(model.model_id, ())
@@ -43,13 +65,29 @@ class Catalogue:
         self,
         models: Mapping[str, CatalogueModel],
         *,
+        providers: Mapping[str, CatalogueProvider],
+        aliases: Mapping[str, Sequence[Alias]] | None = None,
         is_constants: bool = False,
         entries: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.models = models
+        self.providers = providers
+        # By name, in the order of their moments.
+        self.aliases = aliases or {}
         self.is_constants = is_constants
         # What the models were compiled from.
         self.entries = entries or {}
+
+    def named(self, name: str, at: datetime) -> CatalogueModel | None:
+        """The model that a provider calls so at this moment, perhaps behind names of providers."""
+        parts = name.split("/")
+        for each in ("/".join(parts[start:]) for start in range(len(parts))):
+            if model := self.models.get(each):
+                return model
+            begun = [alias for alias in self.aliases.get(each, ()) if alias.effective_from <= at]
+            if begun:
+                return self.models.get(begun[-1].model_id)
+        return None
 
     def active(self, model_type: str) -> list[CatalogueModel]:
         return [

@@ -10,6 +10,8 @@ from igny8_core.pricing.meters import ModelType
 # The section of a document that has the models and their prices.
 SECTION: Final = "catalogue"
 MODELS: Final = ("sections", SECTION, "models")
+PROVIDER_ROWS: Final = ("sections", SECTION, "providers")
+ALIASES: Final = ("sections", SECTION, "aliases")
 # The fact about an account that says which models it prefers, by type.
 PREFERENCES: Final = "preferences"
 # A number flag: the percent that an account pays above the cost.
@@ -19,6 +21,7 @@ PROVIDER_SWITCH: Final = "provider."
 # `ai-model:text`: the values that a flag of that vocabulary may serve are the type's models.
 VOCABULARY: Final = "ai-model:"
 
+# The providers that are there from the start, each in its own protocol.
 PROVIDERS: Final = MappingProxyType(
     {
         "openai": "OpenAI",

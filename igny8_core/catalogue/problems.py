@@ -1,33 +1,36 @@
-"""What is wrong with a catalogue section, and which of its models a rule may serve."""
+"""What is wrong with a catalogue section."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from igny8_core.catalogue.models import CatalogueModel, price_of
+from igny8_core.catalogue.models import CatalogueProvider
 from igny8_core.catalogue.names import (
+    ALIASES,
     MARKUP_FLAG,
     MODELS,
+    PROVIDER_ROWS,
     PROVIDER_SWITCH,
-    PROVIDERS,
     SECTION,
 )
-from igny8_core.catalogue.section import CatalogueSection, Json, model_of, moment_of, price_of_entry
+from igny8_core.catalogue.section import (
+    CatalogueSection,
+    Json,
+    moment_of,
+    price_of_entry,
+    providers_of,
+)
 from igny8_core.errors import AIError
-from igny8_core.pricing.meters import ModelType
 from igny8_core.pricing.money import DECIMALS
 from igny8_core.pricing.quotes import MAX_MARKUP, MIN_MARKUP
 
 _SECTION: Final = ("sections", SECTION)
 _SHAPE: Final = TypeAdapter(CatalogueSection)
-WhyNot = Callable[[datetime, datetime | None], str | None]
 
 
 class SectionProblem(TypedDict):
@@ -39,8 +42,9 @@ class SectionProblem(TypedDict):
     code: str
 
 
-def problems_of(section: object, flags: Mapping[str, Json]) -> Iterator[SectionProblem]:
-    """What is wrong with anything that claims to be the section, in a document with these flags."""
+def problems_of(section: object, document: Mapping[str, Any]) -> Iterator[SectionProblem]:
+    """What is wrong with anything that claims to be a document's section, and with its switches."""
+    flags: Mapping[str, Json] = document["flags"]
     try:
         _SHAPE.validate_python(section)
     except ValidationError as error:
@@ -50,7 +54,15 @@ def problems_of(section: object, flags: Mapping[str, Json]) -> Iterator[SectionP
     yield from _markup_problems(flags)
     models: Mapping[str, Json] = section["models"]  # type: ignore[index]
     defaults: dict[str, str] = {}
+    providers = providers_of(section)  # type: ignore[arg-type]
+    yield from _switch_problems(providers, document["switches"])
+    yield from _provider_problems(providers)
+    yield from _alias_problems(section.get("aliases", {}), models)  # type: ignore[attr-defined]
     for model_id, entry in models.items():
+        if entry["provider"] not in providers:
+            sentence = f"There is no provider {entry['provider']!r}, but {', '.join(providers)}."
+            path = (*MODELS, model_id, "provider")
+            yield _problem(path, entry["provider"], sentence, "unknown_provider")
         yield from _price_problems(model_id, entry["prices"])
         yield from _availability_problems(model_id, entry, models, flags)
         if entry["is_default"]:
@@ -96,8 +108,7 @@ def _availability_problems(
     successor = entry["replaced_by"]
     if not successor:
         return
-    why_not = _why_no_successor(model_id, entry, models)
-    if why_not:
+    if why_not := _why_no_successor(model_id, entry, models):
         yield _problem((*path, "replaced_by"), successor, why_not, "no_successor")
 
 
@@ -125,6 +136,48 @@ def _is_moment(text: str) -> bool:
     return True
 
 
+def _provider_problems(providers: Mapping[str, CatalogueProvider]) -> Iterator[SectionProblem]:
+    for name, provider in providers.items():
+        if not provider.base_url and name != provider.protocol:
+            sentence = f"Say where it is reached: empty is the address of {provider.protocol}."
+            yield _problem((*PROVIDER_ROWS, name, "base_url"), "", sentence, "no_address")
+
+
+def _alias_problems(
+    aliases: Mapping[str, Mapping[str, str]], models: Mapping[str, Json]
+) -> Iterator[SectionProblem]:
+    for name, entry in aliases.items():
+        if name in models:
+            sentence = f"{name!r} is a model of its own, so it is no other name of one."
+            yield _problem((*ALIASES, name), name, sentence, "is_a_model")
+        for moment, model_id in entry.items():
+            path = (*ALIASES, name, moment)
+            if not _is_moment(moment):
+                yield _problem(path, moment, _NO_MOMENT.format(moment), "malformed")
+            if model_id not in models:
+                sentence = f"There is no model {model_id!r}."
+                yield _problem(path, model_id, sentence, "unknown_model")
+
+
+def _switch_problems(
+    providers: Mapping[str, CatalogueProvider], switches: Iterable[str]
+) -> Iterator[SectionProblem]:
+    """Switches that look like a provider's and switch nothing off."""
+    there = f"there are {', '.join(PROVIDER_SWITCH + each for each in providers)}"
+    for switch in switches:
+        provider = switch.removeprefix(PROVIDER_SWITCH)
+        if provider != switch and provider not in providers:
+            sentence = (
+                f"There is no provider {provider!r}, so {switch} would switch nothing off; {there}."
+            )
+            yield _problem(("switches", switch), switch, sentence, "unknown_provider")
+        elif provider == switch and switch.strip().lower() in providers:
+            sentence = (
+                f"{switch!r} would switch nothing off; a provider's switch is one of: {there}."
+            )
+            yield _problem(("switches", switch), switch, sentence, "unknown_provider")
+
+
 def _price_problems(model_id: str, prices: Mapping[str, Json]) -> Iterator[SectionProblem]:
     for moment, entry in prices.items():
         path = (*MODELS, model_id, "prices", moment)
@@ -143,46 +196,3 @@ def _problem(path: Iterable[str | int], value: object, sentence: str, code: str)
     shown = value if isinstance(value, str | int | float | bool) or value is None else str(value)
     text = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
     return {"path": text, "value": shown, "message": sentence, "code": code}
-
-
-def switch_problems(switches: Iterable[str]) -> Iterator[SectionProblem]:
-    """Switches that look like a provider's and switch nothing off."""
-    there = f"there are {', '.join(PROVIDER_SWITCH + each for each in PROVIDERS)}"
-    for switch in switches:
-        provider = switch.removeprefix(PROVIDER_SWITCH)
-        if provider != switch and provider not in PROVIDERS:
-            sentence = (
-                f"There is no provider {provider!r}, so {switch} would switch nothing off; {there}."
-            )
-            yield _problem(("switches", switch), switch, sentence, "unknown_provider")
-        elif provider == switch and switch.strip().lower() in PROVIDERS:
-            sentence = (
-                f"{switch!r} would switch nothing off; a provider's switch is one of: {there}."
-            )
-            yield _problem(("switches", switch), switch, sentence, "unknown_provider")
-
-
-def servable(sections: Mapping[str, Json], model_type: ModelType) -> dict[str, WhyNot]:
-    """The ids of a type's models in a document's sections.
-
-    Each has a callback that says why a rule may not serve it from a moment until another; None
-    where it may.
-    """
-    models: Mapping[str, Json] = sections.get(SECTION, {}).get("models", {})
-    return {
-        model_id: partial(_why_not, model_of(model_id, entry))
-        for model_id, entry in models.items()
-        if entry["model_type"] == model_type
-    }
-
-
-def _why_not(model: CatalogueModel, begins: datetime, ends: datetime | None) -> str | None:
-    if not model.is_active:
-        return "it is not active"
-    if not price_of(model, begins).is_complete(model.model_type):
-        return "it has no complete price in force"
-    for price in model.prices:
-        is_later = begins < price.effective_from and (ends is None or price.effective_from < ends)
-        if is_later and not price.is_complete(model.model_type):
-            return f"its price from {price.effective_from:%Y-%m-%d %H:%M:%S} is not complete"
-    return None

@@ -11,8 +11,10 @@ from igny8_core.catalogue.section import Json, moment_of, moment_text
 _TICK: Final = timedelta(microseconds=1)
 
 
-def partners(_table: str, model_id: str, now: Json, before: Json) -> list[str]:
+def partners(table: str, model_id: str, now: Json, before: Json) -> list[str]:
     """The models whose place as a type's default this one takes or leaves."""
+    if table != "models":
+        return []
     sides = [side for side in (now.get(model_id), before.get(model_id)) if side]
     types = {side["model_type"] for side in sides if side["is_default"]}
     return [

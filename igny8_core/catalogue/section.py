@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final, Literal, NotRequired
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from igny8_core.catalogue.fallback import CONSTANTS
-from igny8_core.catalogue.models import Catalogue, CatalogueModel
+from igny8_core.catalogue.fallback import CONSTANTS, FALLBACK_PROVIDERS
+from igny8_core.catalogue.models import Alias, Catalogue, CatalogueModel, CatalogueProvider
 from igny8_core.pricing.conditions import parse_condition
 from igny8_core.pricing.meters import Meter, ModelType
 from igny8_core.pricing.prices import Price, RateLine
@@ -66,10 +66,31 @@ class ModelEntry(TypedDict):
 
 
 @with_config(_STRICT)
-class CatalogueSection(TypedDict):
-    """The models by id."""
+class ProviderEntry(TypedDict):
+    """Without its keys; an empty `base_url` is the protocol's own address."""
 
-    models: dict[Annotated[Text, Field(max_length=100)], ModelEntry]
+    display_name: Text
+    protocol: Literal["openai", "anthropic", "runware", "google"]
+    base_url: Annotated[str, Field(max_length=300)]
+    standard_tiers: list[Text]
+    prices_unknown: bool
+
+
+ModelId = Annotated[Text, Field(max_length=100)]
+
+
+@with_config(_STRICT)
+class CatalogueSection(TypedDict):
+    """Models by id, providers by name, and by other names of models the model from a moment on.
+
+    Without providers, those that are there from the start.
+    """
+
+    models: dict[ModelId, ModelEntry]
+    providers: NotRequired[
+        dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,49}$")], ProviderEntry]
+    ]
+    aliases: NotRequired[dict[ModelId, dict[str, ModelId]]]
 
 
 # What a model has beside its prices.
@@ -83,6 +104,10 @@ def compile_section(section: Json, previous: Catalogue | None = None) -> Catalog
     entries: Mapping[str, Json] = section["models"]
     if not entries:
         return CONSTANTS
+    aliases = {
+        name: [Alias(moment_of(moment), model_id) for moment, model_id in sorted(entry.items())]
+        for name, entry in section.get("aliases", {}).items()
+    }
     kept = previous or CONSTANTS
     models = [
         kept.models[model_id] if kept.entries.get(model_id) == entry else model_of(model_id, entry)
@@ -90,7 +115,24 @@ def compile_section(section: Json, previous: Catalogue | None = None) -> Catalog
     ]
     models.sort(key=lambda model: (model.sort_order, model.display_name))
     by_id = MappingProxyType({model.model_id: model for model in models})
-    return Catalogue(by_id, entries=entries)
+    return Catalogue(
+        by_id,
+        providers=providers_of(section),
+        aliases=MappingProxyType(aliases),
+        entries=entries,
+    )
+
+
+def providers_of(section: Json) -> Mapping[str, CatalogueProvider]:
+    """By name; those that are there from the start, where the section says nothing of any."""
+    entries: Mapping[str, Json] = section.get("providers") or {}
+    found = {
+        name: CatalogueProvider(
+            **{**entry, "name": name, "standard_tiers": frozenset(entry["standard_tiers"])}
+        )
+        for name, entry in entries.items()
+    }
+    return MappingProxyType(found or FALLBACK_PROVIDERS)
 
 
 def model_of(model_id: str, entry: Json) -> CatalogueModel:

@@ -5,22 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from igny8_core.catalogue.section import COLUMNS, Json, moment_of
+from igny8_core.catalogue.section import COLUMNS, Json, ProviderEntry, moment_of
 from igny8_core.pricing.meters import Meter
 from igny8_core.pricing.words import condition_text
 
 
 def sentences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     """What has changed, a sentence for each fact: “gpt-5.2: output_tokens 14.00 → 12.00”."""
-    old, new = before.get("models", {}), after.get("models", {})
-    for model_id in [*old, *(each for each in new if each not in old)]:
-        if model_id not in new:
-            yield f"model {model_id}: removed"
-        elif model_id not in old:
-            yield f"model {model_id}: added"
-        elif old[model_id] != new[model_id]:
-            for fact in _model_sentences(old[model_id], new[model_id]):
-                yield f"model {model_id}: {fact}"
+    for table, word, facts in (
+        ("models", "model", _model_sentences),
+        ("providers", "provider", _provider_sentences),
+        ("aliases", "alias", _alias_sentences),
+    ):
+        old, new = before.get(table, {}), after.get(table, {})
+        for name in [*old, *(each for each in new if each not in old)]:
+            if name not in new:
+                yield f"{word} {name}: removed"
+            elif name not in old:
+                yield f"{word} {name}: added"
+            elif old[name] != new[name]:
+                for fact in facts(old[name], new[name]):
+                    yield f"{word} {name}: {fact}"
+
+
+def _provider_sentences(old: Json, new: Json) -> Iterator[str]:
+    for name in ProviderEntry.__annotations__:
+        if old[name] != new[name]:
+            yield f"{name} {_told(old[name])} → {_told(new[name])}"
+
+
+def _alias_sentences(old: Json, new: Json) -> Iterator[str]:
+    for moment in sorted({*old, *new}):
+        if old.get(moment) != new.get(moment):
+            day = moment_of(moment).strftime("%Y-%m-%d %H:%M:%S")
+            yield f"{_told(old.get(moment))} → {_told(new.get(moment))} from {day}"
 
 
 def _model_sentences(old: Json, new: Json) -> Iterator[str]:
@@ -41,8 +59,10 @@ def _model_sentences(old: Json, new: Json) -> Iterator[str]:
 
 
 def _told(value: object) -> str:
-    if value is None:
+    if value in (None, "", []):
         return "nothing"
+    if isinstance(value, list):
+        return ", ".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

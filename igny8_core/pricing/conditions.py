@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -34,6 +34,11 @@ class PriceContext(NamedTuple):
     size: str | None = None
     quality: str | None = None
     region: str | None = None
+
+    def as_billed(self, standard_tiers: Collection[str]) -> PriceContext:
+        """With standard in the place of a service tier that the provider bills as such."""
+        is_standard = self.processing in standard_tiers
+        return self._replace(processing=Processing.STANDARD) if is_standard else self
 
 
 STANDARD: Final = PriceContext()

@@ -309,8 +309,6 @@ def test_global_settings__refused_beside_a_typed_key__asks_for_the_key_again(
         ("max_tokens", "0"),
         ("image_size", "big"),
         ("openai_api_key", "with space"),
-        ("openai_base_url", "ftp://x"),
-        ("openai_base_url", "https://user:password@x.example"),
     ],
 )
 def test_global_settings__nonsense__is_refused_on_the_field(

@@ -21,9 +21,11 @@ from igny8_core.modules.changes.models import Change
 from igny8_core.modules.system.models import (
     AIModel,
     AIPrompt,
+    AIProvider,
     GlobalAIPrompt,
     GlobalIntegrationSettings,
     IntegrationSettings,
+    ModelAlias,
     ModelPrice,
 )
 from igny8_core.modules.usage.models import Receipt
@@ -105,6 +107,16 @@ FORMS: dict[type[models.Model], Form] = {
         lambda _account: AIModel.objects.get(model_id="gpt-4o"),
         Edit("display_name", "a", lambda row: row.display_name, "a"),
         Edit("input_rate", "9", lambda row: row.input_rate, 9),
+    ),
+    AIProvider: Form(
+        lambda _account: AIProvider.named("openai"),
+        Edit("display_name", "a", lambda row: row.display_name, "a"),
+        Edit("standard_tiers", "flex", lambda row: row.standard_tiers, "flex"),
+    ),
+    ModelAlias: Form(
+        lambda _account: ModelAlias.objects.get(name="gpt-4o-2024-08-06"),
+        Edit("name", "a", lambda row: row.name, "a"),
+        Edit("name", "a", lambda row: row.name, "a"),
     ),
     Account: Form(
         lambda account: account,

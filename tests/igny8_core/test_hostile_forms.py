@@ -21,9 +21,11 @@ from igny8_core.modules.system.errors import InvalidKey
 from igny8_core.modules.system.models import (
     AIModel,
     AIPrompt,
+    AIProvider,
     GlobalAIPrompt,
     GlobalIntegrationSettings,
     IntegrationSettings,
+    ModelAlias,
 )
 from igny8_core.modules.system.secrets import Secret
 from tests.browser_post import opened
@@ -99,6 +101,8 @@ def rows() -> dict[type[models.Model], models.Model]:
         Sample.objects.create(name="s", percent=10),
         AccountOverride.objects.create(account=account, flag=flag, variant="on", reason="why"),
         AIModel.objects.get(model_id="gpt-4.1"),
+        AIProvider.named("google"),
+        ModelAlias.objects.get(name="gpt-4o-2024-08-06"),
         GlobalAIPrompt.objects.create(task="generate_content", template="x"),
         AIPrompt.objects.create(account=account, task="generate_content", template="x"),
         IntegrationSettings.objects.create(account=account),
@@ -117,11 +121,13 @@ FORMS = [
     AccountOverride,
     AIModel,
     AIPrompt,
+    AIProvider,
     Flag,
     GlobalAIPrompt,
     GlobalIntegrationSettings,
     Group,
     IntegrationSettings,
+    ModelAlias,
     Sample,
     Segment,
     Switch,

@@ -40,7 +40,10 @@ def test_migrate__database_of_an_earlier_version__exports_the_same(
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     exported = json.loads(dump.with_suffix(".json").read_text())
-    for model in told["document"]["sections"]["catalogue"]["models"].values():
+    section = told["document"]["sections"]["catalogue"]
+    assert {*section.pop("providers")} == {"openai", "anthropic", "google", "runware"}
+    assert section.pop("aliases")["gpt-4o-2024-08-06"].popitem()[1] == "gpt-4o"
+    for model in section["models"].values():
         model.pop("context_window", None)  # a migration fills them in
     assert told["document"] == {**exported, "schema": 2}
     assert (told["new_revisions"], told["receipts"]) == (1, [["", ""]])

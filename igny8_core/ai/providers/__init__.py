@@ -11,22 +11,25 @@ from igny8_core.ai.providers.errors import ProviderNotConfigured, ProviderNotImp
 from igny8_core.ai.providers.google.client import GoogleProvider
 from igny8_core.ai.providers.offline.client import OfflineProvider
 from igny8_core.ai.providers.openai.client import OpenAIProvider
+from igny8_core.catalogue.models import CatalogueProvider
 
-_PROVIDERS: Mapping[str, Callable[[Connection], Provider]] = MappingProxyType(
+_PROTOCOLS: Mapping[str, Callable[[str, Connection], Provider]] = MappingProxyType(
     {"openai": OpenAIProvider, "anthropic": AnthropicProvider, "google": GoogleProvider},
 )
 
 
-def provider_for(name: str, connection: Connection, *, offline_answers: bool) -> Provider:
-    """The provider of that name, or where it has no key, the offline one in its place.
+def provider_for(
+    provider: CatalogueProvider, connection: Connection, *, offline_answers: bool
+) -> Provider:
+    """Whoever speaks the provider's protocol; where it has no key, the offline one in its place.
 
-    Raises ProviderNotImplemented where it has a key and nothing here can use it, and
+    Raises ProviderNotImplemented where it has a key and nothing here speaks so, and
     ProviderNotConfigured where it has none and offline answers are turned off.
     """
     if connection.api_key:
-        if name not in _PROVIDERS:
-            raise ProviderNotImplemented(name)
-        return _PROVIDERS[name](connection)
+        if provider.protocol not in _PROTOCOLS:
+            raise ProviderNotImplemented(provider.name)
+        return _PROTOCOLS[provider.protocol](provider.name, connection)
     if offline_answers:
         return OfflineProvider()
-    raise ProviderNotConfigured(name)
+    raise ProviderNotConfigured(provider.name)

@@ -58,6 +58,11 @@ def origin_of(url: str) -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
+def url_of(provider: str, base_url: str) -> str:
+    """Where the provider is reached; "" at its protocol's own address."""
+    return base_url or environment_url(provider)
+
+
 def environment_url(provider: str) -> str:
     """The address that the environment sets, or ""."""
     url: str = settings.AI_CONNECTIONS.get(provider, {}).get("base_url", "")

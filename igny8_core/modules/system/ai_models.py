@@ -13,6 +13,7 @@ from flags.host import check_key, check_visible, mark_changed
 from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.modules.system.headline import HeadlineRates
 from igny8_core.modules.system.naming import NamedQuerySet, check_model_id, deleting, renaming
+from igny8_core.modules.system.providers import NamesProvider
 from igny8_core.pricing.meters import ModelType
 
 _INTEGER = 2**31 - 1  # what every database holds
@@ -23,7 +24,7 @@ _VALIDATED = ("model_type", "input_rate", "output_rate", "max_tokens")
 _DEFAULT = frozenset({"is_default", "model_type"})
 
 
-class AIModel(HeadlineRates):
+class AIModel(NamesProvider, HeadlineRates):
     """Dynamic AI model configuration.
 
     Replaces hardcoded MODEL_RATES and IMAGE_MODEL_RATES.

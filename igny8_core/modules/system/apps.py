@@ -10,9 +10,10 @@ from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
 from igny8_core.catalogue.names import PREFERENCES, SECTION, vocabulary_of
-from igny8_core.catalogue.problems import servable
+from igny8_core.catalogue.problems import problems_of
 from igny8_core.catalogue.putting_back import partners
 from igny8_core.catalogue.section import compile_section
+from igny8_core.catalogue.servable import servable
 from igny8_core.catalogue.words import sentences
 from igny8_core.pricing.meters import ModelType
 from igny8_core.tasks.tasks import TASKS
@@ -25,24 +26,27 @@ class SystemConfig(AppConfig):
     def ready(self) -> None:
         from flags import host
         from igny8_core import checks, live_settings, sqlite_file
-        from igny8_core.modules.system import section_restore, section_rows
+        from igny8_core.modules.system import provider_use, section_restore, section_rows
         from igny8_core.modules.system.models import (
             AIModel,
+            AIProvider,
             IntegrationSettings,
+            ModelAlias,
             ModelPrice,
             RateLine,
         )
 
+        provider_use.connect()
         post_migrate.connect(live_settings.seed, sender=self)
         connection_created.connect(sqlite_file.keep_private)
         register(checks.check_settings)
         register(checks.check_deployment, deploy=True)
-        host.watch(AIModel, ModelPrice, RateLine)
+        host.watch(AIModel, AIProvider, ModelAlias, ModelPrice, RateLine)
         host.register_section(
             SECTION,
             host.Section(
                 section_rows.dump,
-                section_rows.problems,
+                problems_of,
                 section_restore.restore,
                 section_restore.restored,
                 sentences,

@@ -32,6 +32,20 @@ class ModelInUse(AIError):
         )
 
 
+class ProviderInUse(AIError):
+    """A provider that models or keys name is neither deleted nor given another name."""
+
+    code = "provider_in_use"
+
+    def __init__(self, provider: str, change: str, who: str) -> None:
+        self.provider = provider
+        self.change = change
+        super().__init__(
+            f"Provider {provider!r} cannot be {change}: {who}. Switch provider.{provider} off "
+            "instead."
+        )
+
+
 class PriceHasBegun(AIError):
     """A price that has begun is neither edited nor deleted; a new one takes its place."""
 

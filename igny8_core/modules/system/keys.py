@@ -12,17 +12,17 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from flags.host import ToldQuerySet
-from igny8_core.catalogue.errors import UnknownProvider
 from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.errors import KeyForAnotherAddress, UnreadableKey
+from igny8_core.modules.system.providers import AIProvider
 from igny8_core.modules.system.secrets import Secret, SecretField
 
 
 class ProviderKey(models.Model):
     """A provider's key, of the platform or of one account."""
 
-    provider = models.CharField(max_length=50, choices=list(PROVIDERS.items()))
+    provider = models.CharField(max_length=50)
     account = models.ForeignKey(
         settings.FLAGS_ACCOUNT_MODEL,
         on_delete=models.CASCADE,
@@ -94,9 +94,7 @@ class ProviderKey(models.Model):
 
 
 def key_field(provider: str) -> str:
-    """The name of the provider's key on a settings row; raises UnknownProvider."""
-    if provider not in PROVIDERS:
-        raise UnknownProvider(provider, PROVIDERS)
+    """The name of the provider's key on a settings row."""
     return f"{provider}_api_key"
 
 
@@ -130,10 +128,6 @@ class ProviderKeys(models.Model):
         """Whose keys these are; None: the platform's."""
         raise NotImplementedError
 
-    def origin(self, provider: str) -> str:
-        """Where a key that is set now may be sent."""
-        raise NotImplementedError
-
     def keys(self) -> dict[str, ProviderKey]:
         """The stored keys by provider. One query."""
         rows = ProviderKey.objects.filter(account=self.key_account())
@@ -141,7 +135,7 @@ class ProviderKeys(models.Model):
 
     def key_of(self, provider: str) -> Secret | None:
         """The provider's key; raises UnknownProvider."""
-        key_field(provider)
+        AIProvider.refuse_unknown(provider)
         assigned = self._assigned()
         if provider in assigned:
             return assigned[provider]
@@ -152,7 +146,7 @@ class ProviderKeys(models.Model):
 
     def set_key(self, provider: str, key: object) -> None:
         """Set the provider's key, or with "" remove it; raises UnknownProvider. Not saved yet."""
-        key_field(provider)
+        AIProvider.refuse_unknown(provider)
         self._assigned()[provider] = SecretField().to_python(key)
 
     def _assigned(self) -> dict[str, Secret | None]:
@@ -161,7 +155,7 @@ class ProviderKeys(models.Model):
 
     def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
         """The row, and the keys that were assigned: those among `update_fields`, where given."""
-        names = {key_field(provider): provider for provider in PROVIDERS}
+        names = {key_field(each): each for each in (*PROVIDERS, *self._assigned())}
         written = None if update_fields is None else [*update_fields]
         saved = [*names.values()] if written is None else [names[n] for n in written if n in names]
         if written is not None:
@@ -179,7 +173,8 @@ class ProviderKeys(models.Model):
         if secret is None:
             ProviderKey.objects.filter(**which).delete()
             return
-        said = {"origin": self.origin(provider), "set_by": self.set_by, "set_at": timezone.now()}
+        origin = AIProvider.named(provider).origin
+        said = {"origin": origin, "set_by": self.set_by, "set_at": timezone.now()}
         ProviderKey.objects.update_or_create(**which, defaults={"secret": secret, **said})
 
     def refresh_from_db(self, *args: Any, **options: Any) -> None:

@@ -16,7 +16,7 @@ from igny8_core.modules.system.saved_rows import Row, SavedRowsQuerySet
 
 # Sent before a model is saved whose id may differ from what is stored; a receiver may refuse.
 renaming = Signal()
-# Sent before a model is deleted by itself or by its QuerySet; a receiver may refuse.
+# Sent before a model or a provider is deleted by itself or by its QuerySet; a receiver may refuse.
 deleting = Signal()
 # Receivers answer a condition for the models that their rows name.
 naming = Signal()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -11,15 +11,18 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from flags.host import fit, mark_changed
-from igny8_core.catalogue.names import MODELS
+from igny8_core.catalogue.names import MODELS, PROVIDERS
 from igny8_core.catalogue.putting_back import restored_prices
 from igny8_core.catalogue.section import COLUMNS, moment_of, moment_text
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.headline import RATES
+from igny8_core.modules.system.keys import ProviderKey
 from igny8_core.modules.system.naming import in_use
 from igny8_core.modules.system.prices import ModelPrice
+from igny8_core.modules.system.providers import AIProvider
 from igny8_core.modules.system.rate_lines import RateLine
-from igny8_core.modules.system.section_rows import NOTES, dump_prices
+from igny8_core.modules.system.restored_names import restore_aliases, restore_providers
+from igny8_core.modules.system.section_rows import NOTES, dump, dump_prices
 
 _AT_ONCE: Final = 500
 Json = dict[str, Any]
@@ -29,7 +32,8 @@ def restored(section: Json, wanted: Json) -> Json:
     """What `dump` would give after `restore(wanted)`, where it gives this section now.
 
     A price that has begun stays: the one in force is restored by a new one from now. A model that
-    the section lacks goes, or becomes inactive where a receipt or a preference names it.
+    the section lacks goes, or becomes inactive where a receipt or a preference names it. Where the
+    section says nothing of providers or aliases, they stay.
     """
     now = timezone.now()
     there: dict[str, Json] = section["models"]
@@ -42,7 +46,26 @@ def restored(section: Json, wanted: Json) -> Json:
     for model_id, entry in wanted["models"].items():
         had = there[model_id]["prices"] if model_id in there else {}
         made[model_id] = {**entry, "prices": restored_prices(had, entry["prices"], now)}
-    return {"models": made}
+    wanted = {**section, **wanted}
+    had = section["providers"]
+    providers = {name: had[name] for name in _staying(had, wanted)} | wanted["providers"]
+    return {
+        "models": made,
+        "providers": providers,
+        "aliases": {
+            name: kept
+            for name, entry in wanted["aliases"].items()
+            if name not in made and (kept := {at: to for at, to in entry.items() if to in made})
+        },
+    }
+
+
+def _staying(there: Iterable[str], wanted: Json) -> list[str]:
+    """The providers that the section lacks, and that are there from the start or are named."""
+    keys = ProviderKey.objects.values_list("provider", flat=True).distinct()
+    models = AIModel.objects.filter(model_id__in=in_use(_lacking(wanted)))
+    named = {*PROVIDERS, *keys, *models.values_list("provider", flat=True)}
+    return [name for name in there if name in named and name not in wanted["providers"]]
 
 
 def restore(section: Json) -> None:
@@ -50,8 +73,12 @@ def restore(section: Json) -> None:
     now = timezone.now()
     with transaction.atomic():
         mark_changed()
+        made = restored(dump(), section)
+        restore_providers(made["providers"])
         _remove(_lacking(section), now)
         _restore_columns(section["models"], now)
+        restore_aliases(made["aliases"])
+        AIProvider.objects.exclude(name__in=made["providers"]).delete()
         _restore_prices(section["models"], now)
         _restore_headlines(now)
 

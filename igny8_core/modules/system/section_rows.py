@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from igny8_core.catalogue.problems import SectionProblem, problems_of, switch_problems
 from igny8_core.catalogue.section import COLUMNS, moment_text
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.prices import ModelPrice
-from igny8_core.modules.system.rate_lines import RateLine
+from igny8_core.modules.system.providers import AIProvider
 from igny8_core.pricing.money import money_text
 
 NOTES: Final = ("source", "source_url", "note")
@@ -18,22 +17,39 @@ Json = dict[str, Any]
 
 def dump() -> Json:
     """The section of the rows as they are now. Three queries."""
-    lines: dict[int, list[Json]] = {}
-    for price, *columns in RateLine.objects.values_list(
-        "price", "meter", "amount", "per", "condition"
-    ):
-        lines.setdefault(price, []).append(_line(*columns))
     prices: dict[int, Json] = {}
-    for model, key, begins, *columns in ModelPrice.objects.values_list(
-        "model", "pk", "effective_from", "currency", "is_free", *NOTES
+    of_line = ("lines__meter", "lines__amount", "lines__per", "lines__condition")
+    for model, begins, meter, amount, per, condition, *columns in ModelPrice.objects.order_by(
+        "pk", "lines__pk"
+    ).values_list("model", "effective_from", *of_line, "currency", "is_free", *NOTES):
+        entries = prices.setdefault(model, {})
+        entry = entries.setdefault(moment_text(begins), _price(*columns, lines=[]))
+        if meter is not None:
+            entry["lines"].append(_line(meter, amount, per, condition))
+    models: dict[str, Json] = {}
+    aliases: dict[str, Json] = {}
+    for key, model_id, alias, begins, *columns in AIModel.objects.values_list(
+        "pk", "model_id", "aliases__name", "aliases__effective_from", *COLUMNS
     ):
-        entry = _price(*columns, lines=lines.get(key, []))
-        prices.setdefault(model, {})[moment_text(begins)] = entry
-    models = {
-        model_id: {**_columns(columns), "prices": prices.get(key, {})}
-        for key, model_id, *columns in AIModel.objects.values_list("pk", "model_id", *COLUMNS)
+        models[model_id] = {**_columns(columns), "prices": prices.get(key, {})}
+        if alias is not None:
+            aliases.setdefault(alias, {})[moment_text(begins)] = model_id
+    ordered = dict(sorted(aliases.items()))
+    return {"models": models, "providers": dump_providers(), "aliases": ordered}
+
+
+def dump_providers() -> dict[str, Json]:
+    """By name. One query."""
+    return {
+        row.name: {
+            "display_name": row.display_name,
+            "protocol": row.protocol,
+            "base_url": row.base_url,
+            "standard_tiers": row.tiers,
+            "prices_unknown": row.prices_unknown,
+        }
+        for row in AIProvider.objects.all()
     }
-    return {"models": models}
 
 
 def _columns(values: Iterable[Any]) -> Json:
@@ -52,12 +68,6 @@ def _price(currency: str, is_free: bool, *notes: str, lines: list[Json]) -> Json
 def _line(meter: str, amount: Any, per: int, condition: Any) -> Json:
     entry = {"meter": meter, "amount": money_text(amount), "per": per}
     return {**entry, "condition": condition} if condition else entry
-
-
-def problems(section: object, document: Mapping[str, Any]) -> Iterator[SectionProblem]:
-    """What is wrong with the section, and with switches of providers that there are not."""
-    yield from problems_of(section, document["flags"])
-    yield from switch_problems(document["switches"])
 
 
 def dump_prices(rows: Mapping[str, ModelPrice]) -> dict[str, Json]:

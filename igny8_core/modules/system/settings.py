@@ -1,4 +1,4 @@
-"""What the platform and an account set: keys, addresses, parameters, preferred models."""
+"""What the platform and an account set: keys, parameters, preferred models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from django.dispatch import receiver
 
 from igny8_core.errors import AIError
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.addresses import check_address, environment_url, origin_of
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.errors import ModelInUse
 from igny8_core.modules.system.keys import ProviderKeys
@@ -26,19 +25,6 @@ from igny8_core.pricing.meters import ModelType
 from igny8_core.tasks.errors import InvalidParameter
 
 
-def _base_url(name: str) -> models.CharField[str, str]:
-    return models.CharField(
-        name,
-        max_length=300,
-        blank=True,
-        validators=[check_address],
-        help_text=(
-            "Empty for the provider's own address. Keys are sent only to the address they were set "
-            "for: with another one, enter them again; accounts their own, too."
-        ),
-    )
-
-
 class GlobalIntegrationSettings(ProviderKeys, Parameters):
     """The platform's provider keys and the parameters that hold where nobody says otherwise.
 
@@ -46,11 +32,6 @@ class GlobalIntegrationSettings(ProviderKeys, Parameters):
     """
 
     PK = 1
-
-    openai_base_url = _base_url("OpenAI base URL")
-    anthropic_base_url = _base_url("Anthropic base URL")
-    runware_base_url = _base_url("Runware base URL")
-    google_base_url = _base_url("Google AI base URL")
 
     objects = SavedRowsQuerySet.as_manager()
 
@@ -72,19 +53,8 @@ class GlobalIntegrationSettings(ProviderKeys, Parameters):
         """The row; an unsaved one with nothing set where there is none. One query."""
         return cls.objects.filter(pk=cls.PK).first() or cls(pk=cls.PK)
 
-    def base_url_of(self, provider: str) -> str:
-        url: str = getattr(self, f"{provider}_base_url")
-        return url
-
-    def url_of(self, provider: str) -> str:
-        """Where the provider is reached; "" at its own address."""
-        return self.base_url_of(provider) or environment_url(provider)
-
     def key_account(self) -> None:
         """The platform's."""
-
-    def origin(self, provider: str) -> str:
-        return origin_of(self.url_of(provider))
 
     def save(self, **options: Any) -> None:
         self.pk = self.PK
@@ -137,9 +107,6 @@ class IntegrationSettings(ProviderKeys, Parameters):
     def key_account(self) -> Account:
         return self.account
 
-    def origin(self, provider: str) -> str:
-        return GlobalIntegrationSettings.load().origin(provider)
-
     def clean(self) -> None:
         super().clean()
         try:
@@ -190,7 +157,7 @@ def _preferred(**_signal: object) -> Q:
     return Q(Exists(IntegrationSettings.preferring(OuterRef("pk"))))
 
 
-@receiver(deleting)
+@receiver(deleting, sender=AIModel)
 def _keep_the_preferred(instance: AIModel, **_signal: object) -> None:
     """Raises ModelInUse."""
     count = IntegrationSettings.preferring(instance).count()

@@ -27,7 +27,7 @@ class ReceiptAdmin(RowKeys, ModelAdmin):
         "output_tokens",
         "images",
     ]
-    list_filter: ClassVar = ["status", "provider", "task"]
+    list_filter: ClassVar = ["status", "is_name_known", "provider", "task"]
     list_select_related: ClassVar = ["account"]
     search_fields: ClassVar = ["=request_id", "account__key", "model_asked", "model_served"]
     date_hierarchy = "created_at"

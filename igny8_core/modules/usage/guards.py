@@ -20,7 +20,7 @@ from igny8_core.tasks.prompts import PromptOrigin
 
 def connect() -> None:
     """For `AppConfig.ready()`."""
-    deleting.connect(_keep_what_is_named)
+    deleting.connect(_keep_what_is_named, sender=AIModel)
     naming.connect(_named_by_receipts)
     renaming.connect(_keep_the_id_that_is_named)
     for prompts in (GlobalAIPrompt, AIPrompt):

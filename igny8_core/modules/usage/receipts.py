@@ -64,6 +64,9 @@ class Receipt(models.Model):
     usage_note = models.CharField(
         max_length=500, blank=True, help_text="Why it is not metered, or what is an estimate."
     )
+    is_name_known = models.BooleanField(
+        default=True, help_text="Whether the catalogue knew the model that answered by its name."
+    )
     cost = UsdField(
         null=True,
         blank=True,

@@ -32,6 +32,7 @@ from igny8_core.modules.usage.models import Receipt
 from igny8_core.pricing.errors import InvalidQuantity
 from igny8_core.pricing.meters import Meter
 from igny8_core.tasks.errors import EmptyPrompt, MissingPlaceholder, PromptTooLong
+from tests.conftest import point
 from tests.igny8_core.ai.test_ai_core import PATH, completion
 
 PLATFORM_KEY = "sk-platform-planted-1111"
@@ -46,7 +47,8 @@ def httpserver() -> Iterator[HTTPServer]:
 
 @pytest.fixture
 def platform(db: None, httpserver: HTTPServer) -> GlobalIntegrationSettings:
-    row = GlobalIntegrationSettings(openai_base_url=httpserver.url_for("/v1"))
+    point("openai", httpserver.url_for("/v1"))
+    row = GlobalIntegrationSettings()
     row.set_key("openai", PLATFORM_KEY)
     row.save()
     return row

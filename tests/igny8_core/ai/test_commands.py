@@ -24,7 +24,7 @@ from igny8_core.modules.system.models import (
     ProviderKey,
 )
 from igny8_core.modules.usage.models import Receipt
-from tests.conftest import ENCRYPTION_KEY, ROOT, Manage, environment
+from tests.conftest import ENCRYPTION_KEY, ROOT, Manage, environment, point
 from tests.igny8_core.ai.test_ai_core import completion
 
 
@@ -418,7 +418,8 @@ def test_demo__refused__exit_2_and_one_sentence(manage: Manage) -> None:
 
 @pytest.fixture
 def reachable(httpserver: HTTPServer) -> HTTPServer:
-    row = GlobalIntegrationSettings(openai_base_url=httpserver.url_for("/v1"))
+    point("openai", httpserver.url_for("/v1"))
+    row = GlobalIntegrationSettings()
     row.openai_api_key = "sk-planted-0123456789"
     row.save()
     return httpserver

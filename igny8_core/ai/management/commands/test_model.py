@@ -53,8 +53,8 @@ class Command(base.PipelineCommand):
             raise UnknownModel(options["model"], ModelRegistry.catalogue().models)
         account = options["account"] and Account.objects.by_key(options["account"])
         settings = settings_of(account) if account else platform_settings()
-        connection = settings.connection(model.provider)
-        provider = provider_for(model.provider, connection, offline_answers=False)
+        asked = ModelRegistry.catalogue().providers[model.provider]
+        provider = provider_for(asked, settings.connection(asked), offline_answers=False)
         timeout_s = live_settings.load().request_timeout_s
         started_s = time.perf_counter()
         answer = _ask(provider, model, timeout_s)

@@ -25,14 +25,12 @@ from igny8_core.pricing.conditions import PriceContext, Processing
 if TYPE_CHECKING:
     import anthropic
 
-NAME = "anthropic"
 ADDRESS = "https://api.anthropic.com"
 
 
 class AnthropicProvider:
-    name = NAME
-
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, name: str, connection: Connection) -> None:
+        self.name = name
         self._connection = connection
         self._client = _client(connection)
 
@@ -55,7 +53,7 @@ class AnthropicProvider:
                 **options,
             ),
             sdk=anthropic,
-            provider=NAME,
+            provider=self.name,
             secret=self._connection.api_key,
             timeout_s=request.timeout_s,
         )
@@ -68,10 +66,10 @@ class AnthropicProvider:
         )
 
     def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
-        raise ProviderCannot(NAME, "draw pictures", request.model_id)
+        raise ProviderCannot(self.name, "draw pictures", request.model_id)
 
     def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
-        raise ProviderCannot(NAME, "embed texts", request.model_id)
+        raise ProviderCannot(self.name, "embed texts", request.model_id)
 
 
 def _content(request: TextRequest) -> Any:

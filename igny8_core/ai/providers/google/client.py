@@ -36,16 +36,14 @@ from igny8_core.pricing.conditions import PriceContext, Processing
 if TYPE_CHECKING:
     from google import genai
 
-NAME = "google"
 ADDRESS = "https://generativelanguage.googleapis.com"
 
 
 class GoogleProvider:
-    name = NAME
-
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, name: str, connection: Connection) -> None:
+        self.name = name
         self._connection = connection
-        self._client = _client(connection)
+        self._client = _client(name, connection)
 
     def complete(self, request: TextRequest) -> ProviderAnswer[str]:
         options = {
@@ -68,13 +66,13 @@ class GoogleProvider:
     def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
         """One picture, in Google's own size and quality: the protocol has no words for ours."""
         if request.number != 1:
-            raise ProviderCannot(NAME, "draw more than one picture a call", request.model_id)
+            raise ProviderCannot(self.name, "draw more than one picture a call", request.model_id)
         options = {"response_modalities": ["IMAGE"]}
         found = self._generate(request.model_id, request.prompt, request.timeout_s, options)
         drawn = [part.inlineData.data for part in found.parts if part.inlineData]
         if not drawn:
             why = name_of(found.finish_reason) or "no picture in the answer"
-            raise ProviderContentRefused(NAME, 200, why)
+            raise ProviderContentRefused(self.name, 200, why)
         usage = read(found.usageMetadata, google_meters)
         return ProviderAnswer(
             content=tuple(Image(None, data) for data in drawn),
@@ -94,7 +92,7 @@ class GoogleProvider:
         )
         if len(found.embeddings) != len(request.texts):
             fault = f"{len(found.embeddings)} vectors for {len(request.texts)} texts"
-            raise ProviderAnswerInvalid(NAME, fault)
+            raise ProviderAnswerInvalid(self.name, fault)
         return ProviderAnswer(
             content=tuple(tuple(each.values) for each in found.embeddings),
             model_served=request.model_id,
@@ -126,16 +124,16 @@ class GoogleProvider:
         except ProviderError:
             raise
         except httpx2.TimeoutException as error:
-            raise ProviderTimeout(NAME, timeout_s) from error
+            raise ProviderTimeout(self.name, timeout_s) from error
         except httpx2.TransportError as error:
-            raise ProviderUnreachable(NAME) from error
+            raise ProviderUnreachable(self.name) from error
         except errors.APIError as error:
             raise self._refused(error) from None
         except Exception as error:
             if seen.status != HTTPStatus.OK or not seen.is_whole:
-                raise ProviderUnforeseen(NAME, error) from error
+                raise ProviderUnforeseen(self.name, error) from error
             # The SDK cannot read what it says; what was paid for may be there all the same.
-        return parsed(body_type, seen.body, NAME)
+        return parsed(body_type, seen.body, self.name)
 
     def _refused(self, error: Any) -> ProviderError:
         text = error.message if isinstance(error.message, str) else ""
@@ -145,7 +143,7 @@ class GoogleProvider:
         if "API_KEY_INVALID" in str(error.details):
             codes.add("API_KEY_INVALID")
         headers = getattr(error.response, "headers", {})
-        return refusal(NAME, error.code, headers, detail, codes)
+        return refusal(self.name, error.code, headers, detail, codes)
 
 
 def _parts(request: TextRequest) -> Any:
@@ -166,7 +164,7 @@ def _parts(request: TextRequest) -> Any:
 
 
 @lru_cache(maxsize=32)
-def _client(connection: Connection) -> genai.Client:
+def _client(provider: str, connection: Connection) -> genai.Client:
     """One client, and so one pool of open connections, for each key and address."""
     from google import genai  # noqa: PLC0415 - as above
     from google.genai import types  # noqa: PLC0415 - as above
@@ -179,7 +177,7 @@ def _client(connection: Connection) -> genai.Client:
         http_options=types.HttpOptions(
             base_url=connection.base_url or ADDRESS,
             api_version="v1beta",
-            httpx_client=client(NAME),
+            httpx_client=client(provider),
         ),
     )
 

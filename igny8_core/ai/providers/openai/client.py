@@ -32,14 +32,12 @@ from igny8_core.pricing.conditions import PriceContext
 if TYPE_CHECKING:
     import openai
 
-NAME = "openai"
 ADDRESS = "https://api.openai.com/v1"
 
 
 class OpenAIProvider:
-    name = NAME
-
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, name: str, connection: Connection) -> None:
+        self.name = name
         self._connection = connection
         self._client = _client(connection)
 
@@ -105,7 +103,7 @@ class OpenAIProvider:
         rows = sorted(embeddings.data, key=lambda row: row.index)
         if [row.index for row in rows] != list(range(len(request.texts))):
             fault = f"{len(rows)} vectors for {len(request.texts)} texts"
-            raise ProviderAnswerInvalid(NAME, fault)
+            raise ProviderAnswerInvalid(self.name, fault)
         return ProviderAnswer(
             content=tuple(tuple(row.embedding) for row in rows),
             model_served=name_of(embeddings.model),
@@ -126,7 +124,7 @@ class OpenAIProvider:
             body_type,
             lambda: endpoint(self._client)(timeout=timeout_s, **options),
             sdk=openai,
-            provider=NAME,
+            provider=self.name,
             secret=self._connection.api_key,
             timeout_s=timeout_s,
         )

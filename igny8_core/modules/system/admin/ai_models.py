@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.filters import AllValuesFieldListFilter
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +22,7 @@ from igny8_core.catalogue.names import MODELS
 from igny8_core.errors import AIError
 from igny8_core.modules.system.admin.calculator import calculator, price_preview
 from igny8_core.modules.system.admin.one_click import OneClick
+from igny8_core.modules.system.admin.providers import ProviderChoice
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.headline import RATES
 
@@ -29,6 +31,8 @@ AVAILABILITY = ("Availability", {"fields": ("available_to", "retires_at", "repla
 
 
 class AIModelForm(forms.ModelForm):  # type: ignore[type-arg]
+    provider = ProviderChoice()
+
     def _get_validation_exclusions(self) -> set[str]:
         """A model id that is not changed is unique already: that saves a query."""
         excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
@@ -82,7 +86,11 @@ class AIModelAdmin(OneClick):
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """The columns, the rates of the price in force, the states as buttons for editors."""
-        rates = {"input_rate": "input_price", "output_rate": "output_price"}
+        rates = {
+            "input_rate": "input_price",
+            "output_rate": "output_price",
+            "provider": "provider_name",
+        }
         columns = [rates.get(column, column) for column in super().get_list_display(request)]
         if self.has_change_permission(request):
             buttons = {"is_active": "active", "is_default": "default"}
@@ -138,6 +146,18 @@ class AIModelAdmin(OneClick):
         if own is None or not own.parts:
             return None, problem._replace(parts=())
         return own.parts[0], own._replace(parts=own.parts[1:])
+
+    @admin.display(description="Provider", ordering="provider")
+    def provider_name(self, model: AIModel) -> str:
+        """Those that are there from the start have a label; of others it is the row's name."""
+        return str(model.get_provider_display())
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        """The providers that models have, and not only those that are there from the start."""
+        filters = super().get_list_filter(request)
+        return [
+            (each, AllValuesFieldListFilter) if each == "provider" else each for each in filters
+        ]
 
     @admin.display(description="Input rate", ordering="input_rate")
     def input_price(self, model: AIModel) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.errors import AIError
 from igny8_core.modules.system.errors import InvalidAddress
-from igny8_core.modules.system.keys import ProviderKey, ProviderKeys, key_field
+from igny8_core.modules.system.keys import ProviderKey, key_field
+from igny8_core.modules.system.providers import AIProvider
 from igny8_core.modules.system.secrets import Secret
-from igny8_core.modules.system.settings import GlobalIntegrationSettings
 
 REMOVE = object()
 
@@ -64,37 +64,42 @@ class KeyField(forms.CharField):
         return bool(data)
 
 
-def origins_of(row: ProviderKeys) -> dict[str, str]:
-    """By provider where a key that is set now is sent; of those whose address is one. One query."""
-    platform = row if isinstance(row, GlobalIntegrationSettings) else None
-    platform = platform or GlobalIntegrationSettings.load()
+def origins_of(providers: Iterable[AIProvider]) -> dict[str, str]:
+    """By provider where a key that is set now is sent; of those whose address is one."""
     found = {}
-    for provider in PROVIDERS:
+    for provider in providers:
         with suppress(InvalidAddress):
-            found[provider] = platform.origin(provider) or "the provider's own address"
+            found[provider.name] = provider.origin or "the provider's own address"
     return found
 
 
-def _box(provider: str) -> KeyField:
-    return KeyField(label=f"{PROVIDERS[provider]} API key", required=False, widget=KeyWidget)
-
-
 class KeysForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A settings row's form with a key's box for each provider."""
+    """A settings row's form with a key's box for each of its `providers`."""
 
-    openai_api_key = _box("openai")
-    anthropic_api_key = _box("anthropic")
-    runware_api_key = _box("runware")
-    google_api_key = _box("google")
+    providers: ClassVar[Sequence[AIProvider]] = ()
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         if self.instance.pk is not None:
             for provider, row in self.instance.keys().items():
                 self.initial[key_field(provider)] = row
-        for provider, origin in origins_of(self.instance).items():
+        for provider, origin in origins_of(self.providers).items():
             self.fields[key_field(provider)].widget.goes_to = origin
 
-    def changed_keys(self) -> list[str]:
-        names = {key_field(provider) for provider in PROVIDERS}
-        return [name for name in self.changed_data if name in names]
+    def changed_keys(self) -> dict[str, Secret | None]:
+        """What was typed, by provider; None where a key was removed."""
+        return {
+            provider.name: self.cleaned_data[field]
+            for provider in self.providers
+            if (field := key_field(provider.name)) in self.changed_data
+        }
+
+
+def keys_form(providers: Sequence[AIProvider]) -> type[KeysForm]:
+    boxes = {
+        key_field(each.name): KeyField(
+            label=f"{each.display_name} API key", required=False, widget=KeyWidget
+        )
+        for each in providers
+    }
+    return type("KeysForm", (KeysForm,), {"providers": providers, **boxes})

@@ -200,7 +200,7 @@ def test_environment__of_the_sdk__is_not_asked(
 
 
 def test_pictures_and_vectors__cannot_be_had() -> None:
-    provider = AnthropicProvider(Connection(KEY, "http://127.0.0.1:1"))
+    provider = AnthropicProvider("anthropic", Connection(KEY, "http://127.0.0.1:1"))
     with pytest.raises(ProviderCannot, match="cannot draw pictures"):
         provider.draw(ImageRequest("m", "x", 1, 1.0))
     with pytest.raises(ProviderCannot, match="cannot embed texts"):

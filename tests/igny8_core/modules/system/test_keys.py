@@ -17,6 +17,8 @@ from pytest_httpserver import HTTPServer
 
 from igny8_core.ai.account_settings import settings_of
 from igny8_core.ai.ai_core import AICore
+from igny8_core.ai.model_registry import ModelRegistry
+from igny8_core.catalogue.models import CatalogueProvider
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.addresses import check_address, origin_of
 from igny8_core.modules.system.errors import (
@@ -26,11 +28,13 @@ from igny8_core.modules.system.errors import (
     UnreadableKey,
 )
 from igny8_core.modules.system.models import (
+    AIProvider,
     GlobalIntegrationSettings,
     IntegrationSettings,
     ProviderKey,
 )
 from tests.browser_post import opened
+from tests.conftest import point
 from tests.igny8_core.test_admin import form
 
 pytestmark = pytest.mark.django_db
@@ -42,15 +46,21 @@ PAGE = "/admin/system/globalintegrationsettings/1/change/"
 
 @pytest.fixture
 def platform() -> GlobalIntegrationSettings:
-    row = GlobalIntegrationSettings(openai_base_url="https://first.example/v1")
+    point("openai", "https://first.example/v1")
+    row = GlobalIntegrationSettings()
     row.set_by = "ann"
     row.set_key("openai", KEY)
     row.save()
     return row
 
 
-def point_elsewhere(url: str = OTHER) -> None:
-    GlobalIntegrationSettings.objects.update(openai_base_url=url)
+def provider_page() -> str:
+    return f"/admin/system/aiprovider/{AIProvider.named('openai').pk}/change/"
+
+
+def openai() -> CatalogueProvider:
+    """As a request would be sent to it now."""
+    return ModelRegistry.catalogue().providers["openai"]
 
 
 def test_key__is_a_row_with_who_set_it_when_and_for_which_origin(
@@ -94,19 +104,22 @@ def test_origin__of_an_address__is_scheme_host_and_port(url: str, origin: str) -
         "https://a.example/v1#b",
         "https://a.example/v1?b=c",
         "https://a\u200b.example/v1",
+        "ftp://x",
+        "https://user:password@x.example",
     ],
 )
 def test_address__that_is_none__is_refused_on_its_field(
     admin_client: Client, platform: GlobalIntegrationSettings, url: str
 ) -> None:
-    answer = admin_client.post(PAGE, form(admin_client, PAGE, openai_base_url=url))
-    assert "openai_base_url" in answer.context["adminform"].form.errors
+    page = provider_page()
+    answer = admin_client.post(page, form(admin_client, page, base_url=url))
+    assert "base_url" in answer.context["adminform"].form.errors
 
 
 def test_address__that_is_none_and_stored__is_one_of_our_errors(
     acme: Account, platform: GlobalIntegrationSettings
 ) -> None:
-    point_elsewhere("https://a.example:99999")
+    point("openai", "https://a.example:99999")
     with pytest.raises(InvalidAddress, match="99999"):
         AICore(acme).run_ai_request("generate_content", "x")
 
@@ -114,8 +127,8 @@ def test_address__that_is_none_and_stored__is_one_of_our_errors(
 def test_address__another_path_of_the_same_origin__keeps_the_key(
     acme: Account, platform: GlobalIntegrationSettings
 ) -> None:
-    point_elsewhere("https://first.example/v2")
-    assert settings_of(acme).connection("openai").api_key == KEY
+    point("openai", "https://first.example/v2")
+    assert settings_of(acme).connection(openai()).api_key == KEY
 
 
 @pytest.mark.parametrize("owner", ["platform", "account", "environment"])
@@ -134,26 +147,25 @@ def test_address__of_another_origin__is_sent_no_key(
     if owner == "environment":
         ProviderKey.objects.all().delete()
         settings.AI_CONNECTIONS = {"openai": {"api_key": KEY, "base_url": ""}}
-    point_elsewhere(httpserver.url_for("/v1"))
+    point("openai", httpserver.url_for("/v1"))
     with pytest.raises(KeyForAnotherAddress, match="Enter the key again"):
         AICore(acme).run_ai_request("generate_content", "x")
     assert httpserver.log == []
 
 
-@pytest.mark.parametrize("typed", ["", "sk-new-0123456789"])
-def test_page__another_address__asks_for_the_key_again(
-    admin_client: Client, platform: GlobalIntegrationSettings, typed: str
+def test_page__of_a_provider_at_another_address__says_how_many_keys_are_sent_nowhere(
+    admin_client: Client, acme: Account, platform: GlobalIntegrationSettings
 ) -> None:
-    data = form(admin_client, PAGE, openai_base_url=OTHER, openai_api_key=typed)
-    answer = admin_client.post(PAGE, data)
-    if typed:
-        assert answer.status_code == 302
-        (row,) = ProviderKey.objects.all()
-        assert (row.origin, row.set_by) == ("https://other.example:443", "admin")
-    else:
-        errors = answer.context["adminform"].form.errors
-        assert "Enter the key again." in errors["openai_api_key"][0]
-        assert GlobalIntegrationSettings.load().openai_base_url != OTHER
+    own = IntegrationSettings(account=acme)
+    own.openai_api_key = KEY
+    own.save()
+    page = provider_page()
+    told = admin_client.post(page, form(admin_client, page, base_url=OTHER), follow=True)
+    sentence = "2 keys were set for another address of OpenAI: enter them again."
+    assert sentence in told.content.decode()
+    admin_client.post(PAGE, form(admin_client, PAGE, openai_api_key="sk-new-0123456789"))
+    row = ProviderKey.objects.get(account=None)
+    assert (row.origin, row.set_by) == ("https://other.example:443", "admin")
 
 
 def test_address__without_tls__is_refused_unless_a_setting_allows_it(
@@ -162,12 +174,12 @@ def test_address__without_tls__is_refused_unless_a_setting_allows_it(
     settings.AI_PLAIN_HTTP = False
     with pytest.raises(ValidationError, match="AI_PLAIN_HTTP"):
         check_address("http://first.example/v1")
-    point_elsewhere("http://first.example/v1")
+    point("openai", "http://first.example/v1")
     ProviderKey.objects.update(origin="http://first.example:80")
     with pytest.raises(InsecureAddress, match="AI_PLAIN_HTTP"):
-        settings_of(acme).connection("openai")
+        settings_of(acme).connection(openai())
     settings.AI_PLAIN_HTTP = True
-    assert settings_of(acme).connection("openai").api_key == KEY
+    assert settings_of(acme).connection(openai()).api_key == KEY
 
 
 def test_key__that_cannot_be_read__is_shown_as_such_and_never_as_missing(
@@ -181,7 +193,7 @@ def test_key__that_cannot_be_read__is_shown_as_such_and_never_as_missing(
     page = admin_client.get(PAGE).content.decode()
     assert "A key is kept that ENCRYPTION_KEYS can no longer read" in page
     with pytest.raises(UnreadableKey, match="The key of the platform for openai"):
-        settings_of(acme).connection("openai")
+        settings_of(acme).connection(openai())
 
 
 @pytest.mark.parametrize(
@@ -240,23 +252,18 @@ def test_page__without_the_right_to_change_keys__takes_neither_key_nor_address(
     staff.user_permissions.set(rights.exclude(content_type__model="providerkey"))
     client.force_login(staff)
     assert "API key" not in client.get(PAGE).content.decode()
-    data = form(client, PAGE, temperature="0.5", openai_base_url=OTHER, openai_api_key=KEY + "2")
+    data = form(client, PAGE, temperature="0.5", openai_api_key=KEY + "2")
     assert client.post(PAGE, data).status_code == 302
+    page = provider_page()
+    data = form(client, page, base_url=OTHER, standard_tiers="on_demand")
+    assert client.post(page, data).status_code == 302
+    provider = AIProvider.named("openai")
+    assert (provider.base_url, provider.tiers) == ("https://first.example/v1", ["on_demand"])
     row = GlobalIntegrationSettings.load()
-    assert (row.temperature, row.openai_base_url) == (0.5, "https://first.example/v1")
+    assert row.temperature == 0.5
     assert row.openai_api_key is not None
     assert row.openai_api_key.reveal() == KEY
-
-
-def test_page__another_address__says_whose_keys_are_sent_nowhere(
-    admin_client: Client, acme: Account, platform: GlobalIntegrationSettings
-) -> None:
-    own = IntegrationSettings(account=acme)
-    own.openai_api_key = KEY
-    own.save()
-    data = form(admin_client, PAGE, openai_base_url=OTHER, openai_api_key=KEY)
-    page = admin_client.post(PAGE, data, follow=True).content.decode()
-    assert "1 key was set for another address of OpenAI: enter them again." in page
+    assert client.get("/admin/system/aiprovider/add/").status_code == 403
 
 
 def test_page__of_an_account__says_where_a_key_goes_and_that_it_moved_meanwhile(
@@ -268,7 +275,7 @@ def test_page__of_an_account__says_where_a_key_goes_and_that_it_moved_meanwhile(
         admin_client.get(page).content.decode()
     )
     tab = opened(admin_client, page)
-    point_elsewhere()
+    point("openai", OTHER)
     answer = admin_client.post(page, {**tab, "openai_api_key": [KEY]})
     (told,) = answer.context["adminform"].form.non_field_errors()
     assert "Where OpenAI keys go “https://first.example:443” → “https://other.example:443”" in told

@@ -150,7 +150,7 @@ def test_key__that_no_header_carries__is_refused_unseen(key: str) -> None:
 
 
 def test_set_key__unknown_provider__is_refused() -> None:
-    with pytest.raises(UnknownProvider, match=r"no provider 'acme'\. Known: openai"):
+    with pytest.raises(UnknownProvider, match=r"no provider 'acme'\. Known: anthropic"):
         GlobalIntegrationSettings().set_key("acme", KEY)
 
 
