@@ -72,6 +72,7 @@ def settle(
         prompt=prompt.origin,
         prompt_version=prompt.version,
         meters={str(meter): quantity for meter, quantity in meters.items()},
+        context={} if answer is None else (answer.context or STANDARD).to_json(),
         usage_block=usage.text,
         usage_note=" ".join(filter(None, (usage.note, priced.note)))[:_NOTE],
         is_name_known=priced.is_name_known,

@@ -187,7 +187,7 @@ def _price_problems(model_id: str, prices: Mapping[str, Json]) -> Iterator[Secti
         if entry["lines"] and entry["is_free"]:
             yield _problem(path, moment, "A price has lines, or it is free.", "free_with_lines")
         try:
-            price_of_entry(model_id, moment, entry)
+            price_of_entry(model_id, moment, entry).check_tiers()
         except AIError as error:
             yield _problem(path, moment, str(error), error.code)
 

@@ -40,6 +40,10 @@ class PriceContext(NamedTuple):
         is_standard = self.processing in standard_tiers
         return self._replace(processing=Processing.STANDARD) if is_standard else self
 
+    def to_json(self) -> dict[str, str]:
+        """What is said; `PriceContext(**…)` reads it."""
+        return {name: str(value) for name, value in self._asdict().items() if value is not None}
+
 
 STANDARD: Final = PriceContext()
 

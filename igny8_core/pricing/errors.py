@@ -89,6 +89,15 @@ class RateGap(AIError):
         super().__init__(f"{both} calls without a rate: add one for the other hours and lengths.")
 
 
+class TierGap(AIError):
+    """A service tier has a rate for input and none for output, or the other way round."""
+
+    code = "tier_gap"
+
+    def __init__(self, tier: str, has: str, lacks: str) -> None:
+        super().__init__(f"“{tier}” has a rate for {has} and none for {lacks}: add that line.")
+
+
 class InvalidMarkup(AIError):
     code = "invalid_markup"
 

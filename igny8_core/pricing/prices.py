@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import Any, Final, NamedTuple
 
 from igny8_core.pricing.conditions import ALWAYS, ANY, Condition, PriceContext, Processing
-from igny8_core.pricing.errors import InvalidAmount, RateGap, RateTie
+from igny8_core.pricing.errors import InvalidAmount, RateGap, RateTie, TierGap
 from igny8_core.pricing.meters import HEADLINE, PARENTS, REQUIRED, Meter, Meters, ModelType
 from igny8_core.pricing.money import DECIMALS, EXACT, money_text
 
@@ -109,6 +109,17 @@ class Price:
         return self.is_free or any(
             meters <= self.rated.keys() for meters in REQUIRED[ModelType(model_type)]
         )
+
+    def check_tiers(self) -> None:
+        """Raises TierGap: what was served so would be billed at that tier in part alone."""
+        into, out = (
+            {line.condition.processing for line, _ in self.rated.get(meter, ())}
+            for meter in (Meter.INPUT_TOKENS, Meter.OUTPUT_TOKENS)
+        )
+        if into and out:
+            for tier in sorted(filter(None, into ^ out)):
+                names = [Meter.INPUT_TOKENS.value, Meter.OUTPUT_TOKENS.value]
+                raise TierGap(tier, *(names if tier in into else reversed(names)))
 
     def headline(self, model_type: str) -> tuple[Decimal, Decimal]:
         """The input rate and the output rate where no condition is; 0 where there is none."""

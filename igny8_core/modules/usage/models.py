@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from igny8_core.modules.usage.adjustments import Adjustment
 from igny8_core.modules.usage.receipts import Receipt
 
-__all__ = ["Receipt"]
+__all__ = ["Adjustment", "Receipt"]

@@ -58,6 +58,11 @@ class Receipt(models.Model):
     meters = models.JSONField(
         default=dict, blank=True, help_text="What it took, as the provider counts."
     )
+    context = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="How the provider says that it served: service tier, size, quality, region.",
+    )
     usage_block = models.TextField(
         blank=True, help_text="The provider's usage block as it came, JSON."
     )

@@ -8,10 +8,14 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from django.db.models import Count, Sum
+from django.db.models.functions import Coalesce
 
 from igny8_core.modules.usage.receipts import Receipt
 
 _NOTHING = Decimal(0)
+# What was found out later counts for the month of the call.
+_COST = Coalesce("cost", "adjustment__cost")
+_CHARGE = Coalesce("charge", "adjustment__charge")
 
 
 class Total(NamedTuple):
@@ -39,9 +43,9 @@ def month(year: int, number: int) -> list[Total]:
         .values_list("account__key", "model_asked")
         .annotate(
             calls=Count("pk"),
-            without_cost=Count("pk") - Count("cost"),
-            cost=Sum("cost"),
-            charge=Sum("charge"),
+            without_cost=Count("pk") - Count(_COST),
+            total_cost=Sum(_COST),
+            total_charge=Sum(_CHARGE),
         )
     )
     return [Total(*row[:4], *(each or _NOTHING for each in row[4:])) for row in rows]

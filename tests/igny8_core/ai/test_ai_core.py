@@ -577,6 +577,7 @@ BATCH_AND_CACHE: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("input_tokens", "1.00", {"processing": "flex"}),
     ("cached_input_tokens", "0.50", {}),
     ("output_tokens", "8.00", {}),
+    ("output_tokens", "8", {"processing": "flex"}),
 )
 CACHED = {
     "prompt_tokens": 100_000,

@@ -28,6 +28,7 @@ from igny8_core.pricing.errors import (
     InvalidMoment,
     RateGap,
     RateTie,
+    TierGap,
 )
 from igny8_core.pricing.meters import Meter
 from igny8_core.pricing.money import money_text
@@ -187,6 +188,7 @@ def test_charge__markup_that_is_none__is_refused(markup: Any) -> None:
 
 
 I = "input_tokens"  # noqa: E741 - as in the table of cases
+O = "output_tokens"  # noqa: E741 - as above
 
 
 @pytest.mark.parametrize(
@@ -434,3 +436,21 @@ def test_quote__every_model_of_three_catalogues__equals_the_fractions() -> None:
                     assert Fraction(answer.cost) == by_fractions(rates, usage), (model.id, usage)
                     compared += 1
     assert compared > 9_000
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([(I, 1), (I, 2, {"processing": "flex"}), (O, 1)], "input_tokens and none for output"),
+        ([(I, 1), (O, 2, {"processing": "flex"}), (O, 1)], "output_tokens and none for input"),
+        ([(I, 1), (I, 2, {"processing": "flex"}), (O, 1), (O, 2, {"processing": "flex"})], ""),
+        ([(I, 1), (I, 2, {"processing": "flex"})], ""),
+    ],
+)
+def test_tier__of_input_and_not_of_output__is_refused(lines: list[Any], told: str) -> None:
+    made = price(*(line(meter, amount, condition=dict(*rest)) for meter, amount, *rest in lines))
+    if not told:
+        made.check_tiers()
+        return
+    with pytest.raises(TierGap, match=f"“flex” has a rate for {told}"):
+        made.check_tiers()

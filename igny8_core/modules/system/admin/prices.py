@@ -36,7 +36,7 @@ class RateLineFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
         if bool(forms) is self.instance.is_free:
             raise ValidationError("A price has lines, or it is free.")
         try:
-            Price("the model", [form.instance.value() for form in forms])
+            Price("the model", [form.instance.value() for form in forms]).check_tiers()
         except AIError as error:
             raise ValidationError(str(error), code=error.code) from None
 
