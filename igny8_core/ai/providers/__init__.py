@@ -9,18 +9,24 @@ from types import MappingProxyType
 from igny8_core.ai.providers.anthropic.client import AnthropicProvider
 from igny8_core.ai.providers.anthropic.meters import anthropic_meters
 from igny8_core.ai.providers.base import Connection, Provider
-from igny8_core.ai.providers.errors import ProviderNotConfigured, ProviderNotImplemented
+from igny8_core.ai.providers.errors import ProviderNotConfigured
 from igny8_core.ai.providers.google.client import GoogleProvider
 from igny8_core.ai.providers.google.meters import google_meters
 from igny8_core.ai.providers.offline.client import OfflineProvider
 from igny8_core.ai.providers.openai.client import OpenAIProvider
 from igny8_core.ai.providers.openai.meters import embedding_meters, image_meters, openai_meters
+from igny8_core.ai.providers.runware.client import RunwareProvider
 from igny8_core.ai.providers.usage import Reading, Usage, UsageBlock, read
 from igny8_core.catalogue.models import CatalogueProvider
 from igny8_core.pricing.meters import ModelType
 
 _PROTOCOLS: Mapping[str, Callable[[str, Connection], Provider]] = MappingProxyType(
-    {"openai": OpenAIProvider, "anthropic": AnthropicProvider, "google": GoogleProvider},
+    {
+        "openai": OpenAIProvider,
+        "anthropic": AnthropicProvider,
+        "google": GoogleProvider,
+        "runware": RunwareProvider,
+    },
 )
 
 
@@ -51,12 +57,9 @@ def provider_for(
 ) -> Provider:
     """Whoever speaks the provider's protocol; where it has no key, the offline one in its place.
 
-    Raises ProviderNotImplemented where it has a key and nothing here speaks so, and
-    ProviderNotConfigured where it has none and offline answers are turned off.
+    Raises ProviderNotConfigured where it has none and offline answers are turned off.
     """
     if connection.api_key:
-        if provider.protocol not in _PROTOCOLS:
-            raise ProviderNotImplemented(provider.name)
         return _PROTOCOLS[provider.protocol](provider.name, connection)
     if offline_answers:
         return OfflineProvider()

@@ -30,14 +30,6 @@ class ProviderNotConfigured(AIError):
         super().__init__(f"Provider {provider!r} has no key, and offline answers are turned off.")
 
 
-class ProviderNotImplemented(AIError):
-    code = "provider_not_implemented"
-
-    def __init__(self, provider: str) -> None:
-        self.provider = provider
-        super().__init__(f"Provider {provider!r} has a key, but igny8 cannot call it yet.")
-
-
 class ProviderCannot(AIError):
     """What the provider has no way of doing; nothing was sent."""
 

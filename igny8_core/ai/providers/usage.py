@@ -20,6 +20,7 @@ MAX_TOKENS: Final = 10**9
 # What it says of cost is kept up to here; more is taken for nonsense.
 _MOST_USD: Final = 1_000_000
 _LONGEST: Final = 20_000
+_NO_BLOCK: Final = "The answer has no usage block."
 
 
 class Usage(NamedTuple):
@@ -51,8 +52,8 @@ def read(block: Any, meters_of: Callable[[UsageBlock], Reading], *, cost: Any = 
     """Whatever the block is: a paid answer never fails for it. `cost` is what it says of cost."""
     reported, notes = _cost(cost)
     if not isinstance(block, Mapping):
-        what = "no usage block" if block is None else "a usage block that is no object"
-        return Usage(block, None, " ".join([f"The answer has {what}.", *notes]), reported)
+        what = _NO_BLOCK if block is None else "The answer has a usage block that is no object."
+        return Usage(block, None, " ".join([what, *notes]), reported)
     try:
         found = meters_of(block)
         exclusive(found.meters)
@@ -66,7 +67,7 @@ def with_pictures(usage: Usage, number: int) -> Usage:
     """Pictures are counted also where the block says nothing; where it is odd, nothing is."""
     if usage.block is not None and usage.meters is None:
         return usage
-    note = usage.note if usage.block is not None else ""
+    note = usage.note.removeprefix(_NO_BLOCK).strip()
     return usage._replace(meters={Meter.IMAGES: number, **(usage.meters or {})}, note=note)
 
 
@@ -74,8 +75,9 @@ def _cost(value: Any) -> tuple[Decimal | None, list[str]]:
     """Rounded to the decimals that a receipt keeps; None for what is no cost, and a note then."""
     if value is None:
         return None, []
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST_USD:
-        return round(Decimal(repr(value)), DECIMALS), []
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    if is_number and 0 <= value <= _MOST_USD:
+        return round(Decimal(str(value)), DECIMALS), []
     return None, [f"The reported cost {value!r:.60} is none."]
 
 

@@ -36,7 +36,6 @@ from igny8_core.ai.providers.errors import (
     ProviderKeyRefused,
     ProviderModelUnknown,
     ProviderNotConfigured,
-    ProviderNotImplemented,
     ProviderOverloaded,
     ProviderRateLimited,
     ProviderRequestRefused,
@@ -508,12 +507,6 @@ def test_run__environment_names_another_server__a_given_key_does_not_go_there(
     client = _client(Connection("sk-only-for-this-test"))
     assert str(client.base_url) == "https://api.openai.com/v1/"
     assert (client.organization, client.project) == (None, None)
-
-
-def test_run__key_of_a_provider_that_cannot_be_called__is_refused(acme: Account) -> None:
-    core = AICore(acme, connections={"runware": Connection("key-1")})
-    with pytest.raises(ProviderNotImplemented, match="'runware' has a key"):
-        core.generate_image("x", model="runware:97@1")
 
 
 def test_connection__printed__hides_the_key() -> None:
