@@ -9,8 +9,7 @@ from flags.document.entries import Json
 from flags.document.held import HeldBack, held_back, settled, without_stops
 from flags.document.restore import facts_lost, restored
 from flags.document.sentences import sentences
-from flags.document.settling import settle
-from flags.document.stops import with_waiting_stops
+from flags.document.settling import settle, with_waiting_stops
 from flags.document.stored import last_usable
 from flags.engine import Document, DocumentError
 

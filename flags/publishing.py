@@ -15,7 +15,7 @@ from flags.document import diff, export, held, stored
 from flags.document.check import checked
 from flags.document.restore import restore
 from flags.document.sentences import sentences
-from flags.document.stops import with_waiting_stops
+from flags.document.settling import with_waiting_stops
 from flags.document.storing import store
 from flags.engine import Document, DocumentError
 from flags.engine.problems import MAX_PROBLEMS, Problem

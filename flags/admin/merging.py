@@ -64,8 +64,7 @@ class MergesEdits:
     def render_change_form(
         self, request: Any, context: dict[str, Any], *args: Any, **options: Any
     ) -> HttpResponse:
-        obj = options.get("obj")
-        if obj is not None and obj.pk is not None:
+        if (obj := options.get("obj")) is not None and obj.pk is not None:
             context["base"] = self._base(request, obj)
         response: HttpResponse = super().render_change_form(  # type: ignore[misc]
             request, context, *args, **options
@@ -73,6 +72,7 @@ class MergesEdits:
         return response
 
     def plain_form(self, request: Any, obj: Any, **options: Any) -> Any:
+        """The form's class, without conflicts; a page may give another."""
         return super().get_form(request, obj, **options)  # type: ignore[misc]
 
     def beside(self, _obj: Any) -> dict[str, tuple[str, str]]:

@@ -68,7 +68,7 @@ def _without(entry: Json, inner: tuple[str, ...]) -> Json:
     return {name: value for name, value in entry.items() if name not in inner}
 
 
-_WORDS: Final = {"switches": "switch"}
+_WORDS: Final = {"switches": "switch", "aliases": "alias"}
 
 
 def entry_text(entry: Path) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from flags.document import check, entries
+from flags.document import check, entries, stops
 from flags.document.diff import ABSENT, Path
 from flags.document.entries import Json
 from flags.document.stops import stopped, with_stops, without_stops
@@ -39,6 +39,18 @@ def settle(wanted: Json, published: Document) -> Settled:
     settling.take_again()
     document = with_stops(settling.document, wanted)
     return Settled(document, settling.held, stopped(settling.document, document, settling.held))
+
+
+def with_waiting_stops(target: Document, waiting: Document) -> Document:
+    """The target with the switches that wait, and stopped where what waits is.
+
+    A switch that the target refuses, as of something that it lacks, would stop nothing in it.
+    """
+    document: Document = stops.with_waiting_stops(target, waiting)
+    paths = [parts(fault["path"]) for fault in check.faults(document)]
+    refused = {path[1] for path in paths if path[:1] == ("switches",)} - target["switches"].keys()
+    kept = {name: on for name, on in document["switches"].items() if name not in refused}
+    return {**document, "switches": kept}
 
 
 class _Settling:

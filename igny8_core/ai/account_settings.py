@@ -73,7 +73,7 @@ def settings_of(account: Account) -> AccountSettings:
 
 
 def platform_settings() -> AccountSettings:
-    """Of no account: the platform's keys and addresses. Two queries."""
+    """Of no account: the platform's keys and parameters. Two queries."""
     keys = {row.provider: row for row in ProviderKey.objects.filter(account=None)}
     return AccountSettings(IntegrationSettings(), GlobalIntegrationSettings.load(), keys)
 

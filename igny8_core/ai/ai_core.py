@@ -210,7 +210,8 @@ class AICore:
     def _connection(self, provider: CatalogueProvider, settings: AccountSettings) -> Connection:
         if self._connections is None:
             return settings.connection(provider)
-        return self._connections.get(provider.name, Connection(api_key=""))
+        given = self._connections.get(provider.name, Connection(api_key=""))
+        return given._replace(base_url=given.base_url or provider.base_url)
 
     def _run(self, call: _Call, ask: Callable[[], ProviderAnswer[Content]]) -> Answer[Content]:
         """Ask the provider once, price what it took, and record the receipt either way."""

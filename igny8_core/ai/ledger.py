@@ -18,6 +18,7 @@ from igny8_core.ai.providers.base import Content, ProviderAnswer
 from igny8_core.ai.providers.errors import ProviderError
 from igny8_core.ai.providers.usage import Usage
 from igny8_core.ai.resolution import Resolution
+from igny8_core.catalogue.models import price_of
 from igny8_core.errors import AIError
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import ModelPrice
@@ -48,8 +49,11 @@ def settle(
     """Price what the attempt took, and record the receipt of the request. Raises as record()."""
     answer, request_id = attempt.answer, uuid4()
     failure = attempt.error.code if isinstance(attempt.error, ProviderError) else INTERRUPTED
-    priced = _Priced(failure) if answer is None else _priced(request_id, answer, resolution)
-    quote = priced.quote
+    status, quote, note, is_name_known = failure, None, "", True
+    if answer is not None:
+        bill = _bill(answer.model_served, resolution)
+        status, quote, note = _priced(request_id, answer, resolution, bill)
+        is_name_known = bill.is_name_known
     usage = Usage(None, None) if answer is None else answer.usage
     meters = usage.meters or {}
     markup = None if answer is None else resolution.markup
@@ -74,8 +78,8 @@ def settle(
         meters={str(meter): quantity for meter, quantity in meters.items()},
         context={} if answer is None else (answer.context or STANDARD).to_json(),
         usage_block=usage.text,
-        usage_note=" ".join(filter(None, (usage.note, priced.note)))[:_NOTE],
-        is_name_known=priced.is_name_known,
+        usage_note=f"{usage.note} {note}".strip()[:_NOTE],
+        is_name_known=is_name_known,
         input_tokens=meters.get(Meter.INPUT_TOKENS),
         output_tokens=meters.get(Meter.OUTPUT_TOKENS),
         images=meters.get(Meter.IMAGES),
@@ -88,44 +92,53 @@ def settle(
         cost_reported=reported,
         charge=None if markup is None else _charge(cost, markup.percent),
         latency_ms=attempt.latency_ms,
-        status=priced.status,
+        status=status,
     )
     return record(receipt, price=None if quote is None else quote.price)
 
 
-class _Priced(NamedTuple):
-    """The receipt's status, what the answer took at a price, and what to know of that."""
+class _Bill(NamedTuple):
+    """The price that an answer is billed by, None where there is none; and what to say of it."""
 
-    status: str
-    quote: Quote | None = None
+    price: Price | None
     note: str = ""
     is_name_known: bool = True
 
 
-def _priced(request_id: UUID, answer: ProviderAnswer[Content], resolution: Resolution) -> _Priced:
-    """At the price of the model that gave the answer."""
-    served, provider = resolution.served(answer.model_served), resolution.provider
-    note = ""
-    if served is None:
-        unknown = f"“{answer.model_served}” is no known model"
-        asked = resolution.model.model_id
-        note = f"{unknown}: billed as {asked}." if provider.prices_unknown else f"{unknown}."
-        logger.warning("%s by %s: %s", request_id, provider.name, note)
+def _bill(name: str, resolution: Resolution) -> _Bill:
+    """By the name under which the provider says that a model answered."""
+    asked, served = resolution.model, resolution.served(name)
+    if served is asked:
+        return _Bill(resolution.price)
+    why = f"“{name}” is no known model"
+    if served is not None:
+        price = price_of(served, resolution.at)
+        if served.model_type == asked.model_type and price.is_complete(served.model_type):
+            is_own = served.provider == asked.provider
+            return _Bill(price, "" if is_own else f"“{name}” is a model of {served.provider}.")
+        why = f"“{name}” has no price of a {asked.model_type} model"
+    if resolution.provider.prices_unknown:
+        return _Bill(resolution.price, f"{why}: billed as {asked.model_id}.", served is not None)
+    return _Bill(None, f"{why}.", served is not None)
+
+
+def _priced(
+    request_id: UUID, answer: ProviderAnswer[Content], resolution: Resolution, bill: _Bill
+) -> tuple[str, Quote | None, str]:
+    """The receipt's status, what the answer took, and a note."""
     if answer.usage.meters is None:
-        return _Priced(UNMETERED, None, note, served is not None)
-    if served is None and not provider.prices_unknown:
-        return _Priced(UNPRICED, None, note, is_name_known=False)
-    price = resolution.price_of(served)
-    context = (answer.context or STANDARD).as_billed(provider.standard_tiers)
+        return UNMETERED, None, ""
+    if bill.price is None:
+        logger.warning("%s has no cost: %s", request_id, bill.note)
+        return UNPRICED, None, bill.note
+    context = (answer.context or STANDARD).as_billed(resolution.provider.standard_tiers)
     try:
-        meters = billable(price, answer.usage.meters)
-        quote = quotes.quote(price, meters, at=resolution.at, context=context)
+        meters = billable(bill.price, answer.usage.meters)
+        quote = quotes.quote(bill.price, meters, at=resolution.at, context=context)
     except AIError as error:
         logger.error("%s has no cost: %s", request_id, error)  # noqa: TRY400 - it says it
-        return _Priced(
-            UNPRICED, None, " ".join(filter(None, (note, str(error)))), served is not None
-        )
-    return _Priced(OK, quote, note, served is not None)
+        return UNPRICED, None, f"{bill.note} {error}".strip()
+    return OK, quote, bill.note
 
 
 def _charge(cost: Decimal | None, markup_percent: Decimal) -> Decimal | None:

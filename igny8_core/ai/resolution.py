@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from flags.accounts import Facts
 from flags.engine import Decision
 from flags.engine.times import datetime_of_us
-from igny8_core.catalogue.models import Catalogue, CatalogueModel, CatalogueProvider, price_of
+from igny8_core.catalogue.models import Catalogue, CatalogueModel, CatalogueProvider
 from igny8_core.pricing.prices import Price
 from igny8_core.tasks.tasks import Task
 
@@ -221,15 +221,7 @@ class Resolution(NamedTuple):
         return list(self.origin.fallbacks(self))
 
     def served(self, name: str) -> CatalogueModel | None:
-        """The model that the provider calls so; None where the catalogue knows no such name."""
+        """The model that its provider calls so; None where the catalogue knows no such name."""
         if name in ("", self.model.model_id):
             return self.model
-        return self.origin.catalogue.named(name, self.at)
-
-    def price_of(self, served: CatalogueModel | None) -> Price:
-        """The price of the model that answered, where it has a complete one; else of this one."""
-        if served and served is not self.model and served.model_type == self.model.model_type:
-            price = price_of(served, self.at)
-            if price.is_complete(served.model_type):
-                return price
-        return self.price
+        return self.origin.catalogue.named(name, self.at, self.model.provider)

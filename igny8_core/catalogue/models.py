@@ -78,16 +78,21 @@ class Catalogue:
         # What the models were compiled from.
         self.entries = entries or {}
 
-    def named(self, name: str, at: datetime) -> CatalogueModel | None:
-        """The model that a provider calls so at this moment, perhaps behind names of providers."""
+    def named(self, name: str, at: datetime, provider: str) -> CatalogueModel | None:
+        """The model that the provider calls so at this moment: one of its own, else of another.
+
+        Names of providers may stand before the model's, in what it says or in the model's id.
+        """
         parts = name.split("/")
-        for each in ("/".join(parts[start:]) for start in range(len(parts))):
-            if model := self.models.get(each):
-                return model
-            begun = [alias for alias in self.aliases.get(each, ()) if alias.effective_from <= at]
-            if begun:
-                return self.models.get(begun[-1].model_id)
-        return None
+        names = ["/".join(parts[start:]) for start in range(len(parts))]
+        found = [model for each in names if (model := self._called(each, at))]
+        longer = (model for key, model in self.models.items() if key.endswith(f"/{name}"))
+        own = (model for model in (*found, *longer) if model.provider == provider)
+        return next(own, found[0] if found else None)
+
+    def _called(self, name: str, at: datetime) -> CatalogueModel | None:
+        begun = [alias for alias in self.aliases.get(name, ()) if alias.effective_from <= at]
+        return self.models.get(begun[-1].model_id if begun and name not in self.models else name)
 
     def active(self, model_type: str) -> list[CatalogueModel]:
         return [

@@ -21,6 +21,8 @@ PROVIDER_SWITCH: Final = "provider."
 # `ai-model:text`: the values that a flag of that vocabulary may serve are the type's models.
 VOCABULARY: Final = "ai-model:"
 
+# Who answers where no provider is called.
+OFFLINE: Final = "offline"
 # The providers that are there from the start, each in its own protocol.
 PROVIDERS: Final = MappingProxyType(
     {

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
-from typing_extensions import TypedDict
 
-from igny8_core.catalogue.models import CatalogueProvider
 from igny8_core.catalogue.names import (
-    ALIASES,
     MARKUP_FLAG,
     MODELS,
-    PROVIDER_ROWS,
-    PROVIDER_SWITCH,
     SECTION,
 )
+from igny8_core.catalogue.naming_problems import (
+    alias_problems,
+    provider_problems,
+    switch_problems,
+)
+from igny8_core.catalogue.problem import NO_MOMENT, SectionProblem, is_moment, problem
 from igny8_core.catalogue.section import (
     CatalogueSection,
     Json,
-    moment_of,
     price_of_entry,
     providers_of,
 )
@@ -33,15 +33,6 @@ _SECTION: Final = ("sections", SECTION)
 _SHAPE: Final = TypeAdapter(CatalogueSection)
 
 
-class SectionProblem(TypedDict):
-    """What is wrong with it: a JSON pointer into the document, what stands there, a sentence."""
-
-    path: str
-    value: str | float | bool | None
-    message: str
-    code: str
-
-
 def problems_of(section: object, document: Mapping[str, Any]) -> Iterator[SectionProblem]:
     """What is wrong with anything that claims to be a document's section, and with its switches."""
     flags: Mapping[str, Json] = document["flags"]
@@ -49,20 +40,20 @@ def problems_of(section: object, document: Mapping[str, Any]) -> Iterator[Sectio
         _SHAPE.validate_python(section)
     except ValidationError as error:
         for each in error.errors(include_url=False):
-            yield _problem((*_SECTION, *each["loc"]), each["input"], each["msg"], each["type"])
+            yield problem((*_SECTION, *each["loc"]), each["input"], each["msg"], each["type"])
         return
     yield from _markup_problems(flags)
     models: Mapping[str, Json] = section["models"]  # type: ignore[index]
     defaults: dict[str, str] = {}
     providers = providers_of(section)  # type: ignore[arg-type]
-    yield from _switch_problems(providers, document["switches"])
-    yield from _provider_problems(providers)
-    yield from _alias_problems(section.get("aliases", {}), models)  # type: ignore[attr-defined]
+    yield from switch_problems(providers, document["switches"])
+    yield from provider_problems(providers)
+    yield from alias_problems(section.get("aliases", {}), models)  # type: ignore[attr-defined]
     for model_id, entry in models.items():
         if entry["provider"] not in providers:
             sentence = f"There is no provider {entry['provider']!r}, but {', '.join(providers)}."
             path = (*MODELS, model_id, "provider")
-            yield _problem(path, entry["provider"], sentence, "unknown_provider")
+            yield problem(path, entry["provider"], sentence, "unknown_provider")
         yield from _price_problems(model_id, entry["prices"])
         yield from _availability_problems(model_id, entry, models, flags)
         if entry["is_default"]:
@@ -70,7 +61,7 @@ def problems_of(section: object, document: Mapping[str, Any]) -> Iterator[Sectio
             if other != model_id:
                 sentence = f"{other} is the default for {entry['model_type']} already."
                 path = (*MODELS, model_id, "is_default")
-                yield _problem(path, model_id, sentence, "two_defaults")
+                yield problem(path, model_id, sentence, "two_defaults")
 
 
 def _markup_problems(flags: Mapping[str, Json]) -> Iterator[SectionProblem]:
@@ -80,7 +71,7 @@ def _markup_problems(flags: Mapping[str, Json]) -> Iterator[SectionProblem]:
         return
     if flag["kind"] not in {"int", "num"}:
         sentence = f"The flag {MARKUP_FLAG} is a number of percent."
-        yield _problem(("flags", MARKUP_FLAG, "kind"), flag["kind"], sentence, "kind")
+        yield problem(("flags", MARKUP_FLAG, "kind"), flag["kind"], sentence, "kind")
         return
     for variant, percent in flag["variants"].items():
         if type(percent) not in {int, float}:
@@ -92,7 +83,7 @@ def _markup_problems(flags: Mapping[str, Json]) -> Iterator[SectionProblem]:
                 f"{MIN_MARKUP} to {MAX_MARKUP}, with at most {DECIMALS} decimals."
             )
             path = ("flags", MARKUP_FLAG, "variants", variant)
-            yield _problem(path, percent, sentence, "invalid_markup")
+            yield problem(path, percent, sentence, "invalid_markup")
 
 
 def _availability_problems(
@@ -102,17 +93,14 @@ def _availability_problems(
     flag, moment = entry["available_to"], entry["retires_at"]
     if flag and flags.get(flag, {}).get("kind") != "bool":
         sentence = f"There is no boolean flag {flag!r}."
-        yield _problem((*path, "available_to"), flag, sentence, "unknown_flag")
-    if moment is not None and not _is_moment(moment):
-        yield _problem((*path, "retires_at"), moment, _NO_MOMENT.format(moment), "malformed")
+        yield problem((*path, "available_to"), flag, sentence, "unknown_flag")
+    if moment is not None and not is_moment(moment):
+        yield problem((*path, "retires_at"), moment, NO_MOMENT.format(moment), "malformed")
     successor = entry["replaced_by"]
     if not successor:
         return
     if why_not := _why_no_successor(model_id, entry, models):
-        yield _problem((*path, "replaced_by"), successor, why_not, "no_successor")
-
-
-_NO_MOMENT: Final = "{0!r} is no moment: write it as 2026-12-31T18:00:00.000000Z."
+        yield problem((*path, "replaced_by"), successor, why_not, "no_successor")
 
 
 def _why_no_successor(model_id: str, entry: Json, models: Mapping[str, Json]) -> str | None:
@@ -128,71 +116,15 @@ def _why_no_successor(model_id: str, entry: Json, models: Mapping[str, Json]) ->
     return None
 
 
-def _is_moment(text: str) -> bool:
-    try:
-        moment_of(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _provider_problems(providers: Mapping[str, CatalogueProvider]) -> Iterator[SectionProblem]:
-    for name, provider in providers.items():
-        if not provider.base_url and name != provider.protocol:
-            sentence = f"Say where it is reached: empty is the address of {provider.protocol}."
-            yield _problem((*PROVIDER_ROWS, name, "base_url"), "", sentence, "no_address")
-
-
-def _alias_problems(
-    aliases: Mapping[str, Mapping[str, str]], models: Mapping[str, Json]
-) -> Iterator[SectionProblem]:
-    for name, entry in aliases.items():
-        if name in models:
-            sentence = f"{name!r} is a model of its own, so it is no other name of one."
-            yield _problem((*ALIASES, name), name, sentence, "is_a_model")
-        for moment, model_id in entry.items():
-            path = (*ALIASES, name, moment)
-            if not _is_moment(moment):
-                yield _problem(path, moment, _NO_MOMENT.format(moment), "malformed")
-            if model_id not in models:
-                sentence = f"There is no model {model_id!r}."
-                yield _problem(path, model_id, sentence, "unknown_model")
-
-
-def _switch_problems(
-    providers: Mapping[str, CatalogueProvider], switches: Iterable[str]
-) -> Iterator[SectionProblem]:
-    """Switches that look like a provider's and switch nothing off."""
-    there = f"there are {', '.join(PROVIDER_SWITCH + each for each in providers)}"
-    for switch in switches:
-        provider = switch.removeprefix(PROVIDER_SWITCH)
-        if provider != switch and provider not in providers:
-            sentence = (
-                f"There is no provider {provider!r}, so {switch} would switch nothing off; {there}."
-            )
-            yield _problem(("switches", switch), switch, sentence, "unknown_provider")
-        elif provider == switch and switch.strip().lower() in providers:
-            sentence = (
-                f"{switch!r} would switch nothing off; a provider's switch is one of: {there}."
-            )
-            yield _problem(("switches", switch), switch, sentence, "unknown_provider")
-
-
 def _price_problems(model_id: str, prices: Mapping[str, Json]) -> Iterator[SectionProblem]:
     for moment, entry in prices.items():
         path = (*MODELS, model_id, "prices", moment)
-        if not _is_moment(moment):
-            yield _problem(path, moment, _NO_MOMENT.format(moment), "malformed")
+        if not is_moment(moment):
+            yield problem(path, moment, NO_MOMENT.format(moment), "malformed")
             continue
         if entry["lines"] and entry["is_free"]:
-            yield _problem(path, moment, "A price has lines, or it is free.", "free_with_lines")
+            yield problem(path, moment, "A price has lines, or it is free.", "free_with_lines")
         try:
             price_of_entry(model_id, moment, entry).check_tiers()
         except AIError as error:
-            yield _problem(path, moment, str(error), error.code)
-
-
-def _problem(path: Iterable[str | int], value: object, sentence: str, code: str) -> SectionProblem:
-    shown = value if isinstance(value, str | int | float | bool) or value is None else str(value)
-    text = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-    return {"path": text, "value": shown, "message": sentence, "code": code}
+            yield problem(path, moment, str(error), error.code)

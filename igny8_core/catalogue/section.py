@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, NotRequired
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from igny8_core.catalogue.fallback import CONSTANTS, FALLBACK_PROVIDERS
+from igny8_core.catalogue.fallback import CONSTANTS, FALLBACK_MODELS, FALLBACK_PROVIDERS
 from igny8_core.catalogue.models import Alias, Catalogue, CatalogueModel, CatalogueProvider
 from igny8_core.pricing.conditions import parse_condition
 from igny8_core.pricing.meters import Meter, ModelType
@@ -72,7 +72,7 @@ class ProviderEntry(TypedDict):
     display_name: Text
     protocol: Literal["openai", "anthropic", "runware", "google"]
     base_url: Annotated[str, Field(max_length=300)]
-    standard_tiers: list[Text]
+    standard_tiers: list[Annotated[str, Field(pattern=r"^[^\s,]([^,]*[^\s,])?$", max_length=50)]]
     prices_unknown: bool
 
 
@@ -103,7 +103,7 @@ def compile_section(section: Json, previous: Catalogue | None = None) -> Catalog
     """A checked section as models; those that have not changed are taken from the previous one."""
     entries: Mapping[str, Json] = section["models"]
     if not entries:
-        return CONSTANTS
+        return Catalogue(FALLBACK_MODELS, providers=providers_of(section), is_constants=True)
     aliases = {
         name: [Alias(moment_of(moment), model_id) for moment, model_id in sorted(entry.items())]
         for name, entry in section.get("aliases", {}).items()
@@ -128,9 +128,10 @@ def providers_of(section: Json) -> Mapping[str, CatalogueProvider]:
     entries: Mapping[str, Json] = section.get("providers") or {}
     found = {
         name: CatalogueProvider(
-            **{**entry, "name": name, "standard_tiers": frozenset(entry["standard_tiers"])}
+            **{**entry, "name": name, "standard_tiers": frozenset(map(str.casefold, tiers))}
         )
         for name, entry in entries.items()
+        for tiers in [entry["standard_tiers"]]
     }
     return MappingProxyType(found or FALLBACK_PROVIDERS)
 

@@ -36,8 +36,8 @@ class PriceContext(NamedTuple):
     region: str | None = None
 
     def as_billed(self, standard_tiers: Collection[str]) -> PriceContext:
-        """With standard in the place of a service tier that the provider bills as such."""
-        is_standard = self.processing in standard_tiers
+        """With standard in the place of a service tier that is billed as such; any case."""
+        is_standard = self.processing.casefold() in standard_tiers
         return self._replace(processing=Processing.STANDARD) if is_standard else self
 
     def to_json(self) -> dict[str, str]:

@@ -99,9 +99,8 @@ def parsed(body_type: type[Body], body: bytes | bytearray, provider: str) -> Bod
 
 
 def name_of(value: Any) -> str:
-    """A name as it may be kept, such as the served model's; "" for what is none."""
-    is_name = isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST_NAME
-    return value if is_name else ""
+    """A name as it may be kept, such as the served model's; "" where none is said."""
+    return one_line(value)[:_LONGEST_NAME] if isinstance(value, str) else ""
 
 
 def _refusal(provider: str, error: Any, secret: str) -> ProviderError:

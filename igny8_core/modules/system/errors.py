@@ -33,7 +33,7 @@ class ModelInUse(AIError):
 
 
 class ProviderInUse(AIError):
-    """A provider that models or keys name is neither deleted nor given another name."""
+    """A provider that is named, or there from the start, is neither deleted nor renamed."""
 
     code = "provider_in_use"
 

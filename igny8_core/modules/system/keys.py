@@ -146,7 +146,8 @@ class ProviderKeys(models.Model):
 
     def set_key(self, provider: str, key: object) -> None:
         """Set the provider's key, or with "" remove it; raises UnknownProvider. Not saved yet."""
-        AIProvider.refuse_unknown(provider)
+        if key or provider not in self.keys():
+            AIProvider.refuse_unknown(provider)
         self._assigned()[provider] = SecretField().to_python(key)
 
     def _assigned(self) -> dict[str, Secret | None]:

@@ -52,7 +52,7 @@ class AIProvider(Published):
         max_length=300,
         blank=True,
         validators=[check_visible],
-        help_text="Service tiers that it bills as standard, by commas, such as on_demand.",
+        help_text="Service tiers that it bills as standard, separated by commas: on_demand",
     )
     prices_unknown = models.BooleanField(
         "prices unknown names",

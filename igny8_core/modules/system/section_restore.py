@@ -51,7 +51,10 @@ def restored(section: Json, wanted: Json) -> Json:
     providers = {name: had[name] for name in _staying(had, wanted)} | wanted["providers"]
     return {
         "models": made,
-        "providers": providers,
+        "providers": {
+            name: {**entry, "standard_tiers": sorted({*entry["standard_tiers"]})}
+            for name, entry in providers.items()
+        },
         "aliases": {
             name: kept
             for name, entry in wanted["aliases"].items()

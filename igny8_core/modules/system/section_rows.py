@@ -34,21 +34,20 @@ def dump() -> Json:
         models[model_id] = {**_columns(columns), "prices": prices.get(key, {})}
         if alias is not None:
             aliases.setdefault(alias, {})[moment_text(begins)] = model_id
-    ordered = dict(sorted(aliases.items()))
-    return {"models": models, "providers": dump_providers(), "aliases": ordered}
-
-
-def dump_providers() -> dict[str, Json]:
-    """By name. One query."""
     return {
-        row.name: {
-            "display_name": row.display_name,
-            "protocol": row.protocol,
-            "base_url": row.base_url,
-            "standard_tiers": row.tiers,
-            "prices_unknown": row.prices_unknown,
-        }
-        for row in AIProvider.objects.all()
+        "models": models,
+        "providers": {row.name: provider_entry(row) for row in AIProvider.objects.all()},
+        "aliases": dict(sorted(aliases.items())),
+    }
+
+
+def provider_entry(row: AIProvider) -> Json:
+    return {
+        "display_name": row.display_name,
+        "protocol": row.protocol,
+        "base_url": row.base_url,
+        "standard_tiers": row.tiers,
+        "prices_unknown": row.prices_unknown,
     }
 
 

@@ -779,8 +779,8 @@ def test_cost__that_is_none__is_noted_and_not_taken(
         ("openai/gpt-4.1", "openai/gpt-4.1", "gpt-4.1"),
         ("openai/gpt-4o-mini", "openai/gpt-4o-mini", "gpt-4o-mini"),
         (None, "", "gpt-4o-mini"),
-        ("m\0", "", "gpt-4o-mini"),
-        ("m" * 101, "", "gpt-4o-mini"),
+        ("m\0", "m", "gpt-4o-mini"),
+        ("m" * 101, "m" * 100, "gpt-4o-mini"),
     ],
 )
 def test_served__model_in_other_words_or_none__is_priced_and_never_costs_the_answer(

@@ -42,7 +42,7 @@ class Command(base.PipelineCommand):
             row.set_by = user()
             row.set_key(provider, key)
             row.save(update_fields=[field, "updated_at"])
-        kept = row.key_of(provider)
+        kept = None if options["remove"] else row.key_of(provider)
         if options["json"]:
             shown = str(kept) if kept else None
             self.print_json({"provider": provider, "account": owner, "key": shown})

@@ -88,8 +88,9 @@ def settled(receipts: QuerySet[Receipt]) -> Iterator[Settled]:
 def _settled(receipt: Receipt, catalogue: Catalogue) -> Settled:
     at = receipt.created_at - timedelta(milliseconds=receipt.latency_ms)
     asked = catalogue.models.get(receipt.model_asked)
-    provider = catalogue.providers.get(asked.provider if asked else receipt.provider)
-    served = catalogue.named(receipt.model_served, at) if receipt.model_served else asked
+    name, whose = receipt.model_served, asked.provider if asked else receipt.provider
+    served = catalogue.named(name, at, whose) if name else asked
+    provider = catalogue.providers.get(whose)
     if served is None and provider is not None and provider.prices_unknown:
         served = asked
     if served is None or provider is None:

@@ -18,10 +18,10 @@ from igny8_core.ai.providers.base import (
     Vector,
 )
 from igny8_core.ai.providers.usage import Counts, Usage
+from igny8_core.catalogue.names import OFFLINE
 from igny8_core.pricing.meters import Meter
 from igny8_core.tasks.prompts import estimated_tokens
 
-NAME = "offline"
 LABEL = "[offline answer: no provider was called]"
 DIMENSIONS = 32
 _TOKENS_PER_MESSAGE = 4
@@ -37,7 +37,7 @@ _SENTENCES = (
 
 
 class OfflineProvider:
-    name = NAME
+    name = OFFLINE
 
     def complete(self, request: TextRequest) -> ProviderAnswer[str]:
         body = _body(f"{request.model_id}\0{request.instruction}\0{request.prompt}")

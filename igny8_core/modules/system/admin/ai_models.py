@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.filters import AllValuesFieldListFilter
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
@@ -25,6 +25,7 @@ from igny8_core.modules.system.admin.one_click import OneClick
 from igny8_core.modules.system.admin.providers import ProviderChoice
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.headline import RATES
+from igny8_core.modules.system.providers import AIProvider
 
 CONTEXT = ("Context", {"fields": ("context_window",)})
 AVAILABILITY = ("Availability", {"fields": ("available_to", "retires_at", "replaced_by")})
@@ -126,7 +127,9 @@ class AIModelAdmin(OneClick):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AIModel]:
         models: QuerySet[AIModel] = super().get_queryset(request)
-        return models.prefetch_related("prices__lines")
+        rows = AIProvider.objects.filter(name=OuterRef("provider"))
+        label = Subquery(rows.values("display_name")[:1])
+        return models.prefetch_related("prices__lines").annotate(provider_label=label)
 
     def get_object(self, *which: Any) -> AIModel | None:
         """The model with the headline rates in force; only another rate is then a change."""
@@ -149,8 +152,7 @@ class AIModelAdmin(OneClick):
 
     @admin.display(description="Provider", ordering="provider")
     def provider_name(self, model: AIModel) -> str:
-        """Those that are there from the start have a label; of others it is the row's name."""
-        return str(model.get_provider_display())
+        return str(getattr(model, "provider_label", None) or model.provider)
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         """The providers that models have, and not only those that are there from the start."""

@@ -15,7 +15,6 @@ from flags.admin.page_request import PageRequest
 from flags.admin.problems import PlacedProblem
 from flags.host import Path
 from igny8_core.catalogue.names import ALIASES, PROVIDER_ROWS, PROVIDERS
-from igny8_core.catalogue.section import moment_text
 from igny8_core.errors import AIError
 from igny8_core.modules.system.aliases import ModelAlias
 from igny8_core.modules.system.keys import ProviderKey
@@ -36,7 +35,7 @@ class ProviderChoice(forms.ChoiceField):
 
 @admin.register(AIProvider)
 class AIProviderAdmin(PublishingAdmin):
-    """Where prompts and keys go is said by those who may change keys."""
+    """Only those who may change keys say where prompts and keys are sent."""
 
     refusals: ClassVar = (AIError,)
     list_display: ClassVar = ["name", "display_name", "protocol", "address", "standard_tiers"]
@@ -52,6 +51,9 @@ class AIProviderAdmin(PublishingAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and self._may_direct(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and self._may_direct(request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: AIProvider | None = None) -> list[str]:
         fixed = ["name"] if obj else []
@@ -101,4 +103,4 @@ class ModelAliasAdmin(PublishingAdmin):
         return rows.select_related("model")
 
     def entry_of(self, obj: ModelAlias) -> Path:
-        return (*ALIASES, obj.name, moment_text(obj.effective_from))
+        return (*ALIASES, obj.name)

@@ -44,7 +44,7 @@ class SettingsAdmin(AccountsAdmin):
         told, providers = {}, {row.name: row for row in AIProvider.objects.all()}
         for provider, row in obj.keys().items():
             text = f"{row.set_by} {row.set_at:%Y-%m-%d %H:%M:%S.%f}"
-            told[f"_{provider}_key"] = f"{providers[provider]} key", text
+            told[f"_{provider}_key"] = f"{providers.get(provider, provider)} key", text
         for provider, origin in origins_of(providers.values()).items():
             told[f"_{provider}_origin"] = f"Where {providers[provider]} keys go", origin
         return told

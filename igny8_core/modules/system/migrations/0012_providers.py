@@ -7,6 +7,7 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.state import StateApps
 
 import flags.models.keys
@@ -50,14 +51,20 @@ def fill(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 def empty(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Refused where a row could not be kept; aliases go, as the version before has none."""
     using = schema_editor.connection.alias
+    rows = apps.get_model("system", "AIProvider").objects.using(using)
+    others = [*rows.exclude(name__in=NAMES).values_list("name", flat=True)]
+    if others:
+        message = f"Before 0012 there are no providers but {', '.join(NAMES)}: remove {others}."
+        raise IrreversibleError(message)
     settings = apps.get_model("system", "GlobalIntegrationSettings").objects.using(using)
-    for row in apps.get_model("system", "AIProvider").objects.using(using):
-        if row.name in NAMES:
-            settings.update(**{f"{row.name}_base_url": row.base_url})
+    urls = {f"{row.name}_base_url": row.base_url for row in rows}
+    if any(urls.values()):
+        settings.update_or_create(pk=1, defaults=urls)
 
 
-def name(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+def add_aliases(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     using = schema_editor.connection.alias
     models = dict(
         apps.get_model("system", "AIModel").objects.using(using).values_list("model_id", "pk")
@@ -129,7 +136,7 @@ class Migration(migrations.Migration):
                     "standard_tiers",
                     models.CharField(
                         blank=True,
-                        help_text="Service tiers that it bills as standard, by commas, such as on_demand.",
+                        help_text="Service tiers that it bills as standard, separated by commas: on_demand",
                         max_length=300,
                         validators=[flags.models.keys.check_visible],
                     ),
@@ -218,5 +225,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunPython(name, migrations.RunPython.noop),
+        migrations.RunPython(add_aliases, migrations.RunPython.noop),
     ]

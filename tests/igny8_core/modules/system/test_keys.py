@@ -116,12 +116,9 @@ def test_address__that_is_none__is_refused_on_its_field(
     assert "base_url" in answer.context["adminform"].form.errors
 
 
-def test_address__that_is_none_and_stored__is_one_of_our_errors(
-    acme: Account, platform: GlobalIntegrationSettings
-) -> None:
-    point("openai", "https://a.example:99999")
+def test_origin__of_what_is_no_address__is_one_of_our_errors() -> None:
     with pytest.raises(InvalidAddress, match="99999"):
-        AICore(acme).run_ai_request("generate_content", "x")
+        origin_of("https://a.example:99999")
 
 
 def test_address__another_path_of_the_same_origin__keeps_the_key(

@@ -12,11 +12,13 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 from pytest_httpserver import HTTPServer
+from waffle.models import Switch
 
 from flags import publishing
 from flags.engine import DocumentError
 from flags.models import Revision
 from igny8_core.ai.ai_core import AICore
+from igny8_core.ai.providers.base import Connection
 from igny8_core.catalogue.errors import UnknownProvider
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.errors import KeyForAnotherAddress, ProviderInUse
@@ -134,17 +136,20 @@ def test_service_tier__that_the_row_calls_standard__is_billed_as_standard(
         ("gpt-4o-2024-08-06", "gpt-4o", True),
         ("openai/gpt-4o-2024-08-06", "gpt-4o", True),
         ("llama-of-tomorrow", "", False),
+        ("x" * 300, "", False),
     ],
 )
 def test_served_name__is_looked_up_without_the_providers_and_as_an_alias(
     asked: AICore, httpserver: HTTPServer, served: str, priced: str, *, is_known: bool
 ) -> None:
     receipt = ask_with(asked, httpserver, model=served)
-    assert (receipt.model_served, receipt.model_priced) == (served, priced)
+    assert (receipt.model_served, receipt.model_priced) == (served[:100], priced)
     assert receipt.is_name_known is is_known
     if not is_known:
         assert (receipt.status, receipt.cost) == ("unpriced", None)
-        assert "“llama-of-tomorrow” is no known model." in receipt.usage_note
+        assert f"“{served[:100]}” is no known model." in receipt.usage_note
+    elif priced != "llama-3.3-70b":
+        assert receipt.usage_note == f"“{served}” is a model of openai."
 
 
 def test_served_name__that_nobody_knows__is_billed_as_asked_where_the_row_says_so(
@@ -169,6 +174,75 @@ def test_alias__points_to_another_model_from_its_moment_on(
     assert ask_with(asked, httpserver, model="best").model_priced == "gpt-4.1"
 
 
+@pytest.mark.parametrize(
+    "own", [{"model_id": "openai/gpt-4o"}, {"model_id": "own-4o", "alias": "gpt-4o-2024-08-06"}]
+)
+def test_served_name__of_two_providers_models__is_the_answering_ones(
+    asked: AICore, httpserver: HTTPServer, own: dict[str, str]
+) -> None:
+    model = AIModel.objects.create(
+        model_id=own["model_id"],
+        display_name="x",
+        provider="groq",
+        model_type="text",
+        input_rate=100,
+        output_rate=100,
+    )
+    if "alias" in own:
+        ModelAlias.objects.create(name=f"groq/{own['alias']}", model=model)
+    served = f"groq/{own['alias']}" if "alias" in own else "gpt-4o"
+    receipt = ask_with(asked, httpserver, model=served)
+    assert (receipt.model_priced, receipt.usage_note) == (own["model_id"], "")
+
+
+@pytest.mark.parametrize(("bills_as_asked", "status"), [(False, "unpriced"), (True, "ok")])
+@pytest.mark.parametrize("served", ["dall-e-3", "unpriced-model"])
+def test_served_name__that_has_no_price_for_it__is_no_better_than_an_unknown_one(
+    asked: AICore, httpserver: HTTPServer, served: str, status: str, *, bills_as_asked: bool
+) -> None:
+    AIModel.objects.create(
+        model_id="unpriced-model",
+        display_name="x",
+        provider="groq",
+        model_type="text",
+        input_rate=0,
+        output_rate=0,
+    )
+    AIProvider.objects.filter(name="groq").update(prices_unknown=bills_as_asked)
+    receipt = ask_with(asked, httpserver, model=served)
+    assert receipt.status == status
+    assert f"“{served}” has no price of a text model" in receipt.usage_note
+
+
+def test_usage__that_is_unclear_beside_an_unknown_name__says_nothing_of_a_bill(
+    asked: AICore, httpserver: HTTPServer
+) -> None:
+    AIProvider.objects.filter(name="groq").update(prices_unknown=True)
+    receipt = ask_with(asked, httpserver, model="llama-of-tomorrow", usage=None)
+    assert (receipt.status, receipt.is_name_known) == ("unmetered", False)
+    assert "billed" not in receipt.usage_note
+
+
+def test_connection__that_is_given_without_an_address__goes_to_the_rows(
+    acme: Account, asked: AICore, httpserver: HTTPServer
+) -> None:
+    ask_with(AICore(acme, connections={"groq": Connection("sk-given")}), httpserver)
+    ((request, _),) = httpserver.log
+    assert request.headers["Authorization"] == "Bearer sk-given"
+
+
+def test_catalogue__that_is_empty__still_goes_by_the_providers(
+    acme: Account, asked: AICore, httpserver: HTTPServer
+) -> None:
+    """The plan's models stand in, by the addresses that are published."""
+    AIProvider.objects.filter(name="openai").update(base_url=httpserver.url_for("/openai/v1"))
+    for model in AIModel.objects.all():
+        model.delete()
+    answering(httpserver, model="gpt-4o-mini")
+    given = AICore(acme, connections={"openai": Connection(KEY)})
+    assert given.run_ai_request("generate_content", "hi").content == "hello"
+
+
 # What is refused
 
 
@@ -177,6 +251,7 @@ def test_alias__points_to_another_model_from_its_moment_on(
     [
         ({"name": "Groq AI"}, "name"),
         ({"name": "openai"}, "name"),
+        ({"standard_tiers": "x" * 60}, "standard_tiers"),
         ({"base_url": ""}, "base_url"),
         ({"base_url": "api.groq.example"}, "base_url"),
         ({"protocol": "telepathy"}, "protocol"),
@@ -272,6 +347,53 @@ def test_set_key__of_a_row__is_kept_and_of_none_is_refused(manage: Manage) -> No
         AIProvider.named("grok")
 
 
+def test_key__whose_provider_is_gone__can_be_seen_and_removed(
+    manage: Manage, admin_client: Client
+) -> None:
+    groq()
+    assert manage("set_key", "groq", stdin=KEY).returncode == 0
+    AIProvider.objects.filter(name="groq")._raw_delete("default")
+    page = "/admin/system/globalintegrationsettings/1/change/"
+    assert admin_client.get(page).status_code == 200
+    assert manage("set_key", "groq", "--remove").returncode == 0
+    assert not ProviderKey.objects.exists()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://x", "https://user:pw@h/", "https://h:0"])
+def test_address__that_is_none_and_written_directly__is_held_back(url: str) -> None:
+    groq()
+    publishing.publish()
+    AIProvider.objects.filter(name="groq").update(base_url=url)
+    publishing.publish_pending()
+    found = catalogue(Revision.objects.latest("number"))["providers"]["groq"]
+    assert found["base_url"] == "https://api.groq.example/openai/v1"
+
+
+def test_alias__that_is_held_back__says_so_on_its_page(admin_client: Client) -> None:
+    model = AIModel.objects.get(model_id="gpt-4o")
+    publishing.publish()
+    row = ModelAlias.objects.create(name="gpt-4.1", model=model)
+    publishing.publish_pending()
+    page = admin_client.get(f"/admin/system/modelalias/{row.pk}/change/").content.decode()
+    assert "alias gpt-4.1" in page
+    assert "one of the two has to go" in page
+
+
+def test_name__that_receipts_use_where_no_provider_was_called__is_reserved(
+    admin_client: Client,
+) -> None:
+    page = f"{LIST}add/"
+    data = form(
+        admin_client,
+        page,
+        name="offline",
+        display_name="x",
+        protocol="openai",
+        base_url="https://a.example",
+    )
+    assert "take another name" in admin_client.post(page, data).content.decode()
+
+
 # Part of the document
 
 
@@ -314,6 +436,26 @@ def test_going_back__past_a_provider_and_an_alias__takes_them_away_and_forward_a
     found = catalogue(Revision.objects.latest("number"))
     assert found["aliases"] == catalogue(after)["aliases"]
     assert found["providers"] == catalogue(after)["providers"]
+
+
+def test_going_back__to_the_newest__discards_a_provider_with_its_waiting_switch() -> None:
+    publishing.publish()
+    newest = Revision.objects.latest("number").number
+    groq()
+    Switch.objects.create(name="provider.groq", active=False)
+    Switch.objects.create(name="provider.openai", active=False)
+    publishing.roll_back(newest, author="ann")
+    assert not AIProvider.objects.filter(name="groq").exists()
+    document = json.loads(Revision.objects.latest("number").text)
+    assert document["switches"] == {"provider.openai": False}
+
+
+def test_going_back__past_an_alias_without_its_model__mends_it() -> None:
+    publishing.publish()
+    before = Revision.objects.latest("number").number
+    ModelAlias.objects.filter(name="gpt-4o-2024-08-06").update(model_id=999_999)
+    publishing.roll_back(before, author="ann")
+    assert ModelAlias.objects.get(name="gpt-4o-2024-08-06").model.model_id == "gpt-4o"
 
 
 def test_document__of_before_there_were_providers__leaves_them_alone() -> None:
