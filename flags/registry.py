@@ -98,7 +98,7 @@ _vocabularies: dict[str, Vocabulary] = {}
 _account_facts: dict[str, AccountFacts] = {}
 _retentions: dict[str, Retention] = {}
 _guards: dict[str, Guard] = {}
-_kept_flags: dict[str, str] = {}
+_kept_flags: list[Callable[[], Mapping[str, str]]] = []
 _trait_values: dict[str, Callable[[], Iterable[str]]] = {}
 
 
@@ -138,9 +138,12 @@ def guards() -> Mapping[str, Guard]:
     return _guards
 
 
-def keep_flag(name: str, why: str) -> None:
-    """Have the flag neither renamed nor deleted; `why` ends a sentence. For `AppConfig.ready()`."""
-    _kept_flags[name] = why
+def keep_flags(kept: Callable[[], Mapping[str, str]]) -> None:
+    """Have flags neither renamed nor deleted: by name why, which ends a sentence.
+
+    For `AppConfig.ready()`; asked at each look.
+    """
+    _kept_flags.append(kept)
 
 
 def register_trait_values(name: str, values: Callable[[], Iterable[str]]) -> None:
@@ -155,7 +158,7 @@ def trait_values() -> Mapping[str, Callable[[], Iterable[str]]]:
 
 def kept_flags() -> Mapping[str, str]:
     """Which flags are neither renamed nor deleted, and why."""
-    return _kept_flags
+    return {name: why for kept in _kept_flags for name, why in kept().items()}
 
 
 def sections() -> Mapping[str, Section]:

@@ -57,9 +57,10 @@ class AccountSettings(NamedTuple):
             raise KeyForAnotherAddress(f"The environment's key for {provider}", own, origin)
         return key
 
-    def layers(self, call: Mapping[str, Value]) -> dict[Layer, Mapping[str, Value]]:
+    def layers(self, task: Task, call: Mapping[str, Value]) -> dict[Layer, Mapping[str, Value]]:
         """The parameters that each layer sets."""
         return {
+            Layer.TASK: task.parameters,
             Layer.PLATFORM: self.platform.parameters(),
             Layer.ACCOUNT: self.own.parameters(),
             Layer.CALL: call,

@@ -178,7 +178,7 @@ class AICore:
         instruction = prompts.instruction_of(prompt.template, variables or {}, json_mode=json_mode)
         for text in texts:
             prompts.check_length(instruction + text, resolution.model)
-        merged = merge(settings.layers(parameters or {}), resolution.model)
+        merged = merge(settings.layers(the_task, parameters or {}), resolution.model)
         live = live_settings.load()
         return _Call(
             resolution=resolution,

@@ -29,6 +29,14 @@ class UnknownTask(UnknownName):
     kind = "task"
 
 
+class InvalidTask(AIError):
+    code = "invalid_task"
+
+    def __init__(self, key: str, why: str) -> None:
+        self.key = key
+        super().__init__(f"The task {key!r} cannot be registered: {why}.")
+
+
 class UnknownNeed(UnknownName):
     code = "unknown_need"
     kind = "need"

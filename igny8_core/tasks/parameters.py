@@ -24,6 +24,7 @@ _SIZE = re.compile(r"(\d{2,4})x(\d{2,4})")
 class Layer(StrEnum):
     """Who gave a parameter its value; a later one wins over an earlier one."""
 
+    TASK = "task"
     PLATFORM = "platform"
     ACCOUNT = "account"
     CALL = "call"

@@ -16,7 +16,6 @@ from igny8_core.catalogue.section import compile_section
 from igny8_core.catalogue.servable import servable
 from igny8_core.catalogue.words import sentences
 from igny8_core.pricing.meters import ModelType
-from igny8_core.tasks.tasks import TASKS
 
 
 class SystemConfig(AppConfig):
@@ -26,7 +25,12 @@ class SystemConfig(AppConfig):
     def ready(self) -> None:
         from flags import host
         from igny8_core import checks, live_settings, sqlite_file
-        from igny8_core.modules.system import provider_use, section_restore, section_rows
+        from igny8_core.modules.system import (
+            provider_use,
+            section_restore,
+            section_rows,
+            task_flags,
+        )
         from igny8_core.modules.system.models import (
             AIModel,
             AIProvider,
@@ -63,9 +67,9 @@ class SystemConfig(AppConfig):
         )
         host.register_account_facts(PREFERENCES, preferences)
         host.watch_facts(IntegrationSettings, lambda settings: settings.account.key)
-        for task in TASKS:
-            host.keep_flag(task, f"the task {task} asks it")
+        host.keep_flags(task_flags.kept)
+        post_migrate.connect(task_flags.add_missing, sender=self)
+        register(task_flags.check)
         for model_type in ModelType:
-            host.keep_flag(model_type, f"it chooses among the {model_type} models")
             known = partial(servable, model_type=model_type)
             host.register_vocabulary(vocabulary_of(model_type), known)
