@@ -9,7 +9,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -24,6 +24,7 @@ from flags import live, publishing
 from igny8_core.ai.management.commands.demo import load
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIProvider
+from igny8_core.tasks.tasks import _tasks
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -99,6 +100,15 @@ def acme(db: None) -> Account:
 @pytest.fixture
 def bolt(db: None) -> Account:
     return Account.objects.create(key="bolt", name="Bolt Inc.", plan="free", country="US")
+
+
+@pytest.fixture
+def tasks_again() -> Iterator[None]:
+    """Tasks that the test registers are taken away again, which a process never does."""
+    before = dict(_tasks)
+    yield
+    _tasks.clear()
+    _tasks.update(before)
 
 
 def point(provider: str, url: str) -> None:

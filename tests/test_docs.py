@@ -82,6 +82,7 @@ def client(client: Client, admin_client: Client) -> Client:
     return admin_client
 
 
+@pytest.mark.usefixtures("tasks_again")
 @pytest.mark.parametrize("paper", PAGES, ids=lambda paper: paper.stem)
 def test_page__its_examples__run(
     paper: Path, manage: Manage, client: Client, settings: Any, tmp_path: Path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.pricing.meters import ModelType
 from igny8_core.tasks import Needs, Task, register
-from igny8_core.tasks.tasks import _tasks
+from igny8_core.tasks.tasks import TASKS
 from tests.conftest import Manage
 
 REVIEW = Task(
@@ -32,13 +31,9 @@ REVIEW = Task(
 
 
 @pytest.fixture
-def registered() -> Iterator[None]:
-    """As an app's `ready()` would; taken away again, which a process never does."""
-    before = dict(_tasks)
+def registered(tasks_again: None) -> None:
+    """As an app's `ready()` would."""
     register(REVIEW)
-    yield
-    _tasks.clear()
-    _tasks.update(before)
 
 
 def migrate() -> None:
@@ -87,7 +82,7 @@ def test_task__registered_twice_alike__is_one(registered: None) -> None:
 def test_task__that_cannot_be__is_refused_with_why(changed: dict[str, Any], why: str) -> None:
     with pytest.raises(AIError, match=why):
         register(REVIEW._replace(**changed))
-    assert "review_draft" not in _tasks
+    assert "review_draft" not in TASKS
 
 
 @pytest.mark.django_db
