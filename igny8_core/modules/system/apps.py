@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from django.apps import AppConfig
-from django.core.checks import register
+from django.core.checks import Tags, register
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
@@ -69,7 +69,7 @@ class SystemConfig(AppConfig):
         host.watch_facts(IntegrationSettings, lambda settings: settings.account.key)
         host.keep_flags(task_flags.kept)
         post_migrate.connect(task_flags.add_missing, sender=self)
-        register(task_flags.check)
+        register(task_flags.check, Tags.database)
         for model_type in ModelType:
             known = partial(servable, model_type=model_type)
             host.register_vocabulary(vocabulary_of(model_type), known)
