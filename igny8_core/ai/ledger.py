@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -18,7 +18,7 @@ from igny8_core.ai.providers.base import Content, ProviderAnswer
 from igny8_core.ai.providers.errors import ProviderError
 from igny8_core.ai.providers.usage import Usage
 from igny8_core.ai.resolution import Resolution
-from igny8_core.catalogue.models import price_of
+from igny8_core.catalogue.billing import Bill
 from igny8_core.errors import AIError
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import ModelPrice
@@ -51,7 +51,7 @@ def settle(
     failure = attempt.error.code if isinstance(attempt.error, ProviderError) else INTERRUPTED
     status, quote, note, is_name_known = failure, None, "", True
     if answer is not None:
-        bill = _bill(answer.model_served, resolution)
+        bill = resolution.bill(answer.model_served)
         status, quote, note = _priced(request_id, answer, resolution, bill)
         is_name_known = bill.is_name_known
     usage = Usage(None, None) if answer is None else answer.usage
@@ -97,33 +97,8 @@ def settle(
     return record(receipt, price=None if quote is None else quote.price)
 
 
-class _Bill(NamedTuple):
-    """The price that an answer is billed by, None where there is none; and what to say of it."""
-
-    price: Price | None
-    note: str = ""
-    is_name_known: bool = True
-
-
-def _bill(name: str, resolution: Resolution) -> _Bill:
-    """By the name under which the provider says that a model answered."""
-    asked, served = resolution.model, resolution.served(name)
-    if served is asked:
-        return _Bill(resolution.price)
-    why = f"“{name}” is no known model"
-    if served is not None:
-        price = price_of(served, resolution.at)
-        if served.model_type == asked.model_type and price.is_complete(served.model_type):
-            is_own = served.provider == asked.provider
-            return _Bill(price, "" if is_own else f"“{name}” is a model of {served.provider}.")
-        why = f"“{name}” has no price of a {asked.model_type} model"
-    if resolution.provider.prices_unknown:
-        return _Bill(resolution.price, f"{why}: billed as {asked.model_id}.", served is not None)
-    return _Bill(None, f"{why}.", served is not None)
-
-
 def _priced(
-    request_id: UUID, answer: ProviderAnswer[Content], resolution: Resolution, bill: _Bill
+    request_id: UUID, answer: ProviderAnswer[Content], resolution: Resolution, bill: Bill
 ) -> tuple[str, Quote | None, str]:
     """The receipt's status, what the answer took, and a note."""
     if answer.usage.meters is None:

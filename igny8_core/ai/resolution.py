@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from flags.accounts import Facts
 from flags.engine import Decision
 from flags.engine.times import datetime_of_us
+from igny8_core.catalogue.billing import Bill, bill_of
 from igny8_core.catalogue.models import Catalogue, CatalogueModel, CatalogueProvider
 from igny8_core.pricing.prices import Price
 from igny8_core.tasks.tasks import Task
@@ -220,8 +221,6 @@ class Resolution(NamedTuple):
         """The next usable candidates, in order."""
         return list(self.origin.fallbacks(self))
 
-    def served(self, name: str) -> CatalogueModel | None:
-        """The model that its provider calls so; None where the catalogue knows no such name."""
-        if name in ("", self.model.model_id):
-            return self.model
-        return self.origin.catalogue.named(name, self.at, self.model.provider)
+    def bill(self, served: str) -> Bill:
+        """The price of an answer under the name of a model that the provider gave."""
+        return bill_of(self.origin.catalogue, self.model, served, self.at)

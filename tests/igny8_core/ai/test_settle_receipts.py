@@ -121,6 +121,24 @@ def test_service_tier__that_the_provider_bills_as_standard_from_now_on__is_settl
     assert "1 settled, 0 not." in manage("settle_receipts").stdout
 
 
+def test_name__of_a_model_of_another_type__is_not_billed_by_its_price(
+    manage: Manage, waiting: Receipt
+) -> None:
+    """As when the answer came: an embedding's price would take its input alone."""
+    AIModel.objects.create(
+        model_id="vectors",
+        display_name="x",
+        provider="openai",
+        model_type="embedding",
+        input_rate=1,
+        output_rate=0,
+    )
+    Receipt.objects.filter(pk=waiting.pk).update(
+        model_served="vectors", meters={"input_tokens": 1_000}
+    )
+    assert "“vectors” has no price of a text model." in manage("settle_receipts").stdout
+
+
 def test_span__of_calls__is_from_and_to(manage: Manage, waiting: Receipt) -> None:
     know()
     Receipt.objects.update(created_at=timezone.now() - timedelta(days=10))

@@ -15,7 +15,8 @@ from flags.management.base import user
 from igny8_core.ai.management import base
 from igny8_core.ai.model_registry import ModelRegistry
 from igny8_core.ai.providers import usage_of
-from igny8_core.catalogue.models import Catalogue, CatalogueModel, price_of
+from igny8_core.catalogue.billing import bill_of
+from igny8_core.catalogue.models import Catalogue
 from igny8_core.errors import AIError
 from igny8_core.modules.system.models import ModelPrice
 from igny8_core.modules.usage.models import Adjustment, Receipt
@@ -86,36 +87,23 @@ def settled(receipts: QuerySet[Receipt]) -> Iterator[Settled]:
 
 
 def _settled(receipt: Receipt, catalogue: Catalogue) -> Settled:
-    at = receipt.created_at - timedelta(milliseconds=receipt.latency_ms)
     asked = catalogue.models.get(receipt.model_asked)
-    name, whose = receipt.model_served, asked.provider if asked else receipt.provider
-    served = catalogue.named(name, at, whose) if name else asked
-    provider = catalogue.providers.get(whose)
-    if served is None and provider is not None and provider.prices_unknown:
-        served = asked
-    if served is None or provider is None:
-        return Settled(receipt, {}, None, f"“{receipt.model_served}” is no known model.")
-    if receipt.status == UNPRICED:
-        meters = {Meter(name): used for name, used in receipt.meters.items()}
-    else:
-        usage = usage_of(provider.protocol, served.model_type, receipt.usage_block)
+    if asked is None:
+        return Settled(receipt, {}, None, f"There is no model {receipt.model_asked!r} any more.")
+    at = receipt.created_at - timedelta(milliseconds=receipt.latency_ms)
+    provider = catalogue.providers[asked.provider]
+    bill = bill_of(catalogue, asked, receipt.model_served, at)
+    if bill.price is None:
+        return Settled(receipt, {}, None, bill.note)
+    meters: Meters = {Meter(name): used for name, used in receipt.meters.items()}
+    if receipt.status == UNMETERED:
+        usage = usage_of(provider.protocol, asked.model_type, receipt.usage_block)
         if usage.meters is None:
             return Settled(receipt, {}, None, usage.note)
         meters = usage.meters
-    return _priced(receipt, meters, served, at, provider.standard_tiers)
-
-
-def _priced(
-    receipt: Receipt,
-    meters: Meters,
-    served: CatalogueModel,
-    at: datetime,
-    standard_tiers: frozenset[str],
-) -> Settled:
-    price = price_of(served, at)
-    context = PriceContext(**receipt.context).as_billed(standard_tiers)
+    context = PriceContext(**receipt.context).as_billed(provider.standard_tiers)
     try:
-        quote = quotes.quote(price, billable(price, meters), at=at, context=context)
+        quote = quotes.quote(bill.price, billable(bill.price, meters), at=at, context=context)
     except AIError as error:
         return Settled(receipt, meters, None, str(error))
     return Settled(receipt, meters, quote)
