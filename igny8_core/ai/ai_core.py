@@ -9,17 +9,18 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
+from asgiref.sync import sync_to_async
 from django.core.cache import cache
 
 from igny8_core import live_settings
 from igny8_core.ai import ledger
 from igny8_core.ai.account_settings import AccountSettings, prompt_of, settings_of
-from igny8_core.ai.attempts import Answer, Attempt, milliseconds_since
+from igny8_core.ai.attempts import Answer, Attempt, Streamed, milliseconds_since
 from igny8_core.ai.errors import AccountNotActive, WrongTaskType
-from igny8_core.ai.providers import provider_for
+from igny8_core.ai.providers import network, provider_for
 from igny8_core.ai.providers.base import (
     Connection,
     EmbeddingRequest,
@@ -35,7 +36,6 @@ from igny8_core.ai.resolution import Resolution
 from igny8_core.ai.resolver import resolve
 from igny8_core.catalogue.models import CatalogueProvider
 from igny8_core.modules.accounts.models import Account, AccountStatus
-from igny8_core.modules.usage.models import Receipt
 from igny8_core.pricing.errors import InvalidQuantity
 from igny8_core.pricing.meters import ModelType
 from igny8_core.tasks import prompts
@@ -97,6 +97,76 @@ class AICore:
         self, task: str, prompt: str, *, images: Sequence[Image] = (), **options: Unpack[Options]
     ) -> Answer[str]:
         """Answer the prompt with a text model; one that sees, where it is shown `images`."""
+        call, request = self._text(task, prompt, images, options)
+        return self._run(call, call.provider.complete(request))
+
+    async def arun_ai_request(
+        self, task: str, prompt: str, *, images: Sequence[Image] = (), **options: Unpack[Options]
+    ) -> Answer[str]:
+        """As `run_ai_request`, for a coroutine: cancelling it cuts the call off."""
+        call, request = await sync_to_async(self._text)(task, prompt, images, options)
+        return await self._arun(call, call.provider.complete(request))
+
+    def stream_ai_request(
+        self, task: str, prompt: str, *, images: Sequence[Image] = (), **options: Unpack[Options]
+    ) -> Streamed[_Call]:
+        """As `run_ai_request`, the text as it comes; nothing is sent before it is iterated."""
+
+        def begin() -> tuple[_Call, Provider, TextRequest]:
+            call, request = self._text(task, prompt, images, options)
+            return call, call.provider, request
+
+        return Streamed(begin, self._settle)
+
+    def generate_image(
+        self,
+        prompt: str,
+        *,
+        task: str = "generate_images",
+        count: int = 1,
+        **options: Unpack[Options],
+    ) -> Answer[tuple[Image, ...]]:
+        """Draw `count` pictures of the prompt."""
+        call, request = self._picture(prompt, task, count, options)
+        return self._run(call, call.provider.draw(request))
+
+    async def agenerate_image(
+        self,
+        prompt: str,
+        *,
+        task: str = "generate_images",
+        count: int = 1,
+        **options: Unpack[Options],
+    ) -> Answer[tuple[Image, ...]]:
+        """As `generate_image`, for a coroutine."""
+        call, request = await sync_to_async(self._picture)(prompt, task, count, options)
+        return await self._arun(call, call.provider.draw(request))
+
+    def embed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        task: str = "embed_text",
+        **options: Unpack[Options],
+    ) -> Answer[tuple[Vector, ...]]:
+        """One vector for each text, in their order; a single text is a list of one."""
+        call, request = self._vectors(texts, task, options)
+        return self._run(call, call.provider.embed(request))
+
+    async def aembed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        task: str = "embed_text",
+        **options: Unpack[Options],
+    ) -> Answer[tuple[Vector, ...]]:
+        """As `embed`, for a coroutine."""
+        call, request = await sync_to_async(self._vectors)(texts, task, options)
+        return await self._arun(call, call.provider.embed(request))
+
+    def _text(
+        self, task: str, prompt: str, images: Sequence[Image], options: Options
+    ) -> tuple[_Call, TextRequest]:
         shown = check_images(images)
         if shown:
             needs = (options.get("needs") or Needs()).union(Needs(vision=True))
@@ -112,17 +182,11 @@ class AICore:
             images=shown,
             **call.parameters,
         )
-        return self._run(call, lambda: call.provider.complete(request))
+        return call, request
 
-    def generate_image(
-        self,
-        prompt: str,
-        *,
-        task: str = "generate_images",
-        count: int = 1,
-        **options: Unpack[Options],
-    ) -> Answer[tuple[Image, ...]]:
-        """Draw `count` pictures of the prompt."""
+    def _picture(
+        self, prompt: str, task: str, count: int, options: Options
+    ) -> tuple[_Call, ImageRequest]:
         if type(count) is not int or not 1 <= count <= MAX_IMAGES:
             raise InvalidQuantity("count", count, least=1, most=MAX_IMAGES)
         call = self._prepare(task, ModelType.IMAGE, [prompt], **options)
@@ -133,16 +197,11 @@ class AICore:
             timeout_s=call.timeout_s,
             **call.parameters,
         )
-        return self._run(call, lambda: call.provider.draw(request))
+        return call, request
 
-    def embed(
-        self,
-        texts: str | Sequence[str],
-        *,
-        task: str = "embed_text",
-        **options: Unpack[Options],
-    ) -> Answer[tuple[Vector, ...]]:
-        """One vector for each text, in their order; a single text is a list of one."""
+    def _vectors(
+        self, texts: str | Sequence[str], task: str, options: Options
+    ) -> tuple[_Call, EmbeddingRequest]:
         texts = [texts] if isinstance(texts, str) else texts
         call = self._prepare(task, ModelType.EMBEDDING, texts, **options)
         request = EmbeddingRequest(
@@ -150,7 +209,7 @@ class AICore:
             texts=tuple(f"{call.instruction}\n{text}".strip() for text in texts),
             timeout_s=call.timeout_s,
         )
-        return self._run(call, lambda: call.provider.embed(request))
+        return call, request
 
     def _prepare(  # noqa: PLR0913 - the options, one by one
         self,
@@ -213,18 +272,40 @@ class AICore:
         given = self._connections.get(provider.name, Connection(api_key=""))
         return given._replace(base_url=given.base_url or provider.base_url)
 
-    def _run(self, call: _Call, ask: Callable[[], ProviderAnswer[Content]]) -> Answer[Content]:
+    def _run(
+        self, call: _Call, asked: Coroutine[Any, Any, ProviderAnswer[Content]]
+    ) -> Answer[Content]:
         """Ask the provider once, price what it took, and record the receipt either way."""
         started_s = time.perf_counter()
         try:
-            answer = ask()
+            answer = network.wait(asked)
         except BaseException as error:
-            latency_ms = milliseconds_since(started_s)
-            self._record(call, Attempt(call.provider.name, latency_ms, None, error))
+            self._failed(call, started_s, error)
             raise
-        attempt = Attempt(call.provider.name, milliseconds_since(started_s), answer)
-        receipt = self._record(call, attempt)
+        return self._settle(call, _attempt(call, started_s, answer))
+
+    async def _arun(
+        self, call: _Call, asked: Coroutine[Any, Any, ProviderAnswer[Content]]
+    ) -> Answer[Content]:
+        started_s = time.perf_counter()
+        try:
+            answer = await network.awaited(asked)
+        except BaseException as error:
+            await sync_to_async(self._failed)(call, started_s, error)
+            raise
+        return await sync_to_async(self._settle)(call, _attempt(call, started_s, answer))
+
+    def _failed(self, call: _Call, started_s: float, error: BaseException) -> None:
+        attempt = Attempt[str](call.provider.name, milliseconds_since(started_s), None, error)
+        ledger.settle(self.account, call.resolution, call.prompt, attempt)
+
+    def _settle(self, call: _Call, attempt: Attempt[Content]) -> Answer[Content]:
+        """Of an attempt with an answer."""
+        receipt = ledger.settle(self.account, call.resolution, call.prompt, attempt)
+        answer = attempt.answer
+        assert answer is not None  # noqa: S101 - see above
         return Answer.of(answer, call.resolution, receipt)
 
-    def _record(self, call: _Call, attempt: Attempt[Content]) -> Receipt:
-        return ledger.settle(self.account, call.resolution, call.prompt, attempt)
+
+def _attempt(call: _Call, started_s: float, answer: ProviderAnswer[Content]) -> Attempt[Content]:
+    return Attempt(call.provider.name, milliseconds_since(started_s), answer)

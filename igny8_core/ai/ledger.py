@@ -52,7 +52,8 @@ def settle(
     status, quote, note, is_name_known = failure, None, "", True
     if answer is not None:
         bill = resolution.bill(answer.model_served)
-        status, quote, note = _priced(request_id, answer, resolution, bill)
+        metering, quote, note = _priced(request_id, answer, resolution, bill)
+        status = metering if attempt.error is None else failure
         is_name_known = bill.is_name_known
     usage = Usage(None, None) if answer is None else answer.usage
     meters = usage.meters or {}

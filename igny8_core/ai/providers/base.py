@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from igny8_core.ai.providers.errors import ProviderAnswerInvalid
 from igny8_core.ai.providers.images import Image
 from igny8_core.ai.providers.usage import Usage
 from igny8_core.pricing.conditions import PriceContext
 
 __all__ = [
     "Connection",
+    "Draft",
     "EmbeddingRequest",
     "Image",
     "ImageRequest",
     "Provider",
     "ProviderAnswer",
     "TextRequest",
+    "TextStream",
     "Vector",
 ]
 
@@ -77,13 +82,58 @@ class ProviderAnswer(NamedTuple, Generic[Content]):
     context: PriceContext | None = None
 
 
+class Draft(Protocol):
+    """A text answer as far as it has come, of the events of one protocol."""
+
+    def add(self, event: Mapping[str, Any]) -> str:
+        """The text that the event adds; raises ProviderAnswerInvalid, ProviderError."""
+        ...
+
+    def answer(self) -> ProviderAnswer[str]:
+        """All that has come; what it took may not have been said yet."""
+        ...
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the provider has said that this is all."""
+        ...
+
+
+class TextStream:
+    """A text as it comes, once; `answer()` is what has come so far, at any moment."""
+
+    def __init__(
+        self, provider: str, draft: Draft, events: AsyncGenerator[Mapping[str, Any]]
+    ) -> None:
+        self._provider, self._draft, self._events = provider, draft, events
+
+    async def pieces(self) -> AsyncGenerator[str]:
+        """Raises a ProviderError, also where it ends before the provider has said so."""
+        async with aclosing(self._events):
+            async for event in self._events:
+                text = self._draft.add(event)
+                if text:
+                    yield text
+        if not self._draft.is_whole:
+            raise ProviderAnswerInvalid(self._provider, "it ends in the middle")
+
+    def answer(self) -> ProviderAnswer[str]:
+        found = self._draft.answer()
+        if self._draft.is_whole:
+            return found
+        usage = found.usage._replace(meters=None, note="It was left before the provider ended it.")
+        return found._replace(usage=usage)
+
+
 class Provider(Protocol):
-    """Answers requests, each by one call; raises a ProviderError."""
+    """Answers requests, each by one call; raises a ProviderError. `network` runs the calls."""
 
     name: str
 
-    def complete(self, request: TextRequest) -> ProviderAnswer[str]: ...
+    async def complete(self, request: TextRequest) -> ProviderAnswer[str]: ...
 
-    def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]: ...
+    def stream(self, request: TextRequest) -> TextStream: ...
 
-    def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]: ...
+    async def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]: ...
+
+    async def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]: ...

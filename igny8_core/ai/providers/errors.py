@@ -132,6 +132,14 @@ class ProviderContentRefused(_Refused):
     what = "refuses the content"
 
 
+class ProviderCancelled(_Refused):
+    """The request was given up on its way; what it took by then may have been paid for."""
+
+    code = "provider_cancelled"
+    may_fall_back = False
+    what = "gave the request up"
+
+
 class ProviderFailed(ProviderError):
     code = "provider_failed"
     is_retryable = True

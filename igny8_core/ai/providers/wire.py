@@ -1,19 +1,18 @@
-"""One call over HTTP through a provider's official SDK: its deadline, its size, and its errors."""
+"""What comes over the wire: bodies into values, refusals into errors of ours."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from igny8_core.ai.providers.errors import (
     ProviderAnswerInvalid,
+    ProviderCancelled,
     ProviderContentRefused,
     ProviderContextTooLong,
     ProviderError,
@@ -23,65 +22,12 @@ from igny8_core.ai.providers.errors import (
     ProviderOverloaded,
     ProviderRateLimited,
     ProviderRequestRefused,
-    ProviderTimeout,
-    ProviderUnforeseen,
-    ProviderUnreachable,
 )
 
 Body = TypeVar("Body", bound=BaseModel)
-# Ten pictures in base64 are less; it is counted once decompressed.
-MAX_BODY_BYTES: Final = 128 * 2**20
 _LONGEST_NAME: Final = 100
 _DETAIL_LENGTH: Final = 300
 _LONGEST_WAIT_S: Final = 24 * 60 * 60
-
-
-def body_of(  # noqa: PLR0913 - each by keyword
-    body_type: type[Body],
-    sent: Callable[[], AbstractContextManager[Any]],
-    *,
-    sdk: Any,
-    provider: str,
-    secret: str,
-    timeout_s: float,
-) -> Body:
-    """The body of the answer, within `timeout_s` from headers to its end; raises a ProviderError.
-
-    `sent` sends the request by the SDK's streaming client; `sdk` has its errors, named as openai's
-    and anthropic's are; `secret` is in no error.
-    """
-    import httpx2  # noqa: PLC0415 - the SDKs take half a second that others need not pay
-
-    began_s = time.monotonic()
-    try:
-        with sent() as response:
-            body = _read(response.iter_bytes(), provider, began_s, timeout_s)
-    except ProviderError:
-        raise
-    except (sdk.APITimeoutError, httpx2.TimeoutException) as error:
-        raise ProviderTimeout(provider, timeout_s) from error
-    except (sdk.APIConnectionError, httpx2.TransportError) as error:
-        raise ProviderUnreachable(provider) from error
-    except sdk.APIStatusError as error:
-        raise _refusal(provider, error, secret) from None
-    except httpx2.DecodingError as error:
-        raise ProviderAnswerInvalid(provider, "body: it cannot be decompressed") from error
-    except Exception as error:
-        raise ProviderUnforeseen(provider, error) from error
-    return parsed(body_type, body, provider)
-
-
-def _read(chunks: Iterable[bytes], provider: str, began_s: float, timeout_s: float) -> bytearray:
-    """Raises ProviderTimeout, ProviderAnswerInvalid."""
-    body = bytearray()
-    for chunk in chunks:
-        body += chunk
-        if time.monotonic() > began_s + timeout_s:
-            raise ProviderTimeout(provider, timeout_s)
-        if len(body) > MAX_BODY_BYTES:
-            fault = f"body: it has more than {MAX_BODY_BYTES:,} bytes"
-            raise ProviderAnswerInvalid(provider, fault)
-    return body
 
 
 def parsed(body_type: type[Body], body: bytes | bytearray, provider: str) -> Body:
@@ -90,6 +36,11 @@ def parsed(body_type: type[Body], body: bytes | bytearray, provider: str) -> Bod
         said = json.loads(body)
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, too
         raise ProviderAnswerInvalid(provider, f"body: {one_line(str(error))}") from None
+    return checked(body_type, said, provider)
+
+
+def checked(body_type: type[Body], said: Any, provider: str) -> Body:
+    """Raises ProviderAnswerInvalid."""
     try:
         return body_type.model_validate(said)
     except ValidationError as error:
@@ -103,14 +54,30 @@ def name_of(value: Any) -> str:
     return one_line(value)[:_LONGEST_NAME] if isinstance(value, str) else ""
 
 
-def _refusal(provider: str, error: Any, secret: str) -> ProviderError:
-    """Of an answer that is none: each is exactly one of ours."""
-    said: Any = error.body if isinstance(error.body, Mapping) else {}
-    said = said["error"] if isinstance(said.get("error"), Mapping) else said
+class Fault(NamedTuple):
+    """What an answer says is wrong: a sentence, and the words by which the provider names it."""
+
+    text: str
+    codes: set[str]
+
+
+def fault_of(said: Any) -> Fault:
+    """Of the body as OpenAI, Anthropic and Google write it; nothing where it is another."""
+    said = said[0] if isinstance(said, list) and said else said
+    said = said.get("error", said) if isinstance(said, Mapping) else said
+    if not isinstance(said, Mapping):
+        return Fault(said if isinstance(said, str) else "", set())
+    details = said.get("details")
+    rows = [said, *(details if isinstance(details, list) else [])]
+    words = (
+        row.get(name)
+        for row in rows
+        if isinstance(row, Mapping)
+        for name in ("code", "type", "status", "reason")
+    )
     text = said.get("message")
-    text = text if isinstance(text, str) else str(error.message)
-    detail = one_line(text.replace(secret, "…") if secret else text)
-    return refusal(provider, error.status_code, error.response.headers, detail, _codes(said))
+    codes = {word for word in words if isinstance(word, str)}
+    return Fault(text if isinstance(text, str) else "", codes)
 
 
 def refusal(
@@ -120,9 +87,11 @@ def refusal(
     wait_s = retry_after_s(headers)
     if codes & _OF_KEY or status in {401, 402, 403}:
         return ProviderKeyRefused(provider, status)
-    if status == 429:  # noqa: PLR2004 - HTTP's own
+    if status == 429 or codes & _OF_RATE:  # noqa: PLR2004 - HTTP's own
         return ProviderRateLimited(provider, wait_s)
-    if status in {503, 529}:
+    if status == 499 or "CANCELLED" in codes:  # noqa: PLR2004 - as above
+        return ProviderCancelled(provider, status, detail)
+    if status in {503, 529} or codes & _OF_LOAD:
         return ProviderOverloaded(provider, status, wait_s)
     if status >= 500:  # noqa: PLR2004 - as above
         return ProviderFailed(provider, status)
@@ -137,6 +106,8 @@ def refusal(
 
 
 _OF_KEY: Final = {"insufficient_quota", "API_KEY_INVALID"}
+_OF_RATE: Final = {"rate_limit_error", "rate_limit_exceeded", "RESOURCE_EXHAUSTED"}
+_OF_LOAD: Final = {"overloaded_error", "UNAVAILABLE"}
 _OF_MODEL: Final = {"model_not_found", "not_found_error", "NOT_FOUND"}
 _OF_LENGTH: Final = {"context_length_exceeded", "string_above_max_length", "request_too_large"}
 _OF_CONTENT: Final = {"content_policy_violation", "content_filter", "moderation_blocked"}
@@ -146,11 +117,6 @@ _LENGTH: Final = ("prompt is too long", "maximum context length", "exceeds the m
 
 def _is_about(detail: str, words: tuple[str, ...]) -> bool:
     return any(each in detail.lower() for each in words)
-
-
-def _codes(said: Mapping[str, Any]) -> set[str]:
-    words = (said.get(name) for name in ("code", "type", "status"))
-    return {word for word in words if isinstance(word, str)}
 
 
 def one_line(text: str) -> str:

@@ -14,7 +14,7 @@ from igny8_core.ai.account_settings import platform_settings, settings_of
 from igny8_core.ai.attempts import milliseconds_since
 from igny8_core.ai.management import base
 from igny8_core.ai.model_registry import ModelRegistry
-from igny8_core.ai.providers import provider_for
+from igny8_core.ai.providers import network, provider_for
 from igny8_core.ai.providers.base import (
     EmbeddingRequest,
     ImageRequest,
@@ -57,7 +57,7 @@ class Command(base.PipelineCommand):
         provider = provider_for(asked, settings.connection(asked), offline_answers=False)
         timeout_s = live_settings.load().request_timeout_s
         started_s = time.perf_counter()
-        answer = _ask(provider, model, timeout_s)
+        answer = network.wait(_ask(provider, model, timeout_s))
         latency_ms = milliseconds_since(started_s)
         cost, why_not = _cost(model, answer)
         meters = dict(answer.usage.meters or {})
@@ -85,13 +85,13 @@ class Command(base.PipelineCommand):
         )
 
 
-def _ask(provider: Provider, model: CatalogueModel, timeout_s: float) -> ProviderAnswer[Any]:
+async def _ask(provider: Provider, model: CatalogueModel, timeout_s: float) -> ProviderAnswer[Any]:
     """Raises AIError."""
     match model.model_type:
         case ModelType.IMAGE:
-            return provider.draw(ImageRequest(model.model_id, "A dot.", 1, timeout_s))
+            return await provider.draw(ImageRequest(model.model_id, "A dot.", 1, timeout_s))
         case ModelType.EMBEDDING:
-            return provider.embed(EmbeddingRequest(model.model_id, ("ok",), timeout_s))
+            return await provider.embed(EmbeddingRequest(model.model_id, ("ok",), timeout_s))
     request = TextRequest(
         model.model_id,
         "You are asked whether you are there.",
@@ -101,7 +101,7 @@ def _ask(provider: Provider, model: CatalogueModel, timeout_s: float) -> Provide
         longest=model.max_tokens,
         max_tokens=min(_MOST_TOKENS, model.max_tokens),
     )
-    return provider.complete(request)
+    return await provider.complete(request)
 
 
 def _cost(model: CatalogueModel, answer: ProviderAnswer[Any]) -> tuple[Decimal | None, str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from igny8_core.ai.providers.anthropic.answers import Message
+from igny8_core.ai.providers.anthropic.answers import Event, Message
 from igny8_core.ai.providers.anthropic.meters import anthropic_meters
 from igny8_core.ai.providers.base import (
     Connection,
@@ -15,11 +14,14 @@ from igny8_core.ai.providers.base import (
     ImageRequest,
     ProviderAnswer,
     TextRequest,
+    TextStream,
     Vector,
 )
 from igny8_core.ai.providers.errors import ProviderCannot
+from igny8_core.ai.providers.exchange import Exchange
+from igny8_core.ai.providers.network import kept, network, silence
 from igny8_core.ai.providers.usage import read
-from igny8_core.ai.providers.wire import body_of, name_of
+from igny8_core.ai.providers.wire import checked, name_of
 from igny8_core.pricing.conditions import PriceContext, Processing
 
 if TYPE_CHECKING:
@@ -31,45 +33,73 @@ ADDRESS = "https://api.anthropic.com"
 class AnthropicProvider:
     def __init__(self, name: str, connection: Connection) -> None:
         self.name = name
-        self._connection = connection
+        self._exchange = Exchange(name, connection.api_key)
         self._client = _client(connection)
 
-    def complete(self, request: TextRequest) -> ProviderAnswer[str]:
-        import anthropic  # noqa: PLC0415 - most of a second that others need not pay
-
-        options: dict[str, Any] = {"system": request.instruction} if request.instruction else {}
-        if request.service_tier is not None:
-            options["service_tier"] = request.service_tier
-        if request.temperature is not None:  # the SDK has no word for it any more, some models do
-            options["extra_body"] = {"temperature": request.temperature}
-        message = body_of(
-            Message,
-            lambda: self._client.messages.with_streaming_response.create(
-                model=request.model_id,
-                # It has to be said: else the longest that the model gives.
-                max_tokens=request.max_tokens or request.longest,
-                messages=[{"role": "user", "content": _content(request)}],
-                timeout=request.timeout_s,
-                **options,
-            ),
-            sdk=anthropic,
-            provider=self.name,
-            secret=self._connection.api_key,
-            timeout_s=request.timeout_s,
+    async def complete(self, request: TextRequest) -> ProviderAnswer[str]:
+        said = await self._exchange.whole(
+            Message, request.timeout_s, lambda: self._client.messages.create(**_asked(request))
         )
-        return ProviderAnswer(
-            content=message.text,
-            model_served=name_of(message.model),
-            usage=read(message.usage, anthropic_meters),
-            finish_reason=name_of(message.stop_reason),
-            context=PriceContext(processing=name_of(message.service_tier) or Processing.STANDARD),
-        )
+        return _answer(said)
 
-    def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
+    def stream(self, request: TextRequest) -> TextStream:
+        asked = {**_asked(request), "stream": True}
+        events = self._exchange.events(
+            request.timeout_s, lambda: self._client.messages.create(**asked)
+        )
+        return TextStream(self.name, _Draft(self.name), events)
+
+    async def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
         raise ProviderCannot(self.name, "draw pictures", request.model_id)
 
-    def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
+    async def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
         raise ProviderCannot(self.name, "embed texts", request.model_id)
+
+
+class _Draft:
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._texts: list[str] = []
+        self._seen: dict[str, Any] = {}
+        self.is_whole = False
+
+    def add(self, event: Mapping[str, Any]) -> str:
+        said = checked(Event, event, self._provider)
+        self._seen |= said.seen(self._seen.get("usage"))
+        self.is_whole = self.is_whole or said.type in {"message_stop", "message"}
+        self._texts.append(said.text)
+        return said.text
+
+    def answer(self) -> ProviderAnswer[str]:
+        text = {"type": "text", "text": "".join(self._texts)}
+        return _answer(Message.model_validate({**self._seen, "content": [text]}))
+
+
+def _asked(request: TextRequest) -> dict[str, Any]:
+    options: dict[str, Any] = {"system": request.instruction} if request.instruction else {}
+    if request.service_tier is not None:
+        options["service_tier"] = request.service_tier
+    if request.temperature is not None:  # the SDK has no word for it any more, some models do
+        options["extra_body"] = {"temperature": request.temperature}
+    return {
+        "model": request.model_id,
+        # It has to be said: else the longest that the model gives.
+        "max_tokens": request.max_tokens or request.longest,
+        "messages": [{"role": "user", "content": _content(request)}],
+        # The SDK refuses long answers that are not streamed, by its own idea of how long they take.
+        "timeout": request.timeout_s,
+        **options,
+    }
+
+
+def _answer(message: Message) -> ProviderAnswer[str]:
+    return ProviderAnswer(
+        content=message.text,
+        model_served=name_of(message.model),
+        usage=read(message.usage, anthropic_meters),
+        finish_reason=name_of(message.stop_reason),
+        context=PriceContext(processing=name_of(message.service_tier) or Processing.STANDARD),
+    )
 
 
 def _content(request: TextRequest) -> Any:
@@ -86,21 +116,18 @@ def _content(request: TextRequest) -> Any:
     return [*images, {"type": "text", "text": request.prompt}]
 
 
-@lru_cache(maxsize=32)
-def _client(connection: Connection) -> anthropic.Anthropic:
-    """One client, and so one pool of open connections, for each key and address."""
-    import anthropic  # noqa: PLC0415 - as above
+@kept
+def _client(connection: Connection) -> anthropic.AsyncAnthropic:
+    import anthropic  # noqa: PLC0415 - most of a second that others need not pay
 
-    client = anthropic.Anthropic(
+    client = anthropic.AsyncAnthropic(
         api_key=connection.api_key,
         base_url=connection.base_url or ADDRESS,
         max_retries=0,
-        http_client=anthropic.DefaultHttpxClient(follow_redirects=False),
+        http_client=network().http,
     )
     # The SDK would take it from the environment, which an account's own key knows nothing of.
     client.auth_token = None
     client._custom_headers = {}
+    silence()
     return client
-
-
-os.register_at_fork(after_in_child=_client.cache_clear)

@@ -42,6 +42,10 @@ class Generated(BaseModel):
         return [part for part in found if not part.thought]
 
     @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts)
+
+    @property
     def finish_reason(self) -> Any:
         if self.candidates:
             return self.candidates[0].finishReason

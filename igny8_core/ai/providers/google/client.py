@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import os
-from collections.abc import Callable
-from functools import lru_cache
-from http import HTTPStatus
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from igny8_core.ai.providers.base import (
@@ -16,21 +13,20 @@ from igny8_core.ai.providers.base import (
     ImageRequest,
     ProviderAnswer,
     TextRequest,
+    TextStream,
     Vector,
 )
 from igny8_core.ai.providers.errors import (
     ProviderAnswerInvalid,
     ProviderCannot,
     ProviderContentRefused,
-    ProviderError,
-    ProviderTimeout,
-    ProviderUnforeseen,
-    ProviderUnreachable,
 )
+from igny8_core.ai.providers.exchange import Exchange
 from igny8_core.ai.providers.google.answers import Embedded, Generated
 from igny8_core.ai.providers.google.meters import google_meters
+from igny8_core.ai.providers.network import kept, network, silence
 from igny8_core.ai.providers.usage import read, with_pictures
-from igny8_core.ai.providers.wire import Body, name_of, one_line, parsed, refusal
+from igny8_core.ai.providers.wire import checked, name_of
 from igny8_core.pricing.conditions import PriceContext, Processing
 
 if TYPE_CHECKING:
@@ -42,33 +38,41 @@ ADDRESS = "https://generativelanguage.googleapis.com"
 class GoogleProvider:
     def __init__(self, name: str, connection: Connection) -> None:
         self.name = name
-        self._connection = connection
-        self._client = _client(name, connection)
+        self._exchange = Exchange(name, connection.api_key)
+        self._client = _client(connection)
 
-    def complete(self, request: TextRequest) -> ProviderAnswer[str]:
-        options = {
-            "system_instruction": request.instruction or None,
-            "temperature": request.temperature,
-            "max_output_tokens": request.max_tokens,
-            "service_tier": request.service_tier,
-            "response_mime_type": "application/json" if request.json_mode else None,
-        }
-        found = self._generate(request.model_id, _parts(request), request.timeout_s, options)
-        return ProviderAnswer(
-            content="".join(part.text for part in found.parts),
-            model_served=name_of(found.modelVersion),
-            usage=read(found.usageMetadata, google_meters),
-            finish_reason=name_of(found.finish_reason),
-            # The answer does not say what it was served as.
-            context=PriceContext(processing=request.service_tier or Processing.STANDARD),
+    async def complete(self, request: TextRequest) -> ProviderAnswer[str]:
+        asked = _asked(request)
+        said = await self._exchange.whole(
+            Generated,
+            request.timeout_s,
+            lambda: self._client.aio.models.generate_content(**asked),
         )
+        return _answer(request, said, said.text)
 
-    def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
+    def stream(self, request: TextRequest) -> TextStream:
+        asked = _asked(request)
+
+        async def send() -> None:
+            async for _ in await self._client.aio.models.generate_content_stream(**asked):
+                pass
+
+        events = self._exchange.events(request.timeout_s, send)
+        return TextStream(self.name, _Draft(self.name, request), events)
+
+    async def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
         """One picture, in Google's own size and quality: the protocol has no words for ours."""
         if request.number != 1:
             raise ProviderCannot(self.name, "draw more than one picture a call", request.model_id)
-        options = {"response_modalities": ["IMAGE"]}
-        found = self._generate(request.model_id, request.prompt, request.timeout_s, options)
+        found = await self._exchange.whole(
+            Generated,
+            request.timeout_s,
+            lambda: self._client.aio.models.generate_content(
+                model=request.model_id,
+                contents=request.prompt,
+                config={"response_modalities": ["IMAGE"]},
+            ),
+        )
         drawn = [part.inlineData.data for part in found.parts if part.inlineData]
         if not drawn:
             why = name_of(found.finish_reason) or "no picture in the answer"
@@ -81,13 +85,12 @@ class GoogleProvider:
             finish_reason=name_of(found.finish_reason),
         )
 
-    def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
-        found = self._ask(
+    async def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
+        found = await self._exchange.whole(
             Embedded,
             request.timeout_s,
-            lambda: self._client.models.embed_content(
-                model=request.model_id,
-                contents=list(request.texts),
+            lambda: self._client.aio.models.embed_content(
+                model=request.model_id, contents=list(request.texts)
             ),
         )
         if len(found.embeddings) != len(request.texts):
@@ -99,51 +102,52 @@ class GoogleProvider:
             usage=read(found.usageMetadata, google_meters),
         )
 
-    def _generate(
-        self, model_id: str, prompt: Any, timeout_s: float, options: dict[str, Any]
-    ) -> Generated:
-        said: Any = {name: value for name, value in options.items() if value is not None}
-        return self._ask(
-            Generated,
-            timeout_s,
-            lambda: self._client.models.generate_content(
-                model=model_id, contents=prompt, config=said
-            ),
-        )
 
-    def _ask(self, body_type: type[Body], timeout_s: float, send: Callable[[], Any]) -> Body:
-        """The answer's body as it came: the SDK leaves parts of it out. Raises a ProviderError."""
-        import httpx2  # noqa: PLC0415 - the SDK takes a while that others need not pay
-        from google.genai import errors  # noqa: PLC0415 - as above
+class _Draft:
+    def __init__(self, provider: str, request: TextRequest) -> None:
+        self._provider, self._request = provider, request
+        self._texts: list[str] = []
+        self._seen = Generated()
 
-        from igny8_core.ai.providers.bounded import within  # noqa: PLC0415 - as above
+    @property
+    def is_whole(self) -> bool:
+        return self._seen.finish_reason is not None
 
-        try:
-            with within(timeout_s) as seen:
-                send()
-        except ProviderError:
-            raise
-        except httpx2.TimeoutException as error:
-            raise ProviderTimeout(self.name, timeout_s) from error
-        except httpx2.TransportError as error:
-            raise ProviderUnreachable(self.name) from error
-        except errors.APIError as error:
-            raise self._refused(error) from None
-        except Exception as error:
-            if seen.status != HTTPStatus.OK or not seen.is_whole:
-                raise ProviderUnforeseen(self.name, error) from error
-            # The SDK cannot read what it says; what was paid for may be there all the same.
-        return parsed(body_type, seen.body, self.name)
+    def add(self, event: Mapping[str, Any]) -> str:
+        said = checked(Generated, event, self._provider)
+        seen = {name: value for name, value in said if value not in (None, [])}
+        self._seen = self._seen.model_copy(update=seen)
+        self._texts.append(said.text)
+        return said.text
 
-    def _refused(self, error: Any) -> ProviderError:
-        text = error.message if isinstance(error.message, str) else ""
-        key = self._connection.api_key
-        detail = one_line(text.replace(key, "…") if key else text)
-        codes = {error.status} if isinstance(error.status, str) else set()
-        if "API_KEY_INVALID" in str(error.details):
-            codes.add("API_KEY_INVALID")
-        headers = getattr(error.response, "headers", {})
-        return refusal(self.name, error.code, headers, detail, codes)
+    def answer(self) -> ProviderAnswer[str]:
+        return _answer(self._request, self._seen, "".join(self._texts))
+
+
+def _asked(request: TextRequest) -> dict[str, Any]:
+    options = {
+        "system_instruction": request.instruction or None,
+        "temperature": request.temperature,
+        "max_output_tokens": request.max_tokens,
+        "service_tier": request.service_tier,
+        "response_mime_type": "application/json" if request.json_mode else None,
+    }
+    return {
+        "model": request.model_id,
+        "contents": _parts(request),
+        "config": {name: value for name, value in options.items() if value is not None},
+    }
+
+
+def _answer(request: TextRequest, said: Generated, text: str) -> ProviderAnswer[str]:
+    return ProviderAnswer(
+        content=text,
+        model_served=name_of(said.modelVersion),
+        usage=read(said.usageMetadata, google_meters),
+        finish_reason=name_of(said.finish_reason),
+        # The answer does not say what it was served as.
+        context=PriceContext(processing=request.service_tier or Processing.STANDARD),
+    )
 
 
 def _parts(request: TextRequest) -> Any:
@@ -163,23 +167,19 @@ def _parts(request: TextRequest) -> Any:
     return [*shown, types.Part(text=request.prompt)]
 
 
-@lru_cache(maxsize=32)
-def _client(provider: str, connection: Connection) -> genai.Client:
-    """One client, and so one pool of open connections, for each key and address."""
+@kept
+def _client(connection: Connection) -> genai.Client:
     from google import genai  # noqa: PLC0415 - as above
     from google.genai import types  # noqa: PLC0415 - as above
 
-    from igny8_core.ai.providers.bounded import client  # noqa: PLC0415 - as above
-
-    return genai.Client(
+    client = genai.Client(
         vertexai=False,
         api_key=connection.api_key,
         http_options=types.HttpOptions(
             base_url=connection.base_url or ADDRESS,
             api_version="v1beta",
-            httpx_client=client(provider),
+            httpx_async_client=network().http,
         ),
     )
-
-
-os.register_at_fork(after_in_child=_client.cache_clear)
+    silence()
+    return client

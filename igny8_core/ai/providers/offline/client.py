@@ -6,8 +6,11 @@ import base64
 import hashlib
 import json
 import math
+import re
 import struct
 import zlib
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
 
 from igny8_core.ai.providers.base import (
     EmbeddingRequest,
@@ -15,6 +18,7 @@ from igny8_core.ai.providers.base import (
     ImageRequest,
     ProviderAnswer,
     TextRequest,
+    TextStream,
     Vector,
 )
 from igny8_core.ai.providers.usage import Counts, Usage
@@ -39,7 +43,7 @@ _SENTENCES = (
 class OfflineProvider:
     name = OFFLINE
 
-    def complete(self, request: TextRequest) -> ProviderAnswer[str]:
+    async def complete(self, request: TextRequest) -> ProviderAnswer[str]:
         body = _body(f"{request.model_id}\0{request.instruction}\0{request.prompt}")
         text = (
             json.dumps({"offline": LABEL, "text": body}) if request.json_mode else f"{LABEL} {body}"
@@ -56,7 +60,16 @@ class OfflineProvider:
             finish_reason="stop",
         )
 
-    def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
+    def stream(self, request: TextRequest) -> TextStream:
+        return TextStream(self.name, _Draft(), self._words(request))
+
+    async def _words(self, request: TextRequest) -> AsyncGenerator[Mapping[str, Any]]:
+        answer = await self.complete(request)
+        for word in re.findall(r"\s*\S+", answer.content):
+            yield {"text": word}
+        yield {"answer": answer}
+
+    async def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
         """Pictures of one colour each, with the label in their metadata."""
         pictures = (
             _png(_digest(f"{request.model_id}\0{request.prompt}\0{number}"))
@@ -68,12 +81,31 @@ class OfflineProvider:
             usage=_usage({Meter.IMAGES: request.number}),
         )
 
-    def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
+    async def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
         return ProviderAnswer(
             content=tuple(_vector(f"{request.model_id}\0{text}") for text in request.texts),
             model_served=request.model_id,
             usage=_usage({Meter.INPUT_TOKENS: sum(_tokens(text) for text in request.texts)}),
         )
+
+
+class _Draft:
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._answer: ProviderAnswer[str] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        return self._answer is not None
+
+    def add(self, event: Mapping[str, Any]) -> str:
+        self._answer = event.get("answer")
+        text: str = event.get("text", "")
+        self._texts.append(text)
+        return text
+
+    def answer(self) -> ProviderAnswer[str]:
+        return self._answer or ProviderAnswer("".join(self._texts), "", _usage({}))
 
 
 def _usage(meters: Counts) -> Usage:

@@ -39,6 +39,33 @@ class _Body(BaseModel):
 class Completion(_Body):
     choices: Annotated[list[_Choice], Field(min_length=1)]
 
+    @property
+    def text(self) -> str:
+        return self.choices[0].message.content or self.choices[0].message.refusal or ""
+
+
+class _Piece(BaseModel):
+    """`message` in place of `delta` where a server sends the answer whole."""
+
+    delta: _Message | None = None
+    message: _Message | None = None
+    finish_reason: Any = None
+
+
+class Chunk(_Body):
+    """Of a completion that is streamed; the last one has its usage, and no choices."""
+
+    choices: list[_Piece] | None = None
+
+    @property
+    def text(self) -> str:
+        found = [each.delta or each.message for each in (self.choices or [])[:1]]
+        return "".join(each.content or each.refusal or "" for each in found if each)
+
+    @property
+    def finish_reason(self) -> Any:
+        return self.choices[0].finish_reason if self.choices else None
+
 
 class _Picture(BaseModel):
     url: str | None = None

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from igny8_core.ai.providers.base import (
@@ -15,10 +12,14 @@ from igny8_core.ai.providers.base import (
     ImageRequest,
     ProviderAnswer,
     TextRequest,
+    TextStream,
     Vector,
 )
 from igny8_core.ai.providers.errors import ProviderAnswerInvalid
+from igny8_core.ai.providers.exchange import Exchange
+from igny8_core.ai.providers.network import kept, network, silence
 from igny8_core.ai.providers.openai.answers import (
+    Chunk,
     Completion,
     Embeddings,
     Pictures,
@@ -26,7 +27,7 @@ from igny8_core.ai.providers.openai.answers import (
 )
 from igny8_core.ai.providers.openai.meters import embedding_meters, image_meters, openai_meters
 from igny8_core.ai.providers.usage import read, with_pictures
-from igny8_core.ai.providers.wire import Body, body_of, name_of
+from igny8_core.ai.providers.wire import checked, name_of
 from igny8_core.pricing.conditions import PriceContext
 
 if TYPE_CHECKING:
@@ -38,46 +39,35 @@ ADDRESS = "https://api.openai.com/v1"
 class OpenAIProvider:
     def __init__(self, name: str, connection: Connection) -> None:
         self.name = name
-        self._connection = connection
+        self._exchange = Exchange(name, connection.api_key)
         self._client = _client(connection)
 
-    def complete(self, request: TextRequest) -> ProviderAnswer[str]:
-        options = {
-            "response_format": {"type": "json_object"} if request.json_mode else None,
-            "temperature": request.temperature,
-            "max_completion_tokens": request.max_tokens,
-            "service_tier": request.service_tier,
-        }
-        completion = self._post(
+    async def complete(self, request: TextRequest) -> ProviderAnswer[str]:
+        said = await self._exchange.whole(
             Completion,
             request.timeout_s,
-            lambda client: client.chat.completions.with_streaming_response.create,
-            model=request.model_id,
-            messages=[
-                {"role": "system", "content": request.instruction},
-                {"role": "user", "content": _content(request)},
-            ],
-            **{name: value for name, value in options.items() if value is not None},
+            lambda: self._client.chat.completions.create(**_asked(request)),
         )
-        choice = completion.choices[0]
-        return ProviderAnswer(
-            content=choice.message.content or choice.message.refusal or "",
-            model_served=name_of(completion.model),
-            usage=read(completion.usage, openai_meters, cost=completion.cost),
-            finish_reason=name_of(choice.finish_reason),
-            context=PriceContext(processing=processing(completion.service_tier)),
-        )
+        return _answer(said, said.text, said.choices[0].finish_reason)
 
-    def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
-        asked = {"size": request.image_size, "quality": request.image_quality}
-        pictures = self._post(
+    def stream(self, request: TextRequest) -> TextStream:
+        asked = {**_asked(request), "stream": True, "stream_options": {"include_usage": True}}
+        events = self._exchange.events(
+            request.timeout_s, lambda: self._client.chat.completions.create(**asked)
+        )
+        return TextStream(self.name, _Draft(self.name), events)
+
+    async def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
+        asked: dict[str, Any] = {"size": request.image_size, "quality": request.image_quality}
+        pictures = await self._exchange.whole(
             Pictures,
             request.timeout_s,
-            lambda client: client.images.with_streaming_response.generate,
-            model=request.model_id,
-            prompt=request.prompt,
-            n=request.number,
-            **{name: value for name, value in asked.items() if value},
+            lambda: self._client.images.generate(
+                model=request.model_id,
+                prompt=request.prompt,
+                n=request.number,
+                **{name: value for name, value in asked.items() if value},
+            ),
         )
         return ProviderAnswer(
             content=tuple(Image(picture.url, picture.b64_json) for picture in pictures.data),
@@ -91,14 +81,13 @@ class OpenAIProvider:
             ),
         )
 
-    def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
-        embeddings = self._post(
+    async def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
+        embeddings = await self._exchange.whole(
             Embeddings,
             request.timeout_s,
-            lambda client: client.embeddings.with_streaming_response.create,
-            model=request.model_id,
-            input=list(request.texts),
-            encoding_format="float",
+            lambda: self._client.embeddings.create(
+                model=request.model_id, input=list(request.texts), encoding_format="float"
+            ),
         )
         rows = sorted(embeddings.data, key=lambda row: row.index)
         if [row.index for row in rows] != list(range(len(request.texts))):
@@ -110,24 +99,56 @@ class OpenAIProvider:
             usage=read(embeddings.usage, embedding_meters, cost=embeddings.cost),
         )
 
-    def _post(
-        self,
-        body_type: type[Body],
-        timeout_s: float,
-        endpoint: Callable[[openai.OpenAI], Callable[..., AbstractContextManager[Any]]],
-        **options: Any,
-    ) -> Body:
-        """Send a request and read the body of the answer; raises a ProviderError."""
-        import openai  # noqa: PLC0415 - half a second that others need not pay
 
-        return body_of(
-            body_type,
-            lambda: endpoint(self._client)(timeout=timeout_s, **options),
-            sdk=openai,
-            provider=self.name,
-            secret=self._connection.api_key,
-            timeout_s=timeout_s,
-        )
+class _Draft:
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._texts: list[str] = []
+        self._seen = Chunk()
+        self._finish_reason: Any = None
+
+    @property
+    def is_whole(self) -> bool:
+        return self._finish_reason is not None
+
+    def add(self, event: Mapping[str, Any]) -> str:
+        chunk = checked(Chunk, event, self._provider)
+        self._finish_reason = chunk.finish_reason or self._finish_reason
+        said = {name: getattr(chunk, name) for name in ("model", "usage", "service_tier")}
+        seen = {name: value for name, value in said.items() if value is not None}
+        self._seen = self._seen.model_copy(update=seen)
+        self._texts.append(chunk.text)
+        return chunk.text
+
+    def answer(self) -> ProviderAnswer[str]:
+        return _answer(self._seen, "".join(self._texts), self._finish_reason)
+
+
+def _asked(request: TextRequest) -> dict[str, Any]:
+    options = {
+        "response_format": {"type": "json_object"} if request.json_mode else None,
+        "temperature": request.temperature,
+        "max_completion_tokens": request.max_tokens,
+        "service_tier": request.service_tier,
+    }
+    return {
+        "model": request.model_id,
+        "messages": [
+            {"role": "system", "content": request.instruction},
+            {"role": "user", "content": _content(request)},
+        ],
+        **{name: value for name, value in options.items() if value is not None},
+    }
+
+
+def _answer(said: Completion | Chunk, text: str, finish_reason: Any) -> ProviderAnswer[str]:
+    return ProviderAnswer(
+        content=text,
+        model_served=name_of(said.model),
+        usage=read(said.usage, openai_meters, cost=said.cost),
+        finish_reason=name_of(finish_reason),
+        context=PriceContext(processing=processing(said.service_tier)),
+    )
 
 
 def _content(request: TextRequest) -> str | list[dict[str, Any]]:
@@ -138,22 +159,17 @@ def _content(request: TextRequest) -> str | list[dict[str, Any]]:
     return [{"type": "text", "text": request.prompt}, *shown]
 
 
-@lru_cache(maxsize=32)
-def _client(connection: Connection) -> openai.OpenAI:
-    """One client, and so one pool of open connections, for each key and address."""
-    import openai  # noqa: PLC0415 - as above
+@kept
+def _client(connection: Connection) -> openai.AsyncOpenAI:
+    import openai  # noqa: PLC0415 - half a second that others need not pay
 
-    client = openai.OpenAI(
+    client = openai.AsyncOpenAI(
         api_key=connection.api_key,
         base_url=connection.base_url or ADDRESS,
         max_retries=0,
-        # A redirect would carry the prompt to wherever it says.
-        http_client=openai.DefaultHttpxClient(follow_redirects=False),
+        http_client=network().http,
     )
     # The SDK would take them from the environment, which an account's own key knows nothing of.
     client.organization = client.project = None
+    silence()
     return client
-
-
-# A child must not share its parent's sockets: each would get the other's answers.
-os.register_at_fork(after_in_child=_client.cache_clear)

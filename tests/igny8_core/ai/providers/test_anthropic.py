@@ -15,6 +15,7 @@ from werkzeug import Request, Response
 
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.attempts import Answer
+from igny8_core.ai.providers import network
 from igny8_core.ai.providers.anthropic.client import AnthropicProvider
 from igny8_core.ai.providers.base import Connection, EmbeddingRequest, ImageRequest
 from igny8_core.ai.providers.errors import (
@@ -202,9 +203,9 @@ def test_environment__of_the_sdk__is_not_asked(
 def test_pictures_and_vectors__cannot_be_had() -> None:
     provider = AnthropicProvider("anthropic", Connection(KEY, "http://127.0.0.1:1"))
     with pytest.raises(ProviderCannot, match="cannot draw pictures"):
-        provider.draw(ImageRequest("m", "x", 1, 1.0))
+        network.wait(provider.draw(ImageRequest("m", "x", 1, 1.0)))
     with pytest.raises(ProviderCannot, match="cannot embed texts"):
-        provider.embed(EmbeddingRequest("m", ("x",), 1.0))
+        network.wait(provider.embed(EmbeddingRequest("m", ("x",), 1.0)))
 
 
 def test_start__imports_no_sdk() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from werkzeug import Request, Response
 
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.attempts import Answer
+from igny8_core.ai.providers import network
 from igny8_core.ai.providers.base import Connection, EmbeddingRequest, Image, TextRequest
 from igny8_core.ai.providers.errors import (
     ProviderAnswerInvalid,
@@ -177,6 +178,8 @@ def test_answer__that_takes_too_long_or_never_comes__is_told(
         lambda each: each.embed(EmbeddingRequest("m", ("x",), 1)),
     ],
 )
-def test_text_and_vectors__it_cannot(do: Callable[[RunwareProvider], object]) -> None:
+def test_text_and_vectors__it_cannot(
+    do: Callable[[RunwareProvider], Coroutine[Any, Any, object]],
+) -> None:
     with pytest.raises(ProviderCannot, match="runware"):
-        do(RunwareProvider("runware", Connection(KEY)))
+        network.wait(do(RunwareProvider("runware", Connection(KEY))))
