@@ -17,7 +17,7 @@ demo: .venv/runtime .env
 	@$(BIN)/python manage.py migrate --verbosity 0 || { echo "make demo: the database could not be migrated (above: why)" >&2; exit 1; }
 	@$(BIN)/python manage.py demo || { echo "make demo: the main job failed (above: why)" >&2; exit 1; }
 
-test: .venv/development .env
+test: .venv/development .venv/aimock .env
 	@status=0; \
 	$(BIN)/python -m pytest --numprocesses=2 --cov --cov-report=term:skip-covered --cov-fail-under=95 || status=1; \
 	$(BIN)/python -m pytest tests/browser || status=1; \
@@ -41,7 +41,7 @@ lint: .venv/development .env
 bench: .venv/bench .env
 	@$(BIN)/python -m tests.benchmarks
 
-soak: .venv/development .env
+soak: .venv/development .venv/aimock .env
 	@$(BIN)/python -m tests.benchmarks.soak
 	@$(BIN)/python -m tests.benchmarks.long_life
 	@EXAMPLES=20 $(BIN)/python -m pytest tests/igny8_core/test_writers.py
@@ -66,6 +66,15 @@ soak: .venv/development .env
 	@echo "installing requirements-bench.txt"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt || { echo "installing requirements-bench.txt failed (above: why)" >&2; exit 1; }
 	@touch $@
+
+# The server of the providers' protocols; without Node their contract is not tested.
+.venv/aimock: tests/aimock/package.json | .venv/bin/python
+	@if command -v npm >/dev/null; then \
+	  echo "installing tests/aimock" && \
+	  npm install --prefix tests/aimock --silent --no-package-lock --no-audit --no-fund && touch $@; \
+	else \
+	  echo "npm is missing: the tests that need tests/aimock are skipped" >&2; \
+	fi
 
 .env:
 	@umask 077; $(PYTHON) -c 'import base64, secrets; print("SECRET_KEY=" + secrets.token_urlsafe(50)); print("DEBUG=true"); print("ENCRYPTION_KEYS=" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())' > .env.tmp
