@@ -17,7 +17,7 @@ demo: .venv/runtime .env
 	@$(BIN)/python manage.py migrate --verbosity 0 || { echo "make demo: the database could not be migrated (above: why)" >&2; exit 1; }
 	@$(BIN)/python manage.py demo || { echo "make demo: the main job failed (above: why)" >&2; exit 1; }
 
-test: .venv/development .venv/aimock .env
+test: .venv/development .venv/aimock/package.json .env
 	@status=0; \
 	$(BIN)/python -m pytest --numprocesses=2 --cov --cov-report=term:skip-covered --cov-fail-under=95 || status=1; \
 	$(BIN)/python -m pytest tests/browser || status=1; \
@@ -41,7 +41,7 @@ lint: .venv/development .env
 bench: .venv/bench .env
 	@$(BIN)/python -m tests.benchmarks
 
-soak: .venv/development .venv/aimock .env
+soak: .venv/development .venv/aimock/package.json .env
 	@$(BIN)/python -m tests.benchmarks.soak
 	@$(BIN)/python -m tests.benchmarks.long_life
 	@EXAMPLES=20 $(BIN)/python -m pytest tests/igny8_core/test_writers.py
@@ -68,12 +68,12 @@ soak: .venv/development .venv/aimock .env
 	@touch $@
 
 # The server of the providers' protocols; without Node their contract is not tested.
-.venv/aimock: tests/aimock/package.json | .venv/bin/python
+.venv/aimock/package.json: tests/aimock/package.json | .venv/bin/python
 	@if command -v npm >/dev/null; then \
-	  echo "installing tests/aimock" && \
-	  npm install --prefix tests/aimock --silent --no-package-lock --no-audit --no-fund && touch $@; \
+	  echo "installing tests/aimock/package.json" && mkdir -p $(@D) && cp $< $@ && \
+	  npm install --prefix $(@D) --silent --no-package-lock --no-audit --no-fund || { rm -f $@; exit 1; }; \
 	else \
-	  echo "npm is missing: the tests that need tests/aimock are skipped" >&2; \
+	  echo "npm is missing: the tests that need it are skipped" >&2; \
 	fi
 
 .env:

@@ -83,13 +83,18 @@ def _watch_accounts() -> None:
     accounts_changed.connect(_accounts_changed)
 
 
-def watch_facts(sender: type[Model], key: Callable[[Any], str]) -> None:
-    """Have its saved and deleted rows change the facts of the account with the key."""
+def watch_facts(sender: type[Model], key: Callable[[Any], str | None]) -> None:
+    """Have its saved and deleted rows change the facts of the account with the key.
+
+    ALL_ACCOUNTS: of every account; None: the row says nothing of accounts.
+    """
 
     def hear(instance: Any, *, raw: bool = False, origin: Any = None, **_what: Any) -> None:
         """A fixture's rows may come before their account; of a cascade all is forgotten at once."""
         is_by_itself = not raw and (origin is None or origin is instance)
-        changed(key(instance) if is_by_itself else ALL_ACCOUNTS)
+        told = key(instance) if is_by_itself else ALL_ACCOUNTS
+        if told is not None:
+            changed(told)
 
     for signal in (post_save, post_delete):
         signal.connect(hear, sender=sender, weak=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from constance import config, utils
+from constance import utils
 from constance.backends.database import DatabaseBackend
 from constance.codecs import dumps, loads
 from constance.models import Constance
@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 # The rows in which they are stored: a key, and a value as JSON.
 STORED = Constance
+OFFLINE_ANSWERS: Final = "AI_OFFLINE_ANSWERS"
 
 
 class InvalidLiveSetting(AIError):
@@ -135,8 +136,17 @@ def load() -> LiveSettings:
         raise InvalidLiveSetting("AI_REQUEST_TIMEOUT_S", timeout_s, rule)
     return LiveSettings(
         request_timeout_s=timeout_s,
-        offline_answers=_value(stored, "AI_OFFLINE_ANSWERS"),
+        offline_answers=_value(stored, OFFLINE_ANSWERS),
     )
+
+
+def offline_answers() -> bool:
+    """Whether the offline provider answers where a key is missing. One query.
+
+    Raises LiveSettingsUnread.
+    """
+    is_on: bool = _value(_read(), OFFLINE_ANSWERS)
+    return is_on
 
 
 def revisions_kept() -> int:
@@ -159,6 +169,11 @@ def seed(**_signal: object) -> None:
     if Constance._meta.db_table not in connection.introspection.table_names():
         return
     there = {*Constance.objects.values_list("key", flat=True)}
-    for name, (default, *_) in settings.CONSTANCE_CONFIG.items():
-        if name not in there:
-            setattr(config, name, default)
+    missing = {
+        name: default
+        for name, (default, *_) in settings.CONSTANCE_CONFIG.items()
+        if name not in there
+    }
+    Constance.objects.bulk_create(
+        Constance(key=name, value=dumps(default)) for name, default in missing.items()
+    )

@@ -92,8 +92,8 @@ class ToldQuerySet(PrimaryQuerySet[Any]):
 class FactsQuerySet(ToldQuerySet):
     """Of rows that say something about accounts: changes that send no signal tell of them."""
 
-    # Where the account's key is.
-    ACCOUNT: ClassVar = "key"
+    # Where the account's key is: a field's name, or an expression.
+    ACCOUNT: ClassVar[Any] = "key"
 
     def update(self, **values: Any) -> int:
         with transaction.atomic(using=self.db):

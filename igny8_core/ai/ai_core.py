@@ -254,14 +254,18 @@ class AICore:
         )
 
     def _resolve(self, task: Task, needs: Needs | None, model: str | None) -> Resolution:
+        given = self._connections
+        keys_for = None if given is None else [name for name in given if given[name].api_key]
         if self._run_key is None:
-            return resolve(self.account, task.key, needs=needs, model=model)
+            return resolve(self.account, task.key, needs=needs, model=model, keys_for=keys_for)
         run = json.dumps([self.account.key, self._run_key, task.model_type])
         key = f"ai-run:{hashlib.sha256(run.encode()).hexdigest()}"
         kept = cache.get(key)
         if not isinstance(kept, str):  # nothing, or somebody else's
             kept = None
-        resolution = resolve(self.account, task.key, needs=needs, model=model, keep=kept)
+        resolution = resolve(
+            self.account, task.key, needs=needs, model=model, keep=kept, keys_for=keys_for
+        )
         if model is None and kept != resolution.model.model_id:
             cache.set(key, resolution.model.model_id, _RUN_S)
         return resolution

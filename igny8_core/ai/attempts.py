@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import aclosing
 from decimal import Decimal
 from typing import Generic, NamedTuple, TypeVar
@@ -87,6 +87,13 @@ class Streamed(Generic[Call]):
         self.answer: Answer[str] | None = None
 
     def __iter__(self) -> Iterator[str]:
+        return self.pieces()
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self.apieces()
+
+    def pieces(self) -> Generator[str]:
+        """A caller that leaves early closes it, to have the call cut off at once."""
         call, provider, request = self._begin()
         stream = provider.stream(request)
         started_s, error = time.perf_counter(), None
@@ -99,7 +106,8 @@ class Streamed(Generic[Call]):
             attempt = Attempt(provider.name, milliseconds_since(started_s), stream.answer(), error)
             self.answer = self._settle(call, attempt)
 
-    async def __aiter__(self) -> AsyncIterator[str]:
+    async def apieces(self) -> AsyncGenerator[str]:
+        """As `pieces`."""
         call, provider, request = await sync_to_async(self._begin)()
         stream = provider.stream(request)
         started_s, error = time.perf_counter(), None

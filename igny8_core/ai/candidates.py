@@ -16,10 +16,13 @@ from flags.engine import Lazy, Override, Ruleset, Usable
 from flags.engine import Reason as Decided
 from flags.engine.times import datetime_of_us, microseconds
 from flags.live import Snapshot
+from igny8_core.ai.providers import IMPLEMENTED
 from igny8_core.ai.resolution import Choice, Chosen, Markup, Reason, Refusal, Resolution
 from igny8_core.catalogue.fallback import CONSTANTS
 from igny8_core.catalogue.models import Catalogue, CatalogueModel, price_of
-from igny8_core.catalogue.names import MARKUP_FLAG, PREFERENCES, PROVIDER_SWITCH, SECTION
+from igny8_core.catalogue.names import MARKUP_FLAG, PREFERENCES, PROVIDER_SWITCH, REACH, SECTION
+from igny8_core.modules.system.addresses import url_of
+from igny8_core.modules.system.reach import origin_at
 from igny8_core.pricing.prices import Price
 from igny8_core.tasks.needs import Needs
 from igny8_core.tasks.tasks import Task, get_task
@@ -43,6 +46,11 @@ class SnapshotCandidates:
         # Those of now, by task, or by task and needs.
         self.by_question: dict[object, TaskCandidates] = {}
         self._steady = _Steady(snapshot.ruleset)
+        # Where a key for each provider has to be sent to.
+        self.origins = {
+            name: origin_at(url_of(name, provider.base_url))
+            for name, provider in self.catalogue.providers.items()
+        }
         models = self.catalogue.models.values()
         moments = [price.effective_from for model in models for price in model.prices]
         moments += [model.retires_at for model in models if model.retires_at is not None]
@@ -63,7 +71,7 @@ class SnapshotCandidates:
         if needs is not None:
             the_task = the_task._replace(needs=the_task.needs.union(needs))
         choices = _Choices(self.snapshot, self.catalogue, the_task, datetime_of_us(now_us))
-        return TaskCandidates(choices, self._steady, begins_us, ends_us)
+        return TaskCandidates(choices, self._steady, self.origins, begins_us, ends_us)
 
 
 class _Steady:
@@ -116,6 +124,9 @@ class _Choices(dict[str, Choice]):
     def _is_retired(self, model: CatalogueModel) -> bool:
         return model.retires_at is not None and model.retires_at <= self._at
 
+    def _protocol(self, model: CatalogueModel) -> str:
+        return self.catalogue.providers[model.provider].protocol
+
     def _refusal(self, model: CatalogueModel, price: Price) -> Refusal | None:
         """Why no account can use the model for the task."""
         needs = self.task.needs
@@ -125,6 +136,7 @@ class _Choices(dict[str, Choice]):
             (model.model_type == self.task.model_type, Refusal.WRONG_TYPE),
             (price.is_complete(model.model_type), Refusal.UNPRICED),
             (self._switches.get(PROVIDER_SWITCH + model.provider, True), Refusal.PROVIDER_OFF),
+            (self._protocol(model) in IMPLEMENTED, Refusal.NOT_IMPLEMENTED),
             (model.supports_json_mode or not needs.json_mode, Refusal.NO_JSON_MODE),
             (model.supports_vision or not needs.vision, Refusal.NO_VISION),
             (needs.context_tokens <= (model.context_window or _MOST), Refusal.CONTEXT_TOO_SMALL),
@@ -135,7 +147,14 @@ class _Choices(dict[str, Choice]):
 class TaskCandidates:
     """One task on one snapshot, from `begins_us` until `ends_us`, microseconds since 1970."""
 
-    def __init__(self, choices: _Choices, steady: _Steady, begins_us: int, ends_us: int) -> None:
+    def __init__(
+        self,
+        choices: _Choices,
+        steady: _Steady,
+        origins: Mapping[str, str],
+        begins_us: int,
+        ends_us: int,
+    ) -> None:
         self.task, self.begins_us, self.ends_us = choices.task, begins_us, ends_us
         # Stands for these candidates where they must not be kept alive.
         self.token = object()
@@ -150,6 +169,8 @@ class TaskCandidates:
         self._usable: Usable = refusals.__getitem__
         models = self.catalogue.active(self.task.model_type)
         self._is_restricted = any(model.available_to for model in models)
+        self._origins = origins
+        self._needed = {model.provider: origins[model.provider] for model in models}.items()
         flags = self.ruleset.document["flags"]
         # The task's and the type's: those that can name a model, and why one of them cannot.
         self.named = {
@@ -182,12 +203,19 @@ class TaskCandidates:
 
         `without` are models that were tried already.
         """
+        reach = facts.host.get(REACH)
+        # Without them every provider can be reached.
+        keys = None if reach is None or reach["offline"] else reach["keys"]
 
         def usable(model_id: Any) -> Refusal | None:
             choice = self.choice(model_id)
-            flag = choice.model.available_to
+            flag, provider = choice.model.available_to, choice.model.provider
             if choice.model.model_id in without:
                 return Refusal.TRIED
+            if choice.refusal is None and keys is not None:
+                key_goes_to = keys.get(provider)
+                if key_goes_to is None or key_goes_to != self._origins[provider]:
+                    return Refusal.NO_KEY
             if choice.refusal is not None or not flag:
                 return choice.refusal
             if not facts.is_known:
@@ -212,7 +240,9 @@ class TaskCandidates:
         override = facts.override_at(now_ms) if facts.overrides else None
         usable: Usable | None = None
         refusal = self._usable
-        if self._is_restricted or without is not None:
+        reach = facts.host.get(REACH)
+        is_short = reach and not reach["offline"] and not self._needed <= reach["keys"].items()
+        if self._is_restricted or is_short or without is not None:
             usable = refusal = self.usable_by(facts, now_ms, override, without or frozenset())
         if pinned is not None:
             choice = self.choice(pinned)

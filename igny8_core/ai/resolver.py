@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import time_ns
 from typing import Final, cast
@@ -15,6 +16,7 @@ from igny8_core.ai.candidates import SnapshotCandidates, TaskCandidates
 from igny8_core.ai.errors import ModelNotAvailable, NoUsableModel
 from igny8_core.ai.resolution import Resolution
 from igny8_core.ai.trail import trail
+from igny8_core.catalogue.names import REACH
 from igny8_core.modules.accounts.models import Account
 from igny8_core.pricing.errors import InvalidMoment
 from igny8_core.tasks.needs import Needs
@@ -43,12 +45,14 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, most of them b
     at: datetime | None = None,
     revision: int | None = None,
     explain: bool = False,
+    keys_for: Collection[str] | None = None,
 ) -> Resolution:
     """Pick the model for an account's task; `explain` keeps the trail. No query, where it is warm.
 
     `model` and no other is used; `keep` is, while it is usable. `at` takes the rules' times, the
     prices and the overrides as they are at that moment, `revision` another document than the one in
-    force; of the account what is known now. Raises UnknownTask, InvalidMoment where `at` has no
+    force; of the account what is known now. `keys_for`: the caller has keys of its own, for these
+    providers and no others. Raises UnknownTask, InvalidMoment where `at` has no
     zone, ModelNotAvailable where `model` is not usable, NoUsableModel with the whole trail, and for
     a `revision` UnknownRevision and UnusableRevision.
     """
@@ -64,6 +68,8 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, most of them b
         if at is None:
             of_snapshot.keep(question, candidates)
     facts = facts_of(account, now_us if at is None else None)
+    if keys_for is not None:
+        facts = _with_keys(facts, of_snapshot.origins, keys_for)
     held = facts.held
     is_plain = model is None is keep and at is None
     if (
@@ -81,6 +87,15 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, most of them b
             candidates.hold(facts, now_us, chosen)
     entries = trail(candidates, facts, now_us // 1000, pinned=model, kept=keep) if explain else None
     return _new(Resolution, (candidates, facts, chosen, now_us, entries))
+
+
+def _with_keys(facts: Facts, origins: Mapping[str, str], keys_for: Collection[str]) -> Facts:
+    """Where offline answers stand in for keys, they still do."""
+    reach = facts.host.get(REACH)
+    if reach is None or reach["offline"]:
+        return facts
+    keys = {provider: origins[provider] for provider in keys_for if provider in origins}
+    return replace(facts, host={**facts.host, REACH: {**reach, "keys": keys}}, held=None)
 
 
 def _candidates(snapshot: Snapshot, *, is_kept: bool) -> SnapshotCandidates:

@@ -45,6 +45,11 @@ WHY_NOT = {
     Refusal.INACTIVE: "it is not active",
     Refusal.RETIRED: "it is retired since {model.retires_at:%Y-%m-%d %H:%M} UTC",
     Refusal.PROVIDER_OFF: "its provider {model.provider} is switched off",
+    Refusal.NOT_IMPLEMENTED: "nothing here speaks the protocol of its provider {model.provider}",
+    Refusal.NO_KEY: (
+        "there is no key for its provider {model.provider} at its address, "
+        "and offline answers are turned off"
+    ),
     Refusal.NOT_AVAILABLE: "the flag {model.available_to} does not let the account in",
     Refusal.AVAILABILITY_UNREADABLE: (
         "whether the flag {model.available_to} lets the account in cannot be read"

@@ -14,6 +14,8 @@ PROVIDER_ROWS: Final = ("sections", SECTION, "providers")
 ALIASES: Final = ("sections", SECTION, "aliases")
 # The fact about an account that says which models it prefers, by type.
 PREFERENCES: Final = "preferences"
+# The fact about an account that says which providers its calls can reach.
+REACH: Final = "reach"
 # A number flag: the percent that an account pays above the cost.
 MARKUP_FLAG: Final = "pricing.markup_percent"
 # `provider.openai`: a switch that is off has nobody use the provider's models.

@@ -67,10 +67,13 @@ class ModelEntry(TypedDict):
 
 @with_config(_STRICT)
 class ProviderEntry(TypedDict):
-    """Without its keys; an empty `base_url` is the protocol's own address."""
+    """Without its keys; an empty `base_url` is the protocol's own address.
+
+    Which protocols are spoken is known by each process, and no fault of the document.
+    """
 
     display_name: Text
-    protocol: Literal["openai", "anthropic", "runware", "google"]
+    protocol: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=20)]
     base_url: Annotated[str, Field(max_length=300)]
     standard_tiers: list[Annotated[str, Field(pattern=r"^[^\s,]([^,]*[^\s,])?$", max_length=50)]]
     prices_unknown: bool

@@ -17,7 +17,7 @@ from flags.document.stored import content
 from flags.models import Flag, Revision
 from igny8_core import live_settings
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.providers.errors import ProviderNotConfigured
+from igny8_core.ai.errors import NoUsableModel
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.usage.models import Receipt
 
@@ -76,9 +76,9 @@ def test_call__without_the_settings__is_not_answered_offline_and_costs_nothing(
     """The whole way of a call: offline answers are off, and stay off while that cannot be read."""
     config.AI_OFFLINE_ANSWERS = False
     core = AICore(acme)
-    with pytest.raises(ProviderNotConfigured):
+    with pytest.raises(NoUsableModel):
         core.run_ai_request("generate_content", "x")
-    with unreadable_settings(), pytest.raises(ProviderNotConfigured):
+    with unreadable_settings(), pytest.raises(NoUsableModel):
         core.run_ai_request("generate_content", "x")
     assert not Receipt.objects.exists()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
-from igny8_core.ai.providers.errors import ProviderAnswerInvalid
+from igny8_core.ai.providers.errors import ProviderAnswerInvalid, ProviderCannot
 from igny8_core.ai.providers.images import Image
-from igny8_core.ai.providers.usage import Usage
+from igny8_core.ai.providers.usage import Reading, Usage, UsageBlock
 from igny8_core.pricing.conditions import PriceContext
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "EmbeddingRequest",
     "Image",
     "ImageRequest",
+    "Meters",
     "Provider",
     "ProviderAnswer",
     "TextRequest",
@@ -66,6 +68,7 @@ class EmbeddingRequest(NamedTuple):
 
 
 Vector = tuple[float, ...]
+Meters = Callable[[UsageBlock], Reading]
 Content = TypeVar("Content")
 
 
@@ -126,14 +129,28 @@ class TextStream:
 
 
 class Provider(Protocol):
-    """Answers requests, each by one call; raises a ProviderError. `network` runs the calls."""
+    """Answers requests, each by one call; raises a ProviderError. `network` runs the calls.
 
+    A class inherits from it, and says what it can do. `meters` reads a usage block that a receipt
+    kept, by the type of the model.
+    """
+
+    meters: ClassVar[Mapping[str, Meters]] = MappingProxyType({})
     name: str
+    connection: Connection
 
-    async def complete(self, request: TextRequest) -> ProviderAnswer[str]: ...
+    def __init__(self, name: str, connection: Connection) -> None:
+        """`name` is that of its row."""
+        self.name, self.connection = name, connection
 
-    def stream(self, request: TextRequest) -> TextStream: ...
+    async def complete(self, request: TextRequest) -> ProviderAnswer[str]:
+        raise ProviderCannot(self.name, "answer in text", request.model_id)
 
-    async def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]: ...
+    def stream(self, request: TextRequest) -> TextStream:
+        raise ProviderCannot(self.name, "stream a text", request.model_id)
 
-    async def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]: ...
+    async def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
+        raise ProviderCannot(self.name, "draw pictures", request.model_id)
+
+    async def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
+        raise ProviderCannot(self.name, "embed texts", request.model_id)

@@ -9,7 +9,7 @@ from django.core.checks import Tags, register
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
-from igny8_core.catalogue.names import PREFERENCES, SECTION, vocabulary_of
+from igny8_core.catalogue.names import PREFERENCES, REACH, SECTION, vocabulary_of
 from igny8_core.catalogue.problems import problems_of
 from igny8_core.catalogue.putting_back import partners
 from igny8_core.catalogue.section import compile_section
@@ -27,6 +27,7 @@ class SystemConfig(AppConfig):
         from igny8_core import checks, live_settings, sqlite_file
         from igny8_core.modules.system import (
             provider_use,
+            reach,
             section_restore,
             section_rows,
             task_flags,
@@ -37,6 +38,7 @@ class SystemConfig(AppConfig):
             IntegrationSettings,
             ModelAlias,
             ModelPrice,
+            ProviderKey,
             RateLine,
         )
 
@@ -67,6 +69,9 @@ class SystemConfig(AppConfig):
         )
         host.register_account_facts(PREFERENCES, preferences)
         host.watch_facts(IntegrationSettings, lambda settings: settings.account.key)
+        host.register_account_facts(REACH, host.AccountFacts(reach.reach_of, reach.reach_of_many))
+        host.watch_facts(ProviderKey, lambda row: row.tells)
+        host.watch_facts(live_settings.STORED, reach.tells)
         host.keep_flags(task_flags.kept)
         post_migrate.connect(task_flags.add_missing, sender=self)
         register(task_flags.check, Tags.database)

@@ -7,16 +7,23 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models.functions import Coalesce
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
-from flags.host import ToldQuerySet
+from flags.host import ALL_ACCOUNTS, FactsQuerySet
 from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.errors import KeyForAnotherAddress, UnreadableKey
 from igny8_core.modules.system.providers import AIProvider
 from igny8_core.modules.system.secrets import Secret, SecretField
+
+
+class _KeysQuerySet(FactsQuerySet):
+    """Of the platform's row all accounts are told."""
+
+    ACCOUNT: ClassVar[Any] = Coalesce("account__key", models.Value(ALL_ACCOUNTS))
 
 
 class ProviderKey(models.Model):
@@ -40,7 +47,7 @@ class ProviderKey(models.Model):
     set_by = models.CharField(max_length=200, blank=True)
     set_at = models.DateTimeField(default=timezone.now)
 
-    objects: ClassVar[Any] = ToldQuerySet.as_manager()
+    objects: ClassVar[Any] = _KeysQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -54,6 +61,11 @@ class ProviderKey(models.Model):
 
     def __str__(self) -> str:
         return f"The key of {self.account or 'the platform'} for {self.provider}"
+
+    @property
+    def tells(self) -> str:
+        """The key of the account that it says something of."""
+        return self.account.key if self.account else ALL_ACCOUNTS
 
     @property
     def is_readable(self) -> bool:
@@ -172,7 +184,8 @@ class ProviderKeys(models.Model):
         self.__dict__.pop("_keys", None)
         which: dict[str, Any] = {"provider": provider, "account": self.key_account()}
         if secret is None:
-            ProviderKey.objects.filter(**which).delete()
+            for row in ProviderKey.objects.filter(**which):
+                row.delete()
             return
         origin = AIProvider.named(provider).origin
         said = {"origin": origin, "set_by": self.set_by, "set_at": timezone.now()}

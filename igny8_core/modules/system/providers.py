@@ -10,6 +10,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from flags.host import Published, check_visible
+from igny8_core.catalogue import protocols
 from igny8_core.catalogue.errors import UnknownProvider
 from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.modules.system.addresses import check_address, origin_of, url_of
@@ -25,8 +26,6 @@ _is_name: Final = RegexValidator(
 class AIProvider(Published):
     """Who answers for models. Another server of a known protocol is a row, without code."""
 
-    PROTOCOL_CHOICES: ClassVar = list(PROVIDERS.items())
-
     name = models.CharField(
         max_length=50,
         unique=True,
@@ -35,7 +34,7 @@ class AIProvider(Published):
     )
     display_name = models.CharField(max_length=200, validators=[check_visible])
     protocol = models.CharField(
-        max_length=20, choices=PROTOCOL_CHOICES, help_text="How it is spoken to."
+        max_length=20, choices=protocols.choices, help_text="How it is spoken to."
     )
     base_url = models.CharField(
         "base URL",

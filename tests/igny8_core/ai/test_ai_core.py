@@ -25,7 +25,13 @@ from werkzeug import Request, Response
 from igny8_core.ai import ledger
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.attempts import Attempt
-from igny8_core.ai.errors import AccountNotActive, ModelNotAvailable, OpenTransaction, WrongTaskType
+from igny8_core.ai.errors import (
+    AccountNotActive,
+    ModelNotAvailable,
+    NoUsableModel,
+    OpenTransaction,
+    WrongTaskType,
+)
 from igny8_core.ai.providers.base import Connection, ProviderAnswer
 from igny8_core.ai.providers.errors import (
     ProviderAnswerInvalid,
@@ -35,7 +41,6 @@ from igny8_core.ai.providers.errors import (
     ProviderFailed,
     ProviderKeyRefused,
     ProviderModelUnknown,
-    ProviderNotConfigured,
     ProviderOverloaded,
     ProviderRateLimited,
     ProviderRequestRefused,
@@ -411,7 +416,7 @@ def test_run__no_key__offline_answers_and_the_receipt_says_so(acme: Account) -> 
 
 def test_run__no_key_and_offline_turned_off__is_refused(acme: Account) -> None:
     config.AI_OFFLINE_ANSWERS = False
-    with pytest.raises(ProviderNotConfigured, match="'openai' has no key"):
+    with pytest.raises(NoUsableModel):
         AICore(acme).run_ai_request("generate_content", "x")
     assert not Receipt.objects.exists()
 

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from igny8_core.ai.providers.anthropic.answers import Event, Message
 from igny8_core.ai.providers.anthropic.meters import anthropic_meters
 from igny8_core.ai.providers.base import (
     Connection,
-    EmbeddingRequest,
-    Image,
-    ImageRequest,
+    Meters,
+    Provider,
     ProviderAnswer,
     TextRequest,
     TextStream,
-    Vector,
 )
-from igny8_core.ai.providers.errors import ProviderCannot
 from igny8_core.ai.providers.exchange import Exchange
 from igny8_core.ai.providers.network import kept, network, silence
 from igny8_core.ai.providers.usage import read
 from igny8_core.ai.providers.wire import checked, name_of
 from igny8_core.pricing.conditions import PriceContext, Processing
+from igny8_core.pricing.meters import ModelType
 
 if TYPE_CHECKING:
     import anthropic
@@ -30,9 +29,11 @@ if TYPE_CHECKING:
 ADDRESS = "https://api.anthropic.com"
 
 
-class AnthropicProvider:
+class AnthropicProvider(Provider):
+    meters: ClassVar[Mapping[str, Meters]] = MappingProxyType({ModelType.TEXT: anthropic_meters})
+
     def __init__(self, name: str, connection: Connection) -> None:
-        self.name = name
+        super().__init__(name, connection)
         self._exchange = Exchange(name, connection.api_key)
         self._client = _client(connection)
 
@@ -48,12 +49,6 @@ class AnthropicProvider:
             request.timeout_s, lambda: self._client.messages.create(**asked)
         )
         return TextStream(self.name, _Draft(self.name), events)
-
-    async def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
-        raise ProviderCannot(self.name, "draw pictures", request.model_id)
-
-    async def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
-        raise ProviderCannot(self.name, "embed texts", request.model_id)
 
 
 class _Draft:

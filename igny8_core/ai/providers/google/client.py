@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from igny8_core.ai.providers.base import (
     Connection,
     EmbeddingRequest,
     Image,
     ImageRequest,
+    Meters,
+    Provider,
     ProviderAnswer,
     TextRequest,
     TextStream,
@@ -28,6 +31,7 @@ from igny8_core.ai.providers.network import kept, network, silence
 from igny8_core.ai.providers.usage import read, with_pictures
 from igny8_core.ai.providers.wire import checked, name_of
 from igny8_core.pricing.conditions import PriceContext, Processing
+from igny8_core.pricing.meters import ModelType
 
 if TYPE_CHECKING:
     from google import genai
@@ -35,9 +39,13 @@ if TYPE_CHECKING:
 ADDRESS = "https://generativelanguage.googleapis.com"
 
 
-class GoogleProvider:
+class GoogleProvider(Provider):
+    meters: ClassVar[Mapping[str, Meters]] = MappingProxyType(
+        dict.fromkeys(ModelType, google_meters)
+    )
+
     def __init__(self, name: str, connection: Connection) -> None:
-        self.name = name
+        super().__init__(name, connection)
         self._exchange = Exchange(name, connection.api_key)
         self._client = _client(connection)
 

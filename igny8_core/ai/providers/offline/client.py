@@ -13,9 +13,11 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from igny8_core.ai.providers.base import (
+    Connection,
     EmbeddingRequest,
     Image,
     ImageRequest,
+    Provider,
     ProviderAnswer,
     TextRequest,
     TextStream,
@@ -40,8 +42,9 @@ _SENTENCES = (
 )
 
 
-class OfflineProvider:
-    name = OFFLINE
+class OfflineProvider(Provider):
+    def __init__(self) -> None:
+        super().__init__(OFFLINE, Connection(api_key=""))
 
     async def complete(self, request: TextRequest) -> ProviderAnswer[str]:
         body = _body(f"{request.model_id}\0{request.instruction}\0{request.prompt}")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from igny8_core.ai.providers.base import (
     Connection,
     EmbeddingRequest,
     Image,
     ImageRequest,
+    Meters,
+    Provider,
     ProviderAnswer,
     TextRequest,
     TextStream,
@@ -29,6 +32,7 @@ from igny8_core.ai.providers.openai.meters import embedding_meters, image_meters
 from igny8_core.ai.providers.usage import read, with_pictures
 from igny8_core.ai.providers.wire import checked, name_of
 from igny8_core.pricing.conditions import PriceContext
+from igny8_core.pricing.meters import ModelType
 
 if TYPE_CHECKING:
     import openai
@@ -36,9 +40,17 @@ if TYPE_CHECKING:
 ADDRESS = "https://api.openai.com/v1"
 
 
-class OpenAIProvider:
+class OpenAIProvider(Provider):
+    meters: ClassVar[Mapping[str, Meters]] = MappingProxyType(
+        {
+            ModelType.TEXT: openai_meters,
+            ModelType.IMAGE: image_meters,
+            ModelType.EMBEDDING: embedding_meters,
+        }
+    )
+
     def __init__(self, name: str, connection: Connection) -> None:
-        self.name = name
+        super().__init__(name, connection)
         self._exchange = Exchange(name, connection.api_key)
         self._client = _client(connection)
 

@@ -10,15 +10,11 @@ from uuid import uuid4
 
 from igny8_core.ai.providers.base import (
     Connection,
-    EmbeddingRequest,
     Image,
     ImageRequest,
+    Provider,
     ProviderAnswer,
-    TextRequest,
-    TextStream,
-    Vector,
 )
-from igny8_core.ai.providers.errors import ProviderCannot
 from igny8_core.ai.providers.exchange import Exchange
 from igny8_core.ai.providers.network import network
 from igny8_core.ai.providers.runware.answers import Pictures
@@ -41,18 +37,11 @@ _CODES: Final = {
 }
 
 
-class RunwareProvider:
+class RunwareProvider(Provider):
     def __init__(self, name: str, connection: Connection) -> None:
-        self.name = name
+        super().__init__(name, connection)
         self._exchange = Exchange(name, connection.api_key, _fault_of)
-        self._key = connection.api_key
         self._url = connection.base_url or ADDRESS
-
-    async def complete(self, request: TextRequest) -> ProviderAnswer[str]:
-        raise ProviderCannot(self.name, "answer in text", request.model_id)
-
-    def stream(self, request: TextRequest) -> TextStream:
-        raise ProviderCannot(self.name, "answer in text", request.model_id)
 
     async def draw(self, request: ImageRequest) -> ProviderAnswer[tuple[Image, ...]]:
         size = request.image_size or _SIZE
@@ -72,7 +61,9 @@ class RunwareProvider:
             Pictures,
             request.timeout_s,
             lambda: network().http.post(
-                self._url, json=[task], headers={"Authorization": f"Bearer {self._key}"}
+                self._url,
+                json=[task],
+                headers={"Authorization": f"Bearer {self.connection.api_key}"},
             ),
         )
         if not found.data:  # what was drawn in part was paid for
@@ -88,9 +79,6 @@ class RunwareProvider:
             usage=usage._replace(block={"costs": costs}),
             context=PriceContext(size=size),
         )
-
-    async def embed(self, request: EmbeddingRequest) -> ProviderAnswer[tuple[Vector, ...]]:
-        raise ProviderCannot(self.name, "embed texts", request.model_id)
 
 
 def _fault_of(said: Any) -> Fault:

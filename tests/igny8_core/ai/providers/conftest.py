@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,10 @@ from tests.conftest import ROOT, service
 
 # The only key that the server takes.
 KEY = "sk-good-0123456789"
-_FOLDER = ROOT / "tests" / "aimock"
-_COMMAND = _FOLDER / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
+_ANSWERS = ROOT / "tests" / "aimock" / "fixtures.json"
+# Where `make test` installs it, beside the Python that runs the tests.
+_MODULES = Path(sys.executable).parents[1] / "aimock" / "node_modules"
+_COMMAND = _MODULES / "@copilotkit" / "aimock" / "dist" / "cli.js"
 _STARTS_WITHIN_S = 60
 
 
@@ -26,7 +29,7 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("aimock") / "log"
     with log.open("w") as out:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            ["node", _COMMAND, "-p", "0", "-f", _FOLDER / "fixtures.json"],  # noqa: S607
+            ["node", _COMMAND, "-p", "0", "-f", _ANSWERS],  # noqa: S607
             stdout=out,
             stderr=out,
             env={**os.environ, "AIMOCK_API_KEYS": KEY},

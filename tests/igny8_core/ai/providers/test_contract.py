@@ -16,7 +16,7 @@ from constance import config
 
 from flags import publishing
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.attempts import Answer
+from igny8_core.ai.attempts import Answer, Streamed
 from igny8_core.ai.providers.base import Connection, Image
 from igny8_core.ai.providers.errors import (
     ProviderAnswerInvalid,
@@ -70,7 +70,7 @@ class Asked(NamedTuple):
     async def later(self, prompt: str) -> Answer[str]:
         return await self.core.arun_ai_request("generate_content", prompt, model=self.model)
 
-    def streamed(self, prompt: str) -> Any:
+    def streamed(self, prompt: str) -> Streamed[Any]:
         return self.core.stream_ai_request("generate_content", prompt, model=self.model)
 
 
@@ -137,8 +137,8 @@ def test_text__each_way__is_the_same_with_its_meters_to_the_token(
 
 def test_stream__at_its_end__has_the_answer_and_its_receipt(asked: Asked) -> None:
     stream = asked.streamed("About tyres.")
-    assert stream.answer is None
     assert "".join(stream) == TEXT
+    assert stream.answer is not None
     assert stream.answer.content == TEXT
     assert stream.answer.request_id == Receipt.objects.get().request_id
 
@@ -189,9 +189,10 @@ def test_key__that_is_wrong__is_refused(
 
 
 def test_stream__that_breaks_off__is_told_and_what_came_is_kept(asked: Asked) -> None:
-    stream, pieces = asked.streamed("cut off"), []
+    stream = asked.streamed("cut off")
     with pytest.raises(ProviderError):
-        pieces.extend(piece for piece in stream)
+        "".join(stream)
+    assert stream.answer is not None
     assert stream.answer.content.startswith("word ")
     receipt = Receipt.objects.get()
     assert receipt.status in {ProviderUnreachable.code, ProviderAnswerInvalid.code}
@@ -200,11 +201,12 @@ def test_stream__that_breaks_off__is_told_and_what_came_is_kept(asked: Asked) ->
 
 def test_stream__that_is_left__ends_the_call_and_is_recorded(asked: Asked) -> None:
     stream = asked.streamed("Say it slowly.")
-    pieces = iter(stream)
+    pieces = stream.pieces()
     assert next(pieces)
     began_s = time.monotonic()
     pieces.close()
     assert time.monotonic() - began_s < 3  # the whole answer would take 4 s
+    assert stream.answer is not None
     assert stream.answer.content.startswith("word")
     assert Receipt.objects.get().status == "interrupted"
 
@@ -213,12 +215,13 @@ def test_stream__that_is_left_in_a_loop__ends_the_call_and_is_recorded(asked: As
     stream = asked.streamed("Say it slowly.")
 
     async def first() -> str:
-        pieces = stream.__aiter__()
+        pieces = stream.apieces()
         found: str = await anext(pieces)
         await pieces.aclose()
         return found
 
     assert async_to_sync(first)()
+    assert stream.answer is not None
     assert stream.answer.content.startswith("word")
     assert Receipt.objects.get().status == "interrupted"
 
