@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import IntegrityError, connection, transaction
+from prometheus_client import Counter
 
 from igny8_core.ai.attempts import Attempt
 from igny8_core.ai.errors import OpenTransaction, ReceiptConflict, ReceiptNotWritten
@@ -34,6 +35,9 @@ from igny8_core.tasks.prompts import ActivePrompt
 
 logger = logging.getLogger(__name__)
 
+UNKNOWN_NAMES = Counter(
+    "igny8_unknown_model_names", "Answers of models by names that nobody knows.", ["provider"]
+)
 _NOTE = Receipt._meta.get_field("usage_note").max_length
 
 
@@ -55,6 +59,8 @@ def settle(
         metering, quote, note = _priced(request_id, answer, resolution, bill)
         status = metering if attempt.error is None else failure
         is_name_known = bill.is_name_known
+        if not is_name_known:
+            UNKNOWN_NAMES.labels(attempt.provider).inc()
     usage = Usage(None, None) if answer is None else answer.usage
     meters = usage.meters or {}
     markup = None if answer is None else resolution.markup

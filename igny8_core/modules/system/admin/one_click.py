@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -27,6 +27,8 @@ class OneClick(PublishingAdmin):
     """Buttons in the list's rows, each a POST of its own, and the same as actions."""
 
     actions: ClassVar = ["activate", "deactivate", "make_default"]
+    # What rooms above this one have the list offer too.
+    further_actions: ClassVar[list[Callable[..., Any]]] = []
 
     def click_urls(self) -> list[URLPattern]:
         own: list[tuple[str, Callable[..., HttpResponse]]] = [
@@ -41,6 +43,10 @@ class OneClick(PublishingAdmin):
             )
             for name, view in own
         ]
+
+    def _get_base_actions(self) -> list[Any]:
+        actions: list[Any] = super()._get_base_actions()
+        return [*actions, *(self.get_action(each) for each in self.further_actions)]
 
     @admin.display(description="Active", ordering="is_active")
     def active(self, model: AIModel) -> SafeString:
