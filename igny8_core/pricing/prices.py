@@ -170,10 +170,13 @@ def headline_lines(model_type: str, rates: Iterable[Decimal]) -> list[RateLine]:
 
 
 def billable(price: Price, meters: Meters) -> Meters:
-    """Of pictures that are counted in number and in tokens, the count that the price is made of."""
+    """Of pictures that are counted in number and in tokens, the count that the price is made of.
+
+    The tokens where it has rates for both: they are what was drawn.
+    """
     if Meter.IMAGES not in meters or Meter.IMAGE_OUTPUT_TOKENS not in meters:
         return meters
-    by_number = Meter.IMAGES in price.rated
+    by_number = Meter.IMAGES in price.rated and Meter.IMAGE_OUTPUT_TOKENS not in price.rated
     return {
         Meter(name): quantity
         for name, quantity in meters.items()

@@ -307,6 +307,13 @@ def test_billable__pictures_in_number_and_in_tokens__are_counted_once(
     assert {*billable(PRICES[lines], meters)} == kept
 
 
+def test_billable__price_of_both__takes_the_tokens_where_they_were_counted() -> None:
+    both = price(*PRICES["pictures"].lines, *PRICES["picture tokens"].lines)
+    meters = {"images": 1, "input_tokens": 5, "image_output_tokens": 7}
+    assert {*billable(both, meters)} == {"input_tokens", "image_output_tokens"}
+    assert {*billable(both, {"images": 1})} == {"images"}
+
+
 @pytest.mark.parametrize(
     ("amount", "text"),
     [
