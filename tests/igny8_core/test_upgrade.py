@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.conftest import ROOT, environment, run_manage
 
 CASES = ROOT / "tests" / "cases" / "upgrade"
+NOW = re.compile(r" from \d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$")
 TOLD = """
 import json
 from django.core.management import call_command
@@ -43,8 +45,16 @@ def test_migrate__database_of_an_earlier_version__exports_the_same(
     section = told["document"]["sections"]["catalogue"]
     assert {*section.pop("providers")} == {"openai", "anthropic", "google", "runware"}
     assert section.pop("aliases")["gpt-4o-2024-08-06"].popitem()[1] == "gpt-4o"
-    for model in section["models"].values():
+    had = exported["sections"]["catalogue"]["models"]
+    begun = []
+    for model_id, model in section["models"].items():
         model.pop("context_window", None)  # a migration fills them in
+        begun += [
+            model["prices"].pop(moment)  # another adds lines, by a price from now
+            for moment in {*model["prices"]} - {*had[model_id]["prices"]}
+        ]
+    assert len(begun) == 10  # the eleventh model has another price than the plan's
     assert told["document"] == {**exported, "schema": 2}
     assert (told["new_revisions"], told["receipts"]) == (1, [["", ""]])
+    told["summary"] = [NOW.sub(" from now", fact) for fact in told["summary"]]
     assert told["summary"] == json.loads(dump.with_suffix(".summary.json").read_text())

@@ -58,7 +58,7 @@ from igny8_core.modules.system.models import AIModel, ModelPrice
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.pricing.conditions import parse_condition
 from igny8_core.pricing.meters import Meter
-from igny8_core.pricing.prices import RateLine
+from igny8_core.pricing.prices import RateLine, headline_lines
 from igny8_core.tasks.errors import EmptyPrompt, InvalidCharacter, InvalidParameter
 from igny8_core.tasks.needs import Needs
 from igny8_core.tasks.prompts import ActivePrompt, PromptOrigin
@@ -643,6 +643,9 @@ def test_image__counted_in_number_and_in_tokens__is_billed_by_what_the_price_is_
     }
     drawn = {"created": 1, "data": [{"url": "http://127.0.0.1/1.png"}], "usage": usage}
     httpserver.expect_request("/v1/images/generations").respond_with_json(drawn)
+    by_both = core(acme, httpserver).generate_image("A tyre")
+    by_number_alone = headline_lines("image", [Decimal("0.042")])
+    ModelPrice.publish(AIModel.objects.get(model_id="gpt-image-1"), by_number_alone)
     by_number = core(acme, httpserver).generate_image("A tyre")
     priced(
         "gpt-image-1",
@@ -651,6 +654,7 @@ def test_image__counted_in_number_and_in_tokens__is_billed_by_what_the_price_is_
         ("image_output_tokens", "30", {}),
     )
     by_tokens = core(acme, httpserver).generate_image("A tyre")
+    assert by_both.cost == Decimal("0.1769")
     assert (by_number.cost, by_tokens.cost) == (Decimal("0.042"), Decimal("0.1333"))
 
 

@@ -62,6 +62,7 @@ def test_resolve__json__has_the_stable_keys(
         "rates": [
             {"meter": "input_tokens", "amount": "0.15", "per": 1_000_000},
             {"meter": "output_tokens", "amount": "0.60", "per": 1_000_000},
+            {"meter": "cached_input_tokens", "amount": "0.075", "per": 1_000_000},
         ],
         "flag": None,
         "rule": None,
