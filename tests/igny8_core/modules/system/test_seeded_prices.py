@@ -33,7 +33,7 @@ from igny8_core.pricing.prices import Price, RateLine, billable, headline_lines
 from tests.conftest import ROOT
 from tests.igny8_core.modules.test_usage import receipt
 
-migration: Any = import_module("igny8_core.modules.system.migrations.0013_catalogue_rates")
+migration: Any = import_module("igny8_core.modules.system.migrations.0014_catalogue_rates")
 CASES: dict[str, Any] = json.loads((ROOT / "tests" / "cases" / "seeded_prices.json").read_text())
 # Its names for ours.
 THEIRS = {

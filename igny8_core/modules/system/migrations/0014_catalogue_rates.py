@@ -218,7 +218,7 @@ def take_away(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("system", "0012_providers"),
+        ("system", "0013_protocols"),
         # Whether a call was billed by a price: its tables say so.
         ("usage", "0009_adjustments"),
     ]
