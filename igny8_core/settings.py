@@ -269,10 +269,11 @@ AI_PLAIN_HTTP = env.boolean("AI_PLAIN_HTTP", default=False)
 
 # How providers are reached. A provider without a key is answered for offline.
 AI_CONNECTIONS = {
-    "openai": {
-        "api_key": env.key("OPENAI_API_KEY"),
-        "base_url": env.web_address("OPENAI_BASE_URL"),
-    },
+    provider: {
+        "api_key": env.key(f"{provider.upper()}_API_KEY"),
+        "base_url": env.web_address(f"{provider.upper()}_BASE_URL"),
+    }
+    for provider in ("openai", "anthropic", "google", "runware")
 }
 
 UNFOLD = {

@@ -22,6 +22,7 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from flags import live, publishing
 from igny8_core.ai.management.commands.demo import load
+from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIProvider
 from igny8_core.tasks.tasks import _tasks
@@ -172,9 +173,12 @@ def environment(database: Path) -> dict[str, str]:
         "DEBUG": "true",
         "DATABASE_URL": f"sqlite:///{database}",
         "REDIS_URL": "",
-        "OPENAI_API_KEY": "",
         "ENCRYPTION_KEYS": ENCRYPTION_KEY,
-        "OPENAI_BASE_URL": "",
+        **{
+            f"{provider.upper()}_{what}": ""
+            for provider in PROVIDERS
+            for what in ("API_KEY", "BASE_URL")
+        },
     }
 
 
