@@ -117,8 +117,18 @@ def _checked(name: str, value: Any) -> Any:
 
 
 class LiveSettings(NamedTuple):
+    """`attempts` are those at each model, the first one too.
+
+    A model is left alone for `circuit_open_s` after `circuit_failures` in a row; 0: never.
+    """
+
     request_timeout_s: float
     offline_answers: bool
+    attempts: int
+    fallback: bool
+    fallback_of_overrides: bool
+    circuit_failures: int
+    circuit_open_s: float
 
 
 def _read() -> Known:
@@ -137,6 +147,11 @@ def load() -> LiveSettings:
     return LiveSettings(
         request_timeout_s=timeout_s,
         offline_answers=_value(stored, OFFLINE_ANSWERS),
+        attempts=max(_value(stored, "AI_ATTEMPTS"), 1),
+        fallback=_value(stored, "AI_FALLBACK"),
+        fallback_of_overrides=_value(stored, "AI_FALLBACK_OF_OVERRIDES"),
+        circuit_failures=_value(stored, "AI_CIRCUIT_FAILURES"),
+        circuit_open_s=_value(stored, "AI_CIRCUIT_OPEN_S"),
     )
 
 

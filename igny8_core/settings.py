@@ -225,6 +225,25 @@ CONSTANCE_CONFIG = {
             "plainly labelled. Turn this off in production: such a request is then refused."
         ),
     ),
+    "AI_ATTEMPTS": (
+        2,
+        "How often a model is called at most where the failure may pass, such as an overload.",
+        "count",
+    ),
+    "AI_FALLBACK": (
+        True,
+        "Whether the next usable model answers where one fails; never for a model that was named.",
+    ),
+    "AI_FALLBACK_OF_OVERRIDES": (
+        False,
+        "Whether another model may also answer for an override, or for the model of a run.",
+    ),
+    "AI_CIRCUIT_FAILURES": (
+        5,
+        "After how many failures in a row a process leaves a model alone for a moment; 0: never.",
+        "count",
+    ),
+    "AI_CIRCUIT_OPEN_S": (30.0, "For how many seconds it is left alone.", "timeout"),
     "REVISIONS_KEPT": (
         500,
         (
@@ -240,7 +259,15 @@ CONSTANCE_CONFIG = {
     ),
 }
 CONSTANCE_CONFIG_FIELDSETS = {
-    "AI requests": ("AI_REQUEST_TIMEOUT_S", "AI_OFFLINE_ANSWERS"),
+    "AI requests": (
+        "AI_REQUEST_TIMEOUT_S",
+        "AI_OFFLINE_ANSWERS",
+        "AI_ATTEMPTS",
+        "AI_FALLBACK",
+        "AI_FALLBACK_OF_OVERRIDES",
+        "AI_CIRCUIT_FAILURES",
+        "AI_CIRCUIT_OPEN_S",
+    ),
     "Revisions and changes": ("REVISIONS_KEPT", "CHANGES_KEPT_DAYS"),
 }
 
@@ -263,6 +290,11 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "igny8_core.api.errors.respond",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+
+# Where the ledger's entries wait on disk while the database is away: a folder that outlives the
+# process, and how much may wait there. Beyond that, requests are refused before they are sent.
+AI_SPOOL = env.text("AI_SPOOL") or str(BASE_DIR / "spool")
+AI_SPOOL_MOST_BYTES = int(env.number("AI_SPOOL_MOST_MB", 100) * 2**20)
 
 # Whether a provider's address may be without TLS, as on a machine of one's own.
 AI_PLAIN_HTTP = env.boolean("AI_PLAIN_HTTP", default=False)

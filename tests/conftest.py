@@ -22,6 +22,7 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from flags import live, publishing
 from igny8_core.ai.management.commands.demo import load
+from igny8_core.ai.providers import circuits
 from igny8_core.catalogue.names import PROVIDERS
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIProvider
@@ -86,11 +87,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 @pytest.fixture(autouse=True)
 def _fresh(settings: Settings) -> None:
-    """No provider's key from the machine, and a snapshot and facts that remember no other test."""
+    """No provider's key from the machine, and nothing remembered of another test."""
     settings.AI_CONNECTIONS = {}
     settings.AI_PLAIN_HTTP = True  # the providers of tests are on this machine
     settings.ENCRYPTION_KEYS = [ENCRYPTION_KEY]
     live.forget()
+    circuits.reset()
 
 
 @pytest.fixture

@@ -1,76 +1,36 @@
-"""The main job: pick the model, run the AI request, price it, keep a receipt.
-
-Over 200 lines: the three kinds of request stand side by side, and share what makes them ready.
-"""
+"""The main job: pick the model, run the AI request, price it, keep a receipt."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import time
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Unpack
+from uuid import UUID, uuid4
 
 from asgiref.sync import sync_to_async
 from django.core.cache import cache
 
 from igny8_core import live_settings
-from igny8_core.ai import ledger
-from igny8_core.ai.account_settings import AccountSettings, prompt_of, settings_of
-from igny8_core.ai.attempts import Answer, Attempt, Streamed, milliseconds_since
-from igny8_core.ai.errors import AccountNotActive, WrongTaskType
-from igny8_core.ai.providers import network, provider_for
-from igny8_core.ai.providers.base import (
-    Connection,
-    EmbeddingRequest,
-    Image,
-    ImageRequest,
-    Provider,
-    ProviderAnswer,
-    TextRequest,
-    Vector,
-)
-from igny8_core.ai.providers.images import check_images
+from igny8_core.ai.account_settings import prompt_of, settings_of
+from igny8_core.ai.errors import AccountNotActive, InvalidRequestId, WrongTaskType
+from igny8_core.ai.providers import network
+from igny8_core.ai.providers.base import Connection, Image, Vector
+from igny8_core.ai.request import ledger
+from igny8_core.ai.request.attempts import Answer, Attempts
+from igny8_core.ai.request.preparing import Options, Preparation
+from igny8_core.ai.request.streamed import Streamed
+from igny8_core.ai.request.wanted import PicturesWanted, TextWanted, VectorsWanted, Wanted
 from igny8_core.ai.resolution import Resolution
 from igny8_core.ai.resolver import resolve
-from igny8_core.catalogue.models import CatalogueProvider
 from igny8_core.modules.accounts.models import Account, AccountStatus
-from igny8_core.pricing.errors import InvalidQuantity
-from igny8_core.pricing.meters import ModelType
+from igny8_core.modules.usage import books
+from igny8_core.modules.usage.models import Receipt
 from igny8_core.tasks import prompts
 from igny8_core.tasks.needs import Needs
-from igny8_core.tasks.parameters import Value, merge
-from igny8_core.tasks.prompts import ActivePrompt
 from igny8_core.tasks.tasks import Task, get_task
 
-logger = logging.getLogger(__name__)
-
-MAX_IMAGES = 10
-_RUN_S = 24 * 60 * 60
-
-Content = TypeVar("Content")
-
-
-class Options(TypedDict, total=False):
-    """What every call takes by keyword, all of it optional."""
-
-    model: str | None  # this model and no other
-    needs: Needs | None  # beside the task's own
-    variables: Mapping[str, str]  # fill in the placeholders of the task's instruction
-    parameters: Mapping[str, Value]  # over the account's and the platform's
-
-
-class _Call(NamedTuple):
-    """One AI call, made ready: everything but the provider's answer."""
-
-    resolution: Resolution
-    provider: Provider
-    prompt: ActivePrompt
-    instruction: str
-    json_mode: bool
-    parameters: Mapping[str, Any]
-    timeout_s: float
+_RUN_S: Final = 24 * 60 * 60
 
 
 class AICore:
@@ -80,6 +40,9 @@ class AICore:
     and no cost. `connections` says how each provider is reached, by its name; where it is not
     given, what account, platform and environment have set does. The calls of one `run_key` keep
     the model of each type that the first one got, for a day, while it is usable.
+
+    Each call takes the keywords of `Options`. With a `request_id` it raises, where the account
+    has used that id before: RequestConflict, RequestInProgress, or RequestDone with the receipt.
     """
 
     def __init__(
@@ -97,26 +60,19 @@ class AICore:
         self, task: str, prompt: str, *, images: Sequence[Image] = (), **options: Unpack[Options]
     ) -> Answer[str]:
         """Answer the prompt with a text model; one that sees, where it is shown `images`."""
-        call, request = self._text(task, prompt, images, options)
-        return self._run(call, call.provider.complete(request))
+        return self._run(TextWanted(task, prompt, images), options)
 
     async def arun_ai_request(
         self, task: str, prompt: str, *, images: Sequence[Image] = (), **options: Unpack[Options]
     ) -> Answer[str]:
         """As `run_ai_request`, for a coroutine: cancelling it cuts the call off."""
-        call, request = await sync_to_async(self._text)(task, prompt, images, options)
-        return await self._arun(call, call.provider.complete(request))
+        return await self._arun(TextWanted(task, prompt, images), options)
 
     def stream_ai_request(
         self, task: str, prompt: str, *, images: Sequence[Image] = (), **options: Unpack[Options]
-    ) -> Streamed[_Call]:
+    ) -> Streamed:
         """As `run_ai_request`, the text as it comes; nothing is sent before it is iterated."""
-
-        def begin() -> tuple[_Call, Provider, TextRequest]:
-            call, request = self._text(task, prompt, images, options)
-            return call, call.provider, request
-
-        return Streamed(begin, self._settle)
+        return Streamed(lambda: self._begin(TextWanted(task, prompt, images), options))
 
     def generate_image(
         self,
@@ -127,8 +83,7 @@ class AICore:
         **options: Unpack[Options],
     ) -> Answer[tuple[Image, ...]]:
         """Draw `count` pictures of the prompt."""
-        call, request = self._picture(prompt, task, count, options)
-        return self._run(call, call.provider.draw(request))
+        return self._run(PicturesWanted(task, prompt, count), options)
 
     async def agenerate_image(
         self,
@@ -139,8 +94,7 @@ class AICore:
         **options: Unpack[Options],
     ) -> Answer[tuple[Image, ...]]:
         """As `generate_image`, for a coroutine."""
-        call, request = await sync_to_async(self._picture)(prompt, task, count, options)
-        return await self._arun(call, call.provider.draw(request))
+        return await self._arun(PicturesWanted(task, prompt, count), options)
 
     def embed(
         self,
@@ -150,8 +104,7 @@ class AICore:
         **options: Unpack[Options],
     ) -> Answer[tuple[Vector, ...]]:
         """One vector for each text, in their order; a single text is a list of one."""
-        call, request = self._vectors(texts, task, options)
-        return self._run(call, call.provider.embed(request))
+        return self._run(VectorsWanted(task, texts), options)
 
     async def aembed(
         self,
@@ -161,155 +114,101 @@ class AICore:
         **options: Unpack[Options],
     ) -> Answer[tuple[Vector, ...]]:
         """As `embed`, for a coroutine."""
-        call, request = await sync_to_async(self._vectors)(texts, task, options)
-        return await self._arun(call, call.provider.embed(request))
+        return await self._arun(VectorsWanted(task, texts), options)
 
-    def _text(
-        self, task: str, prompt: str, images: Sequence[Image], options: Options
-    ) -> tuple[_Call, TextRequest]:
-        shown = check_images(images)
-        if shown:
-            needs = (options.get("needs") or Needs()).union(Needs(vision=True))
-            options = {**options, "needs": needs}
-        call = self._prepare(task, ModelType.TEXT, [prompt], **options)
-        request = TextRequest(
-            model_id=call.resolution.model.model_id,
-            instruction=call.instruction,
-            prompt=prompt,
-            json_mode=call.json_mode,
-            timeout_s=call.timeout_s,
-            longest=call.resolution.model.max_tokens,
-            images=shown,
-            **call.parameters,
-        )
-        return call, request
+    def _run(self, wanted: Wanted, options: Options) -> Answer[Any]:
+        receipt, attempts = self._begin(wanted, options)
+        try:
+            network.wait(attempts.answer(wanted.ask))
+        except BaseException as error:
+            attempts.interrupted(error)
+            raise
+        finally:
+            ledger.settled(receipt, attempts.tried)
+        return Answer.of(attempts.tried[-1], receipt)
 
-    def _picture(
-        self, prompt: str, task: str, count: int, options: Options
-    ) -> tuple[_Call, ImageRequest]:
-        if type(count) is not int or not 1 <= count <= MAX_IMAGES:
-            raise InvalidQuantity("count", count, least=1, most=MAX_IMAGES)
-        call = self._prepare(task, ModelType.IMAGE, [prompt], **options)
-        request = ImageRequest(
-            model_id=call.resolution.model.model_id,
-            prompt=f"{call.instruction}\n{prompt}".strip(),
-            number=count,
-            timeout_s=call.timeout_s,
-            **call.parameters,
-        )
-        return call, request
+    async def _arun(self, wanted: Wanted, options: Options) -> Answer[Any]:
+        receipt, attempts = await sync_to_async(self._begin)(wanted, options)
+        try:
+            await network.awaited(attempts.answer(wanted.ask))
+        except BaseException as error:
+            attempts.interrupted(error)
+            raise
+        finally:
+            await sync_to_async(ledger.settled)(receipt, attempts.tried)
+        return Answer.of(attempts.tried[-1], receipt)
 
-    def _vectors(
-        self, texts: str | Sequence[str], task: str, options: Options
-    ) -> tuple[_Call, EmbeddingRequest]:
-        texts = [texts] if isinstance(texts, str) else texts
-        call = self._prepare(task, ModelType.EMBEDDING, texts, **options)
-        request = EmbeddingRequest(
-            model_id=call.resolution.model.model_id,
-            texts=tuple(f"{call.instruction}\n{text}".strip() for text in texts),
-            timeout_s=call.timeout_s,
-        )
-        return call, request
-
-    def _prepare(  # noqa: PLR0913 - the options, one by one
-        self,
-        task: str,
-        model_type: ModelType,
-        texts: Sequence[str],
-        *,
-        model: str | None = None,
-        needs: Needs | None = None,
-        variables: Mapping[str, str] | None = None,
-        parameters: Mapping[str, Value] | None = None,
-    ) -> _Call:
-        """Check what was asked and settle model, provider, instruction and parameters."""
-        the_task = get_task(task)
-        if the_task.model_type != model_type:
-            raise WrongTaskType(task, the_task.model_type, model_type)
-        prompts.check_texts(texts)
+    def _begin(self, wanted: Wanted, options: Options) -> tuple[Receipt, Attempts[Any]]:
+        """Check what was asked, choose the model, make it ready, and reserve the request."""
+        task = get_task(wanted.task)
+        if task.model_type != wanted.model_type:
+            raise WrongTaskType(task.key, task.model_type, wanted.model_type)
+        prompts.check_texts(wanted.texts)
         if self.account.status != AccountStatus.ACTIVE:
             raise AccountNotActive(self.account.key, self.account.status)
+        request_id = _request_id(options.get("request_id"))
         ledger.refuse_open_transaction()
-        resolution = self._resolve(the_task, needs, model)
-        settings = settings_of(self.account)
-        prompt = prompt_of(self.account, the_task)
-        json_mode = the_task.needs.union(needs or Needs()).json_mode
-        instruction = prompts.instruction_of(prompt.template, variables or {}, json_mode=json_mode)
-        for text in texts:
-            prompts.check_length(instruction + text, resolution.model)
-        merged = merge(settings.layers(the_task, parameters or {}), resolution.model)
-        live = live_settings.load()
-        return _Call(
-            resolution=resolution,
-            provider=provider_for(
-                resolution.provider,
-                self._connection(resolution.provider, settings),
-                offline_answers=live.offline_answers,
-            ),
-            prompt=prompt,
-            instruction=instruction,
-            json_mode=json_mode,
-            parameters={name: setting.value for name, setting in merged.items()},
-            timeout_s=live.request_timeout_s,
+        # The last moment at which a connection that died meanwhile costs nobody anything.
+        resolution, prepared = books.reconnected(lambda: self._prepare(wanted, task, options))
+        first = prepared.ready(resolution)
+        needs = options.get("needs")
+        receipt = ledger.opened(
+            request_id,
+            self.account,
+            first,
+            prepared.prompt,
+            arguments=ledger.digest([wanted.digestible, options]),
+            asked={"model": options.get("model"), "needs": needs and needs._asdict()},
+            run=self._run_key or "",
         )
+        return receipt, Attempts(first, prepared.following(resolution), prepared.live)
 
-    def _resolve(self, task: Task, needs: Needs | None, model: str | None) -> Resolution:
+    def _prepare(
+        self, wanted: Wanted, task: Task, options: Options
+    ) -> tuple[Resolution, Preparation]:
+        needs = wanted.needs.union(options.get("needs") or Needs())
+        resolution = self._resolve(task, needs, options.get("model"))
+        prompt = prompt_of(self.account, task)
+        json_mode = task.needs.union(needs).json_mode
+        variables = options.get("variables") or {}
+        prepared = Preparation(
+            wanted=wanted,
+            task=task,
+            settings=settings_of(self.account),
+            prompt=prompt,
+            instruction=prompts.instruction_of(prompt.template, variables, json_mode=json_mode),
+            json_mode=json_mode,
+            parameters=options.get("parameters") or {},
+            max_cost=options.get("max_cost"),
+            connections=self._connections,
+            live=live_settings.load(),
+        )
+        return resolution, prepared
+
+    def _resolve(self, task: Task, needs: Needs, model: str | None) -> Resolution:
         given = self._connections
         keys_for = None if given is None else [name for name in given if given[name].api_key]
+        asked = None if needs == Needs() else needs
         if self._run_key is None:
-            return resolve(self.account, task.key, needs=needs, model=model, keys_for=keys_for)
+            return resolve(self.account, task.key, needs=asked, model=model, keys_for=keys_for)
         run = json.dumps([self.account.key, self._run_key, task.model_type])
         key = f"ai-run:{hashlib.sha256(run.encode()).hexdigest()}"
         kept = cache.get(key)
         if not isinstance(kept, str):  # nothing, or somebody else's
             kept = None
         resolution = resolve(
-            self.account, task.key, needs=needs, model=model, keep=kept, keys_for=keys_for
+            self.account, task.key, needs=asked, model=model, keep=kept, keys_for=keys_for
         )
         if model is None and kept != resolution.model.model_id:
             cache.set(key, resolution.model.model_id, _RUN_S)
         return resolution
 
-    def _connection(self, provider: CatalogueProvider, settings: AccountSettings) -> Connection:
-        if self._connections is None:
-            return settings.connection(provider)
-        given = self._connections.get(provider.name, Connection(api_key=""))
-        return given._replace(base_url=given.base_url or provider.base_url)
 
-    def _run(
-        self, call: _Call, asked: Coroutine[Any, Any, ProviderAnswer[Content]]
-    ) -> Answer[Content]:
-        """Ask the provider once, price what it took, and record the receipt either way."""
-        started_s = time.perf_counter()
-        try:
-            answer = network.wait(asked)
-        except BaseException as error:
-            self._failed(call, started_s, error)
-            raise
-        return self._settle(call, _attempt(call, started_s, answer))
-
-    async def _arun(
-        self, call: _Call, asked: Coroutine[Any, Any, ProviderAnswer[Content]]
-    ) -> Answer[Content]:
-        started_s = time.perf_counter()
-        try:
-            answer = await network.awaited(asked)
-        except BaseException as error:
-            await sync_to_async(self._failed)(call, started_s, error)
-            raise
-        return await sync_to_async(self._settle)(call, _attempt(call, started_s, answer))
-
-    def _failed(self, call: _Call, started_s: float, error: BaseException) -> None:
-        attempt = Attempt[str](call.provider.name, milliseconds_since(started_s), None, error)
-        ledger.settle(self.account, call.resolution, call.prompt, attempt)
-
-    def _settle(self, call: _Call, attempt: Attempt[Content]) -> Answer[Content]:
-        """Of an attempt with an answer."""
-        receipt = ledger.settle(self.account, call.resolution, call.prompt, attempt)
-        answer = attempt.answer
-        assert answer is not None  # noqa: S101 - see above
-        return Answer.of(answer, call.resolution, receipt)
-
-
-def _attempt(call: _Call, started_s: float, answer: ProviderAnswer[Content]) -> Attempt[Content]:
-    return Attempt(call.provider.name, milliseconds_since(started_s), answer)
+def _request_id(asked: UUID | str | None) -> UUID:
+    """Raises InvalidRequestId."""
+    if asked is None:
+        return uuid4()
+    try:
+        return asked if isinstance(asked, UUID) else UUID(asked)
+    except (ValueError, TypeError, AttributeError):
+        raise InvalidRequestId(asked) from None

@@ -17,7 +17,15 @@ from flags.engine import Reason as Decided
 from flags.engine.times import datetime_of_us, microseconds
 from flags.live import Snapshot
 from igny8_core.ai.providers import IMPLEMENTED
-from igny8_core.ai.resolution import Choice, Chosen, Markup, Reason, Refusal, Resolution
+from igny8_core.ai.resolution import (
+    NOTHING_REFUSED,
+    Choice,
+    Chosen,
+    Markup,
+    Reason,
+    Refusal,
+    Resolution,
+)
 from igny8_core.catalogue.fallback import CONSTANTS
 from igny8_core.catalogue.models import Catalogue, CatalogueModel, price_of
 from igny8_core.catalogue.names import MARKUP_FLAG, PREFERENCES, PROVIDER_SWITCH, REACH, SECTION
@@ -197,11 +205,11 @@ class TaskCandidates:
         facts: Facts,
         now_ms: int,
         override: Override | None,
-        without: frozenset[str] = frozenset(),
+        refused: Mapping[str, Refusal] = NOTHING_REFUSED,
     ) -> Usable:
         """Answers why the account cannot use a model, None where it can.
 
-        `without` are models that were tried already.
+        `refused` are models that cannot be used just now, and why.
         """
         reach = facts.host.get(REACH)
         # Without them every provider can be reached.
@@ -210,8 +218,8 @@ class TaskCandidates:
         def usable(model_id: Any) -> Refusal | None:
             choice = self.choice(model_id)
             flag, provider = choice.model.available_to, choice.model.provider
-            if choice.model.model_id in without:
-                return Refusal.TRIED
+            if choice.model.model_id in refused:
+                return refused[choice.model.model_id]
             if choice.refusal is None and keys is not None:
                 key_goes_to = keys.get(provider)
                 if key_goes_to is None or key_goes_to != self._origins[provider]:
@@ -231,19 +239,19 @@ class TaskCandidates:
         now_ms: int,
         pinned: str | None = None,
         kept: str | None = None,
-        without: frozenset[str] | None = None,
+        refused: Mapping[str, Refusal] = NOTHING_REFUSED,
     ) -> Chosen | None:
         """The first usable candidate at this moment; `trail.py` says why.
 
-        `without` are models that were tried already.
+        `refused` are models that cannot be used just now, and why.
         """
         override = facts.override_at(now_ms) if facts.overrides else None
         usable: Usable | None = None
         refusal = self._usable
         reach = facts.host.get(REACH)
         is_short = reach and not reach["offline"] and not self._needed <= reach["keys"].items()
-        if self._is_restricted or is_short or without is not None:
-            usable = refusal = self.usable_by(facts, now_ms, override, without or frozenset())
+        if self._is_restricted or is_short or refused:
+            usable = refusal = self.usable_by(facts, now_ms, override, refused)
         if pinned is not None:
             choice = self.choice(pinned)
             is_refused = choice.refusal or choice.successor or (usable and usable(pinned))
@@ -303,10 +311,10 @@ class TaskCandidates:
 
     def fallbacks(self, resolution: Resolution) -> Iterator[Resolution]:
         """What would be chosen without this one, then without that one too, and so on."""
-        tried = {resolution.model.model_id}
+        refused = {**resolution.refused, resolution.model.model_id: Refusal.TRIED}
         now_ms = resolution.at_us // 1000
-        while chosen := self.choose(resolution.facts, now_ms, without=frozenset(tried)):
-            tried.add(chosen[1].model.model_id)
+        while chosen := self.choose(resolution.facts, now_ms, refused=refused):
+            refused[chosen[1].model.model_id] = Refusal.TRIED
             yield resolution._replace(chosen=chosen, trail=None)
 
     def markup(self, facts: Facts, now_ms: int, *, trail: bool) -> Markup:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from igny8_core.ai.resolution import Refusal, TrailEntry
 from igny8_core.errors import AIError
+from igny8_core.pricing.money import money_text
 
 
 class AccountNotActive(AIError):
@@ -87,21 +89,22 @@ class OpenTransaction(AIError):
         )
 
 
-class ReceiptConflict(AIError):
-    code = "receipt_conflict"
+class InvalidRequestId(AIError):
+    code = "invalid_request_id"
 
-    def __init__(self, request_id: str) -> None:
-        self.request_id = request_id
-        super().__init__(f"Request {request_id} already has a receipt with other content.")
+    def __init__(self, value: object) -> None:
+        self.value = value
+        super().__init__(f"The request id {value!r} is no UUID.")
 
 
-class ReceiptNotWritten(AIError):
-    """The ledger's database failed; the log has the whole receipt."""
+class CostTooHigh(AIError):
+    """What the request may cost, in USD, is more than the caller allows: nothing was sent."""
 
-    code = "receipt_not_written"
+    code = "cost_too_high"
 
-    def __init__(self, request_id: str) -> None:
-        self.request_id = request_id
+    def __init__(self, model_id: str, cost: Decimal, max_cost: Decimal) -> None:
+        self.model_id, self.cost, self.max_cost = model_id, cost, max_cost
         super().__init__(
-            f"The receipt of request {request_id} could not be written; the log has it in full.",
+            f"The request may cost up to {money_text(cost)} USD with {model_id!r}; "
+            f"at most {money_text(max_cost)} USD are allowed."
         )

@@ -5,11 +5,12 @@ Over 200 lines: the reasons and refusals are listed here, each once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol
 
 from flags.accounts import Facts
 from flags.engine import Decision
@@ -55,6 +56,7 @@ class Refusal(StrEnum):
     NOT_A_TEXT_FLAG = "NOT_A_TEXT_FLAG"
     UNKNOWN_VARIANT = "UNKNOWN_VARIANT"
     TRIED = "TRIED"
+    CIRCUIT_OPEN = "CIRCUIT_OPEN"
     UNKNOWN_MODEL = "UNKNOWN_MODEL"
     INACTIVE = "INACTIVE"
     RETIRED = "RETIRED"
@@ -68,6 +70,10 @@ class Refusal(StrEnum):
     NO_JSON_MODE = "NO_JSON_MODE"
     NO_VISION = "NO_VISION"
     CONTEXT_TOO_SMALL = "CONTEXT_TOO_SMALL"
+
+
+# What holds for nobody and at no time: no model is refused for a moment.
+NOTHING_REFUSED: Final[Mapping[str, Refusal]] = MappingProxyType({})
 
 
 class Choice(NamedTuple):
@@ -136,8 +142,8 @@ class Origin(Protocol):
 class Resolution(NamedTuple):
     """The pipeline's answer: the model for an account's task, and why.
 
-    `at_us` are microseconds since 1970. Markup and fallbacks are worked out when they are asked
-    for, from the account's `facts`.
+    `at_us` are microseconds since 1970; `refused` are models that could not be used just then.
+    Markup and fallbacks are worked out when they are asked for, from the account's `facts`.
     """
 
     origin: Origin
@@ -145,6 +151,7 @@ class Resolution(NamedTuple):
     chosen: Chosen
     at_us: int
     trail: tuple[TrailEntry, ...] | None
+    refused: Mapping[str, Refusal]
 
     def __repr__(self) -> str:
         asked = f"{self.account_key!r}, {self.task!r}"

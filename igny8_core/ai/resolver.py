@@ -14,7 +14,8 @@ from flags.engine.times import microseconds
 from flags.live import Snapshot, Source
 from igny8_core.ai.candidates import SnapshotCandidates, TaskCandidates
 from igny8_core.ai.errors import ModelNotAvailable, NoUsableModel
-from igny8_core.ai.resolution import Resolution
+from igny8_core.ai.providers import circuits
+from igny8_core.ai.resolution import NOTHING_REFUSED, Refusal, Resolution
 from igny8_core.ai.trail import trail
 from igny8_core.catalogue.names import REACH
 from igny8_core.modules.accounts.models import Account
@@ -72,6 +73,10 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, most of them b
         facts = _with_keys(facts, of_snapshot.origins, keys_for)
     held = facts.held
     is_plain = model is None is keep and at is None
+    refused = NOTHING_REFUSED
+    if circuits.opened and at is None and revision is None:
+        refused = dict.fromkeys(circuits.open_now(), Refusal.CIRCUIT_OPEN)
+        is_plain = is_plain and not refused
     if (
         is_plain
         and held is not None
@@ -80,13 +85,17 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, most of them b
     ):
         chosen = held[3]
     else:
-        chosen = candidates.choose(facts, now_us // 1000, model, keep)
+        chosen = candidates.choose(facts, now_us // 1000, model, keep, refused)
         if chosen is None:
-            raise _nothing(facts, candidates, now_us // 1000, model, keep)
+            raise _nothing(facts, candidates, now_us // 1000, model, keep, refused)
         if is_plain and of_snapshot is _latest.candidates:
             candidates.hold(facts, now_us, chosen)
-    entries = trail(candidates, facts, now_us // 1000, pinned=model, kept=keep) if explain else None
-    return _new(Resolution, (candidates, facts, chosen, now_us, entries))
+    entries = (
+        trail(candidates, facts, now_us // 1000, pinned=model, kept=keep, refused=refused)
+        if explain
+        else None
+    )
+    return _new(Resolution, (candidates, facts, chosen, now_us, entries, refused))
 
 
 def _with_keys(facts: Facts, origins: Mapping[str, str], keys_for: Collection[str]) -> Facts:
@@ -128,13 +137,21 @@ def _each(
             nothing = _nothing(facts, candidates, now_us // 1000, None, None)
             yield account, cast(NoUsableModel, nothing)
         else:
-            yield account, _new(Resolution, (candidates, facts, chosen, now_us, None))
+            yield (
+                account,
+                _new(Resolution, (candidates, facts, chosen, now_us, None, NOTHING_REFUSED)),
+            )
 
 
-def _nothing(
-    facts: Facts, candidates: TaskCandidates, now_ms: int, model: str | None, keep: str | None
+def _nothing(  # noqa: PLR0913 - what was asked
+    facts: Facts,
+    candidates: TaskCandidates,
+    now_ms: int,
+    model: str | None,
+    keep: str | None,
+    refused: Mapping[str, Refusal] = NOTHING_REFUSED,
 ) -> ModelNotAvailable | NoUsableModel:
-    entries = trail(candidates, facts, now_ms, pinned=model, kept=keep)
+    entries = trail(candidates, facts, now_ms, pinned=model, kept=keep, refused=refused)
     available = candidates.usable_ids(facts, now_ms)
     if model is not None:
         return ModelNotAvailable(model, available, entries)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from flags.accounts import Facts
@@ -11,7 +11,7 @@ from flags.engine import Reason as Decided
 from flags.engine.times import datetime_of_ms
 from igny8_core.ai import words
 from igny8_core.ai.candidates import REASONS, TaskCandidates
-from igny8_core.ai.resolution import Choice, Reason, Refusal, TrailEntry
+from igny8_core.ai.resolution import NOTHING_REFUSED, Choice, Reason, Refusal, TrailEntry
 from igny8_core.catalogue.names import PREFERENCES
 
 _WHY_NOTHING: Final = {
@@ -21,17 +21,19 @@ _WHY_NOTHING: Final = {
 }
 
 
-def trail(
+def trail(  # noqa: PLR0913 - what was asked
     among: TaskCandidates,
     facts: Facts,
     now_ms: int,
     *,
     pinned: str | None = None,
     kept: str | None = None,
+    refused: Mapping[str, Refusal] = NOTHING_REFUSED,
 ) -> tuple[TrailEntry, ...]:
     """What `TaskCandidates.choose` looks at, up to what it takes."""
     override = facts.override_at(now_ms)
-    question = _Question(among, facts, now_ms, override, among.usable_by(facts, now_ms, override))
+    usable = among.usable_by(facts, now_ms, override, refused)
+    question = _Question(among, facts, now_ms, override, usable)
     entries: list[TrailEntry] = []
     for entry in question.pinned(pinned) if pinned is not None else question.candidates(kept):
         entries.append(entry)

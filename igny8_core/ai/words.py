@@ -41,6 +41,7 @@ WHY_NOT = {
     Refusal.NOT_A_TEXT_FLAG: "the flag is of another kind than text, so it names no model",
     Refusal.UNKNOWN_VARIANT: "the flag has no such variant",
     Refusal.TRIED: "it was tried already",
+    Refusal.CIRCUIT_OPEN: "it failed too often just now, and is tried again in a moment",
     Refusal.UNKNOWN_MODEL: "the catalogue has no such model",
     Refusal.INACTIVE: "it is not active",
     Refusal.RETIRED: "it is retired since {model.retires_at:%Y-%m-%d %H:%M} UTC",

@@ -46,10 +46,13 @@ class UsageUnclear(AIError):
 
 
 class ProviderUnreachable(ProviderError):
+    """Not `was_sent`: there was no connection, so nothing can have been paid for."""
+
     code = "provider_unreachable"
     is_retryable = True
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, *, was_sent: bool = True) -> None:
+        self.was_sent = was_sent
         super().__init__(provider, "cannot be reached.")
 
 

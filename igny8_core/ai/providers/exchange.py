@@ -104,7 +104,8 @@ class Exchange(NamedTuple):
         if isinstance(error, zlib.error | UnknownEncoding):
             return ProviderAnswerInvalid(self.provider, "body: it cannot be decompressed")
         if isinstance(error, httpx2.TransportError):
-            return ProviderUnreachable(self.provider)
+            was_sent = not isinstance(error, httpx2.ConnectError)
+            return ProviderUnreachable(self.provider, was_sent=was_sent)
         return ProviderUnforeseen(self.provider, error)
 
     async def _refused(self, received: Received) -> ProviderError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from igny8_core.errors import AIError
 
 
@@ -13,3 +15,34 @@ class PromptInUse(AIError):
     def __init__(self, prompt: str) -> None:
         self.prompt = prompt
         super().__init__(f"{prompt} cannot be deleted: receipts name it. Put it aside instead.")
+
+
+class RequestConflict(AIError):
+    """The account has used the request's id for something else."""
+
+    code = "request_conflict"
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        super().__init__(f"Request {request_id} was made before, with other arguments.")
+
+
+class RequestInProgress(AIError):
+    """The same request is under way, or its process was killed and nobody has closed it yet."""
+
+    code = "request_in_progress"
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        super().__init__(f"Request {request_id} is under way.")
+
+
+class RequestDone(AIError):
+    """The same request was made before; `receipt` says what came of it."""
+
+    code = "request_done"
+
+    def __init__(self, request_id: str, receipt: Any) -> None:
+        self.request_id = request_id
+        self.receipt = receipt
+        super().__init__(f"Request {request_id} was made before: {receipt.status}.")

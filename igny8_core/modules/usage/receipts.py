@@ -16,12 +16,60 @@ OK = "ok"
 UNMETERED = "unmetered"  # an answer without token counts
 UNPRICED = "unpriced"  # what it took has no price, or cannot be
 INTERRUPTED = "interrupted"  # the call was cut off
+PENDING = "pending"  # nothing is known of its end yet, or ever
+
+
+class State(models.TextChoices):
+    """How far a receipt is; one whose process was killed is closed as unknown later."""
+
+    OPEN = "open"
+    SETTLED = "settled"
+    UNKNOWN = "unknown"
 
 
 class Receipt(models.Model):
-    """One AI call: who asked for what, what answered, why that model, and what it cost."""
+    """One AI request: who asked for what, what answered, why that model, and what it cost.
 
-    request_id = models.UUIDField(unique=True, help_text="One per AI call.")
+    It is opened before anything is sent, and settled once.
+    """
+
+    request_id = models.UUIDField(help_text="One per AI request of an account.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.SETTLED)
+    arguments = models.CharField(
+        max_length=64, blank=True, help_text="A digest of what was asked, to know it again by."
+    )
+    is_sent = models.BooleanField(
+        default=True, help_text="Whether anything of it reached a provider, as far as is known."
+    )
+    is_spend = models.BooleanField(
+        default=True,
+        help_text="Whether it counts as spend; what was answered offline has a cost and no charge.",
+    )
+    duplicates = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The receipt whose request id this one had too, while the database was away.",
+    )
+    run = models.CharField(
+        max_length=200, blank=True, db_index=True, help_text="The run whose models it keeps."
+    )
+    asked = models.JSONField(
+        default=dict, blank=True, help_text="What the call asked for: model, needs, what it keeps."
+    )
+    refused = models.JSONField(
+        default=dict, blank=True, help_text="Models that could not be used just then, and why."
+    )
+    parameters = models.JSONField(
+        default=dict, blank=True, help_text="The parameters that were sent with the last attempt."
+    )
+    attempts = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Each call to a provider: model, provider, latency, what came of it, its cost.",
+    )
     account = models.ForeignKey(
         settings.FLAGS_ACCOUNT_MODEL,
         on_delete=models.PROTECT,
@@ -124,28 +172,50 @@ class Receipt(models.Model):
     markup_by = models.CharField(
         max_length=240, blank=True, help_text="What decided the markup: the reason and the rule."
     )
-    latency_ms = models.IntegerField()
+    latency_ms = models.IntegerField(default=0)
     status = models.CharField(
         max_length=40,
         help_text=(
             "ok, unmetered (an answer without token counts), unpriced (what it took has no "
-            "price), interrupted (the call was cut off), or the failure's code."
+            "price), interrupted (the call was cut off), pending (its end is not known), or the "
+            "failure's code."
         ),
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    settled_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-pk"]
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=models.Q(status=OK, cost__isnull=False, cost__gte=0)
-                | (~models.Q(status=OK) & models.Q(cost__isnull=True))
-                | models.Q(
-                    cost_reported__isnull=False, cost__gte=0, cost=models.F("cost_reported")
-                ),
-                name="receipt_has_a_cost_when_ok_or_reported",
+        indexes: ClassVar = [
+            models.Index(fields=["request_id"], name="receipt_by_request"),
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(state=State.OPEN),
+                name="receipt_that_is_open",
             ),
         ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "request_id"], name="one_receipt_per_request_of_an_account"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(cost__gte=0)
+                | (~models.Q(status=OK) & models.Q(cost__isnull=True)),
+                name="receipt_has_a_cost_when_ok",
+            ),
+        ]
+
+    @property
+    def outcome(self) -> str:
+        """`ok` where there was an answer, however it could be metered; else what was in its way."""
+        return OK if self.status in {OK, UNMETERED, UNPRICED} else self.status
+
+    @property
+    def metering(self) -> str:
+        """How its cost is known: metered, reported, unmetered or unpriced; "" without an answer."""
+        if self.cost_reported is not None:
+            return "reported"
+        return {OK: "metered"}.get(self.status, self.status if self.outcome == OK else "")
 
     def __str__(self) -> str:
         return f"{self.request_id} {self.account} {self.task} {self.model_asked} {self.status}"

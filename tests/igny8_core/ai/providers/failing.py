@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from constance import config
 
 from igny8_core.ai.providers.errors import ProviderError
 from igny8_core.modules.usage.models import Receipt
@@ -23,3 +24,10 @@ def assert_fails(
     receipt = Receipt.objects.get()
     assert (receipt.status, receipt.cost) == (error.code, None)
     return told, receipt
+
+
+@pytest.fixture(autouse=True)
+def one_attempt(db: None) -> None:
+    """What one call does: neither again nor by another model."""
+    config.AI_ATTEMPTS = 1
+    config.AI_FALLBACK = False

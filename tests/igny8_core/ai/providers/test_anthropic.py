@@ -14,7 +14,6 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.attempts import Answer
 from igny8_core.ai.providers import network
 from igny8_core.ai.providers.anthropic.client import AnthropicProvider
 from igny8_core.ai.providers.base import Connection, EmbeddingRequest, ImageRequest
@@ -31,10 +30,13 @@ from igny8_core.ai.providers.errors import (
     ProviderRequestRefused,
     ProviderUnreachable,
 )
+from igny8_core.ai.request.attempts import Answer
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.usage.models import Receipt
 from tests.conftest import ROOT
-from tests.igny8_core.ai.providers.failing import assert_fails
+from tests.igny8_core.ai.providers.failing import assert_fails, one_attempt
+
+__all__ = ["one_attempt"]
 
 pytestmark = pytest.mark.django_db
 

@@ -16,7 +16,6 @@ from constance import config
 
 from flags import publishing
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.attempts import Answer, Streamed
 from igny8_core.ai.providers.base import Connection, Image
 from igny8_core.ai.providers.errors import (
     ProviderAnswerInvalid,
@@ -28,11 +27,16 @@ from igny8_core.ai.providers.errors import (
     ProviderTimeout,
     ProviderUnreachable,
 )
+from igny8_core.ai.request.attempts import Answer
+from igny8_core.ai.request.streamed import Streamed
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.tasks.needs import Needs
 from tests.igny8_core.ai.providers.conftest import KEY
+from tests.igny8_core.ai.providers.failing import one_attempt
+
+__all__ = ["one_attempt"]
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +74,7 @@ class Asked(NamedTuple):
     async def later(self, prompt: str) -> Answer[str]:
         return await self.core.arun_ai_request("generate_content", prompt, model=self.model)
 
-    def streamed(self, prompt: str) -> Streamed[Any]:
+    def streamed(self, prompt: str) -> Streamed:
         return self.core.stream_ai_request("generate_content", prompt, model=self.model)
 
 

@@ -16,7 +16,6 @@ from werkzeug import Request, Response
 
 from flags import publishing
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.attempts import Answer
 from igny8_core.ai.providers.base import Connection
 from igny8_core.ai.providers.errors import (
     ProviderAnswerInvalid,
@@ -33,11 +32,14 @@ from igny8_core.ai.providers.errors import (
     ProviderTimeout,
     ProviderUnreachable,
 )
+from igny8_core.ai.request.attempts import Answer
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.tasks.needs import Needs
-from tests.igny8_core.ai.providers.failing import assert_fails
+from tests.igny8_core.ai.providers.failing import assert_fails, one_attempt
+
+__all__ = ["one_attempt"]
 
 pytestmark = pytest.mark.django_db
 

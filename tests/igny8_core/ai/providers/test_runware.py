@@ -14,7 +14,6 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.attempts import Answer
 from igny8_core.ai.providers import network
 from igny8_core.ai.providers.base import Connection, EmbeddingRequest, Image, TextRequest
 from igny8_core.ai.providers.errors import (
@@ -31,9 +30,12 @@ from igny8_core.ai.providers.errors import (
     ProviderUnreachable,
 )
 from igny8_core.ai.providers.runware.client import RunwareProvider
+from igny8_core.ai.request.attempts import Answer
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.usage.models import Receipt
-from tests.igny8_core.ai.providers.failing import assert_fails
+from tests.igny8_core.ai.providers.failing import assert_fails, one_attempt
+
+__all__ = ["one_attempt"]
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,214 @@
+"""A request on its way: each model is asked, again where that may help, and then the next one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import aclosing
+from decimal import Decimal
+from typing import Any, Final, Generic, NamedTuple
+from uuid import UUID
+
+import stamina
+
+from igny8_core.ai.providers import circuits
+from igny8_core.ai.providers.base import Content, Provider, ProviderAnswer, TextStream
+from igny8_core.ai.providers.errors import ProviderError
+from igny8_core.ai.resolution import Reason, Resolution
+from igny8_core.live_settings import LiveSettings
+from igny8_core.modules.usage.models import Receipt
+from igny8_core.pricing.meters import Meter
+
+_FIRST_WAIT_S: Final = 0.2
+_LONGEST_WAIT_S: Final = 5.0
+# Another model answers sooner than a provider that asks for a longer wait.
+_LONGEST_RETRY_AFTER_S: Final = 20.0
+_MOST_MODELS: Final = 3
+
+
+class Ready(NamedTuple):
+    """One candidate, ready to be asked: the request is of the model's type."""
+
+    resolution: Resolution
+    provider: Provider
+    request: Any
+    parameters: Mapping[str, Any]
+
+
+class Attempt(NamedTuple, Generic[Content]):
+    """A provider's answer, or the error in its place, after `latency_ms` milliseconds.
+
+    Both, where a text that was streamed did not come to its end.
+    """
+
+    ready: Ready
+    latency_ms: int
+    answer: ProviderAnswer[Content] | None
+    error: BaseException | None = None
+
+
+class Answer(NamedTuple, Generic[Content]):
+    """What the pipeline gives back; `cost` is None where the provider did not say what it took.
+
+    `charge` is what the account pays.
+    """
+
+    request_id: UUID
+    content: Content
+    finish_reason: str
+    resolution: Resolution
+    provider: str
+    model_served: str
+    meters: Mapping[Meter, int] | None
+    cost: Decimal | None
+    charge: Decimal | None
+
+    @classmethod
+    def of(cls, attempt: Attempt[Content], receipt: Receipt) -> Answer[Content]:
+        """Of an attempt that has an answer."""
+        answer = attempt.answer
+        assert answer is not None  # noqa: S101 - see above
+        return Answer(
+            request_id=receipt.request_id,
+            content=answer.content,
+            finish_reason=answer.finish_reason,
+            resolution=attempt.ready.resolution,
+            provider=receipt.provider,
+            model_served=answer.model_served,
+            meters=answer.usage.meters,
+            cost=receipt.cost,
+            charge=receipt.charge,
+        )
+
+
+class Attempts(Generic[Content]):
+    """What was tried so far, in order; `following` are the next candidates, made ready as asked."""
+
+    def __init__(self, first: Ready, following: Iterator[Ready], live: LiveSettings) -> None:
+        self.tried: list[Attempt[Content]] = []
+        self._ready, self._following, self._live = first, following, live
+        self._models = 1
+        # Of the attempt that is under way.
+        self._started_s: float | None = None
+        self._stream: TextStream | None = None
+        self._has_delivered = False
+
+    async def answer(
+        self, ask: Callable[[Provider, Any], Coroutine[Any, Any, ProviderAnswer[Content]]]
+    ) -> None:
+        """The last of `tried` has it. Raises the last attempt's ProviderError."""
+        while True:
+            try:
+                async for attempt in self._tries():
+                    with attempt:
+                        self._begin()
+                        self._end(await self._asked(ask))
+                        return
+            except ProviderError as error:
+                self._fall_back(error)
+
+    async def _asked(
+        self, ask: Callable[[Provider, Any], Coroutine[Any, Any, ProviderAnswer[Content]]]
+    ) -> ProviderAnswer[Content]:
+        try:
+            return await ask(self._ready.provider, self._ready.request)
+        except ProviderError as error:
+            self._failed(error)
+            raise
+
+    async def pieces(self) -> AsyncGenerator[str]:
+        """The text as it comes; once a piece was given, nothing is tried again. Raises as above."""
+        while True:
+            try:
+                async for attempt in self._tries():
+                    with attempt:
+                        self._begin()
+                        async for piece in self._streamed():
+                            yield piece
+                        return
+            except ProviderError as error:
+                self._fall_back(error)
+
+    async def _streamed(self) -> AsyncIterator[str]:
+        self._stream = self._ready.provider.stream(self._ready.request)
+        try:
+            async with aclosing(self._stream.pieces()) as pieces:
+                async for piece in pieces:
+                    self._has_delivered = True
+                    yield piece
+        except ProviderError as error:
+            self._failed(error)
+            raise
+        self._end(self._stream.answer())  # type: ignore[arg-type]
+
+    def interrupted(self, error: BaseException) -> None:
+        """The attempt that is under way, if any, is cut off by the caller."""
+        if self._started_s is not None or not self.tried:
+            self._note(self._left(), error)
+
+    def _tries(self) -> Any:
+        return stamina.retry_context(
+            on=self._wait,
+            attempts=self._live.attempts,
+            timeout=None,
+            wait_initial=_FIRST_WAIT_S,
+            wait_max=_LONGEST_WAIT_S,
+            wait_jitter=_FIRST_WAIT_S,
+        )
+
+    def _wait(self, error: Exception) -> bool | float:
+        """Whether to try the same model again; a number: after so many seconds."""
+        if not isinstance(error, ProviderError) or not error.is_retryable or self._has_delivered:
+            return False
+        after_s: float | None = getattr(error, "retry_after_s", None)
+        if after_s is None:
+            return True
+        return after_s if after_s <= _LONGEST_RETRY_AFTER_S else False
+
+    def _fall_back(self, error: ProviderError) -> None:
+        """To the next candidate; raises the error where there is none, or none is allowed."""
+        reason = self.tried[0].ready.resolution.reason
+        is_kept = reason in {Reason.OVERRIDE, Reason.KEPT}
+        may = (
+            self._live.fallback
+            and error.may_fall_back
+            and not self._has_delivered
+            and reason is not Reason.PINNED
+            and (self._live.fallback_of_overrides or not is_kept)
+            and self._models < _MOST_MODELS
+        )
+        ready = next(self._following, None) if may else None
+        if ready is None:
+            raise error
+        self._ready = ready
+        self._models += 1
+
+    def _begin(self) -> None:
+        self._started_s, self._stream = time.perf_counter(), None
+
+    def _end(self, answer: ProviderAnswer[Content]) -> None:
+        circuits.answered(self._ready.resolution.model.model_id)
+        self._note(answer, None)
+
+    def _failed(self, error: ProviderError) -> None:
+        circuits.failed(
+            self._ready.resolution.model.model_id,
+            error,
+            most=self._live.circuit_failures,
+            open_s=self._live.circuit_open_s,
+        )
+        self._note(self._left(), error)
+
+    def _left(self) -> Any:
+        """What had come of a text that was streamed."""
+        return None if self._stream is None else self._stream.answer()
+
+    def _note(self, answer: ProviderAnswer[Content] | None, error: BaseException | None) -> None:
+        started_s, self._started_s = self._started_s, None
+        latency_ms = milliseconds_since(started_s or time.perf_counter())
+        self.tried.append(Attempt(self._ready, latency_ms, answer, error))
+
+
+def milliseconds_since(started_s: float) -> int:
+    """Since a moment of `time.perf_counter()`."""
+    return round((time.perf_counter() - started_s) * 1000)
