@@ -27,7 +27,8 @@ _PERCENT: Final = 100
 
 def of_flag(name: str, flag: Json) -> Iterator[str]:
     """Of an exported flag."""
-    meant = [] if name in kept_flags() else get_close_matches(name, kept_flags(), 1, _ALIKE)
+    kept = kept_flags()
+    meant = [] if name in kept else get_close_matches(name, kept, 1, _ALIKE)
     if meant:
         yield f"no task asks a flag {name}; there is {meant[0]}."
     for rule in flag["rules"]:

@@ -79,9 +79,9 @@ class KeepsItsName(Published):
         return super().delete(*args, **options)
 
     def _refuse_if_renamed(self) -> None:
-        if self._state.adding or self.name in kept_flags():
+        if self._state.adding:
             return
         rows: PrimaryQuerySet[Any] = PrimaryQuerySet(type(self)).filter(pk=self.pk)
-        for stored in rows:
+        for stored in rows.exclude(name=self.name):
             if stored.name in kept_flags():
                 raise KeptFlag(stored.name, "renamed")
