@@ -34,7 +34,7 @@ class InvalidTask(AIError):
 
     def __init__(self, key: str, why: str) -> None:
         self.key = key
-        super().__init__(f"The task {key!r} cannot be registered: {why}.")
+        super().__init__(f"There can be no task {key!r}: {why}.")
 
 
 class UnknownNeed(UnknownName):

@@ -8,12 +8,13 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from igny8_core.pricing.meters import ModelType
-from igny8_core.tasks import parameters
+from igny8_core.tasks import parameters, prompts
 from igny8_core.tasks.errors import InvalidTask, UnknownTask
 from igny8_core.tasks.needs import Needs
 from igny8_core.tasks.parameters import PARAMETERS, Value
 
 _KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,99}")
+MAX_CONTEXT_TOKENS: Final = 2**31 - 1
 
 
 class Task(NamedTuple):
@@ -63,16 +64,26 @@ _tasks: Final[dict[str, Task]] = {
         Task("embed_text", ModelType.EMBEDDING),
     )
 }
-# Those that were registered, as they are at each look.
+# Those that this process registers, as they are at each look.
 TASKS: Final = MappingProxyType(_tasks)
 
 
 def register(task: Task) -> None:
     """Add a task of an app's own; for `AppConfig.ready()`.
 
-    Its flag is there after the next `migrate`. Raises InvalidTask for a key that is no word in
-    small letters, that is a type of model, or that another task has; UnknownParameter,
-    InvalidParameter.
+    The next `migrate` adds its flag and writes it into the document. Raises what `check_task` does,
+    and InvalidTask for the key of another task.
+    """
+    check_task(task)
+    if _tasks.setdefault(task.key, task) != task:
+        raise InvalidTask(task.key, "another task has that key")
+
+
+def check_task(task: Task) -> None:
+    """Raises InvalidTask, UnknownParameter, InvalidParameter, InvalidCharacter.
+
+    InvalidTask is for a key that is no word in small letters or is a type of model, for what is no
+    type of model, and for needs and parameters that no model of the type has.
     """
     if not _KEY.fullmatch(task.key):
         raise InvalidTask(task.key, "a key has small letters, digits and “_”, and begins with one")
@@ -80,17 +91,28 @@ def register(task: Task) -> None:
         raise InvalidTask(task.key, "that is a type of model")
     if task.model_type not in {*ModelType}:
         raise InvalidTask(task.key, f"{task.model_type!r} is no type of model")
+    if not 0 <= task.needs.context_tokens <= MAX_CONTEXT_TOKENS:
+        raise InvalidTask(task.key, f"it may need from 0 to {MAX_CONTEXT_TOKENS} context_tokens")
     for name, value in task.parameters.items():
         parameters.check(name, value)
         if PARAMETERS[name].model_type != task.model_type:
             raise InvalidTask(task.key, f"{name} is no parameter of a {task.model_type} model")
-    if _tasks.setdefault(task.key, task) != task:
-        raise InvalidTask(task.key, "another task has that key")
+    prompts.check_characters(task.prompt)
 
 
-def get_task(key: str) -> Task:
-    """The task with this key; raises UnknownTask."""
+def known_tasks(declared: Mapping[str, Task]) -> dict[str, Task]:
+    """Those that a document declares, and those of this process that it does not declare.
+
+    The document wins: a receipt is then explained by its revision alone, and a process whose code
+    says otherwise is heard at the next `migrate`.
+    """
+    return {**TASKS, **declared}
+
+
+def get_task(key: str, declared: Mapping[str, Task] = MappingProxyType({})) -> Task:
+    """The task that has this key among the known ones; raises UnknownTask, which names them."""
+    known = known_tasks(declared)
     try:
-        return TASKS[key]
+        return known[key]
     except KeyError:
-        raise UnknownTask(key, TASKS) from None
+        raise UnknownTask(key, known) from None

@@ -22,6 +22,7 @@ from igny8_core.modules.system.models import (
     AIModel,
     AIPrompt,
     AIProvider,
+    AITask,
     GlobalAIPrompt,
     GlobalIntegrationSettings,
     IntegrationSettings,
@@ -158,7 +159,7 @@ FORMS: dict[type[models.Model], Form] = {
     ),
 }
 # Pages that only show, and those of rows that are never edited.
-NOT_EDITED = {Revision, Receipt, ModelPrice, Change}
+NOT_EDITED = {Revision, Receipt, ModelPrice, Change, AITask}
 
 
 def saved(row: Any) -> Any:

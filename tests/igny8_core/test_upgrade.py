@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from igny8_core.tasks.tasks import TASKS
 from tests.conftest import ROOT, environment, run_manage
 
 CASES = ROOT / "tests" / "cases" / "upgrade"
@@ -42,6 +43,7 @@ def test_migrate__database_of_an_earlier_version__exports_the_same(
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     exported = json.loads(dump.with_suffix(".json").read_text())
+    assert told["document"]["sections"].pop("tasks")["tasks"].keys() == {*TASKS}
     section = told["document"]["sections"]["catalogue"]
     assert {*section.pop("providers")} == {"openai", "anthropic", "google", "runware"}
     assert section.pop("aliases")["gpt-4o-2024-08-06"].popitem()[1] == "gpt-4o"

@@ -1,4 +1,4 @@
-"""Stores the live settings' defaults after a migration; registers the catalogue with flags."""
+"""Stores live settings and tasks after a migration; registers catalogue and tasks with flags."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from igny8_core.catalogue.section import compile_section
 from igny8_core.catalogue.servable import servable
 from igny8_core.catalogue.words import sentences
 from igny8_core.pricing.meters import ModelType
+from igny8_core.tasks import section as tasks
 
 
 class SystemConfig(AppConfig):
@@ -26,6 +27,7 @@ class SystemConfig(AppConfig):
         from flags import host
         from igny8_core import checks, live_settings, sqlite_file
         from igny8_core.modules.system import (
+            declared_tasks,
             provider_use,
             reach,
             section_restore,
@@ -35,6 +37,7 @@ class SystemConfig(AppConfig):
         from igny8_core.modules.system.models import (
             AIModel,
             AIProvider,
+            AITask,
             IntegrationSettings,
             ModelAlias,
             ModelPrice,
@@ -47,7 +50,7 @@ class SystemConfig(AppConfig):
         connection_created.connect(sqlite_file.keep_private)
         register(checks.check_settings)
         register(checks.check_deployment, deploy=True)
-        host.watch(AIModel, AIProvider, ModelAlias, ModelPrice, RateLine)
+        host.watch(AIModel, AIProvider, AITask, ModelAlias, ModelPrice, RateLine)
         host.register_section(
             SECTION,
             host.Section(
@@ -60,6 +63,20 @@ class SystemConfig(AppConfig):
                 stop="is_active",
                 inner=("prices",),
                 partners=partners,
+            ),
+        )
+        host.register_section(
+            tasks.SECTION,
+            host.Section(
+                declared_tasks.dump,
+                tasks.problems_of,
+                declared_tasks.restore,
+                declared_tasks.restored,
+                tasks.sentences,
+                tasks.compile_section,
+                stop="",
+                inner=(),
+                partners=lambda *_entry: (),
             ),
         )
         preferences = host.AccountFacts(

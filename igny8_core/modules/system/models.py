@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.aliases import ModelAlias
+from igny8_core.modules.system.declared_tasks import AITask
 from igny8_core.modules.system.keys import ProviderKey
 from igny8_core.modules.system.prices import ModelPrice
 from igny8_core.modules.system.prompts import AIPrompt, GlobalAIPrompt
@@ -15,6 +16,7 @@ __all__ = [
     "AIModel",
     "AIPrompt",
     "AIProvider",
+    "AITask",
     "GlobalAIPrompt",
     "GlobalIntegrationSettings",
     "IntegrationSettings",

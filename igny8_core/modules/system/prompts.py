@@ -10,15 +10,16 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
 from igny8_core.errors import AIError
+from igny8_core.modules.system.declared_tasks import known_task, known_tasks
 from igny8_core.modules.system.errors import PromptIsFixed
 from igny8_core.modules.system.saved_rows import SavedRowsQuerySet
 from igny8_core.tasks import prompts
-from igny8_core.tasks.errors import InvalidPlaceholders
-from igny8_core.tasks.tasks import TASKS, get_task
+from igny8_core.tasks.errors import InvalidPlaceholders, UnknownTask
 
 
 def task_choices() -> list[tuple[str, str]]:
-    return [(key, key) for key in TASKS]
+    """For a form. No query."""
+    return [(key, key) for key in known_tasks()]
 
 
 class Prompt(models.Model):
@@ -27,7 +28,7 @@ class Prompt(models.Model):
     # What a version is, and so what never changes in it.
     FIXED: ClassVar[tuple[str, ...]] = ("task", "version", "template", "placeholders")
 
-    task = models.CharField(max_length=100, choices=task_choices)
+    task = models.CharField(max_length=100)
     version = models.PositiveIntegerField(editable=False)
     template = models.TextField(help_text="Placeholders are written {{name}}.")
     placeholders = models.JSONField(
@@ -57,8 +58,9 @@ class Prompt(models.Model):
 
     def check_content(self) -> None:
         """Raises UnknownTask, InvalidPlaceholders, UnknownPlaceholder, MissingPlaceholder."""
-        get_task(self.task)
         prompts.check(self.template, self.placeholders)
+        if self._state.adding:  # one of a task that has gone can still be put aside
+            known_task(self.task)
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
         """A form may add an active version while another one is: `save()` puts that aside first."""
@@ -70,6 +72,9 @@ class Prompt(models.Model):
             self.placeholders = []
         try:
             self.check_content()
+        except UnknownTask as error:
+            if self.task:  # else its field says so
+                raise ValidationError({"task": str(error)}) from None
         except AIError as error:
             field = "placeholders" if isinstance(error, InvalidPlaceholders) else "template"
             raise ValidationError({field: ValidationError(str(error), code=error.code)}) from None

@@ -1,5 +1,5 @@
-"""The admin pages of the catalogue, the prices, the providers, the settings and the prompts."""
+"""The admin pages: the catalogue, prices, providers, settings, prompts and tasks."""
 
-from igny8_core.modules.system.admin import ai_models, prices, prompts, providers, settings
+from igny8_core.modules.system.admin import ai_models, prices, prompts, providers, settings, tasks
 
-__all__ = ["ai_models", "prices", "prompts", "providers", "settings"]
+__all__ = ["ai_models", "prices", "prompts", "providers", "settings", "tasks"]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final
 
+from django import forms
 from django.contrib import admin, messages
+from django.db.models import Field
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from flags.admin.confirming import ask
 from flags.admin.refusing import RefusingAdmin
 from igny8_core.errors import AIError
-from igny8_core.modules.system.prompts import AIPrompt, GlobalAIPrompt, Prompt
+from igny8_core.modules.system.prompts import AIPrompt, GlobalAIPrompt, Prompt, task_choices
 
 _UNFILLED: Final = (
     "The prompt in use has no placeholder {}: each call for {} fails whose caller fills in none."
@@ -27,6 +30,16 @@ class PromptAdmin(RefusingAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Prompt | None = None) -> list[str]:
         whose = [name for name in ("account", "task") if obj and name in self.list_display]
         return [*super().get_readonly_fields(request, obj), *whose]
+
+    def formfield_for_dbfield(
+        self, db_field: Field[Any, Any], request: HttpRequest, **options: Any
+    ) -> forms.Field | None:
+        """A task is one that the document or this process knows; no query."""
+        if db_field.name == "task":
+            choices = [("", "Select value"), *task_choices()]
+            return forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget)
+        field: forms.Field | None = super().formfield_for_dbfield(db_field, request, **options)
+        return field
 
     def clash(self, mine: set[str], theirs: set[str]) -> bool:
         """Somebody else's new text has put the version on the page aside."""

@@ -105,7 +105,7 @@ BAD = [
     ),
     ({"template": "{{ user.name }}"}, UnknownPlaceholder, "'user.name'", "template"),
     ({"template": "a\0"}, InvalidCharacter, "at position 1", "template"),
-    ({"task": "write"}, UnknownTask, "no task 'write'", "template"),
+    ({"task": "write"}, UnknownTask, "no task 'write'", "task"),
 ]
 
 
