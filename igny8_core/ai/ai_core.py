@@ -24,11 +24,12 @@ from igny8_core.ai.request.wanted import PicturesWanted, TextWanted, VectorsWant
 from igny8_core.ai.resolution import Resolution
 from igny8_core.ai.resolver import resolve
 from igny8_core.modules.accounts.models import Account, AccountStatus
+from igny8_core.modules.system.declared_tasks import known_task
 from igny8_core.modules.usage import books
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.tasks import prompts
 from igny8_core.tasks.needs import Needs
-from igny8_core.tasks.tasks import Task, get_task
+from igny8_core.tasks.tasks import Task
 
 _RUN_S: Final = 24 * 60 * 60
 
@@ -140,7 +141,7 @@ class AICore:
 
     def _begin(self, wanted: Wanted, options: Options) -> tuple[Receipt, Attempts[Any]]:
         """Check what was asked, choose the model, make it ready, and reserve the request."""
-        task = get_task(wanted.task)
+        task = known_task(wanted.task)
         if task.model_type != wanted.model_type:
             raise WrongTaskType(task.key, task.model_type, wanted.model_type)
         prompts.check_texts(wanted.texts)
@@ -168,8 +169,9 @@ class AICore:
     ) -> tuple[Resolution, Preparation]:
         needs = wanted.needs.union(options.get("needs") or Needs())
         resolution = self._resolve(task, needs, options.get("model"))
+        task = resolution.origin.task  # as its revision declares it, with the call's needs
         prompt = prompt_of(self.account, task)
-        json_mode = task.needs.union(needs).json_mode
+        json_mode = task.needs.json_mode
         variables = options.get("variables") or {}
         prepared = Preparation(
             wanted=wanted,

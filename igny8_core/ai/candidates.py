@@ -33,6 +33,7 @@ from igny8_core.modules.system.addresses import url_of
 from igny8_core.modules.system.reach import origin_at
 from igny8_core.pricing.prices import Price
 from igny8_core.tasks.needs import Needs
+from igny8_core.tasks.section import compiled_in
 from igny8_core.tasks.tasks import Task, get_task
 
 _FOREVER_US: Final = 2**63
@@ -51,6 +52,7 @@ class SnapshotCandidates:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.catalogue: Catalogue = snapshot.sections.get(SECTION, CONSTANTS)
+        self._declared = compiled_in(snapshot.sections)
         # Those of now, by task, or by task and needs.
         self.by_question: dict[object, TaskCandidates] = {}
         self._steady = _Steady(snapshot.ruleset)
@@ -75,7 +77,7 @@ class SnapshotCandidates:
         begins_us = self._boundaries_us[index - 1] if index else -_FOREVER_US
         is_last = index == len(self._boundaries_us)
         ends_us = _FOREVER_US if is_last else self._boundaries_us[index]
-        the_task = get_task(task)
+        the_task = get_task(task, self._declared)
         if needs is not None:
             the_task = the_task._replace(needs=the_task.needs.union(needs))
         choices = _Choices(self.snapshot, self.catalogue, the_task, datetime_of_us(now_us))

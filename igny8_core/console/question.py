@@ -19,8 +19,9 @@ from igny8_core.ai.candidates import SnapshotCandidates
 from igny8_core.catalogue.names import SECTION
 from igny8_core.catalogue.section import moment_of
 from igny8_core.console.active_accounts import AT_ONCE, active_accounts, batched
-from igny8_core.console.touched import models_of, touched_tasks
-from igny8_core.tasks.tasks import TASKS, Task
+from igny8_core.console.touched import models_of, tasks_of, touched_tasks
+from igny8_core.tasks import section as tasks_section
+from igny8_core.tasks.tasks import Task
 
 # Of more accounts of which something else is said, a sample is looked at under the lock; of more
 # again where it is not known of which.
@@ -63,7 +64,8 @@ def question(before: Document, after: Document, keys: frozenset[str]) -> Questio
     tasks = touched_tasks(before, after)
     if not tasks and not keys:
         return None
-    periods = _uncovered(before, after, [*TASKS.values()] if keys else tasks)
+    every_task = [task for _, task in tasks_of(before, after)]
+    periods = _uncovered(before, after, every_task if keys else tasks)
     touched = frozenset(task.key for task in tasks)
     if not periods:
         return None
@@ -111,7 +113,7 @@ def _moments_us(document: Document) -> Iterator[int]:
 
 
 def _defaults(document: Json) -> Document:
-    """The document of the types' defaults and those that take their place, and of nothing else."""
+    """The document of the types' defaults and those that take their place, and of the tasks."""
     models = models_of(document)
     kept: dict[str, Json] = {}
     for key, entry in models.items():
@@ -120,6 +122,8 @@ def _defaults(document: Json) -> Document:
             kept[following] = models[following]
             following = models[following]["replaced_by"]
     sections: Any = {SECTION: {"models": {**kept}}} if kept else {}
+    if tasks_section.SECTION in document["sections"]:
+        sections[tasks_section.SECTION] = document["sections"][tasks_section.SECTION]
     return {**empty(), "switches": document["switches"], "sections": sections}
 
 

@@ -10,7 +10,8 @@ from flags.engine.traits import KEY
 from igny8_core.catalogue.names import PROVIDER_SWITCH, SECTION
 from igny8_core.catalogue.section import price_of_entry
 from igny8_core.errors import AIError
-from igny8_core.tasks.tasks import TASKS, Task
+from igny8_core.tasks.section import declared_by
+from igny8_core.tasks.tasks import Task, known_tasks
 
 Json = Mapping[str, Any]
 # What of a model says nothing about whether it can be used.
@@ -23,8 +24,20 @@ def models_of(document: Json) -> Mapping[str, Json]:
     return models
 
 
+def tasks_of(before: Json, after: Json) -> Iterator[tuple[Task, Task]]:
+    """The tasks that are known on both sides, as each side has them.
+
+    Of one that is not known any more nobody who asks here can say what it would get.
+    """
+    had, has = (known_tasks(declared_by(document)) for document in (before, after))
+    yield from ((had[key], task) for key, task in has.items() if key in had)
+
+
 def touched_tasks(before: Json, after: Json) -> list[Task]:
-    """Those whose models became weaker, or whose flags changed; the others lose nothing."""
+    """Those that ask more, whose models became weaker, or whose flags changed.
+
+    The others lose nothing.
+    """
     old, new = models_of(before), models_of(after)
     weaker = {entry["model_type"] for key, entry in old.items() if _is_weaker(entry, new.get(key))}
     off = {name for name, active in _switched(before, after) if not active}
@@ -66,8 +79,9 @@ def _touched(before: Json, after: Json, types: set[str]) -> list[Task]:
     }
     return [
         task
-        for task in TASKS.values()
+        for was, task in tasks_of(before, after)
         if task.model_type in types
+        or (was.model_type, was.needs) != (task.model_type, task.needs)
         or (task.model_type in had and _asks(task, changed, before, after))
     ]
 

@@ -15,7 +15,6 @@ from igny8_core.ai.management import base
 from igny8_core.modules.accounts.models import Account
 from igny8_core.pricing.words import rate_text
 from igny8_core.tasks.parameters import merge
-from igny8_core.tasks.tasks import get_task
 
 
 class Command(base.PipelineCommand):
@@ -67,7 +66,7 @@ class Command(base.PipelineCommand):
                 for line in words.trail_lines(error.trail, of_flag):
                     self.stderr.write(line)
             raise
-        layers = settings_of(account).layers(get_task(resolution.task), dict(options["param"]))
+        layers = settings_of(account).layers(resolution.origin.task, dict(options["param"]))
         merged = merge(layers, resolution.model)
         if fault := live.snapshot_status().error:
             self.stderr.write(f"Newer changes may not be in force. {fault}")

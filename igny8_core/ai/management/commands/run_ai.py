@@ -11,9 +11,9 @@ from igny8_core.ai.management import base
 from igny8_core.ai.providers.base import Image, Vector
 from igny8_core.ai.request.attempts import Answer
 from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.declared_tasks import known_task
 from igny8_core.pricing.meters import ModelType
 from igny8_core.pricing.money import money_text
-from igny8_core.tasks.tasks import get_task
 
 
 class Command(base.PipelineCommand):
@@ -78,7 +78,7 @@ def _ask(core: AICore, options: dict[str, Any]) -> Answer[Any]:
         "parameters": dict(options["param"]),
     }
     task, prompt = options["task"], options["prompt"]
-    match get_task(task).model_type:
+    match known_task(task).model_type:
         case ModelType.TEXT:
             return core.run_ai_request(task, prompt, **asked)
         case ModelType.IMAGE:
