@@ -25,7 +25,7 @@ def fill(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("system", "0012_providers")]
+    dependencies = [("system", "0014_catalogue_rates")]
 
     operations = [
         migrations.CreateModel(
