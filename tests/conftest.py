@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import hypothesis
 import pytest
@@ -86,9 +87,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 
 @pytest.fixture(autouse=True)
-def _fresh(settings: Settings) -> None:
+def _fresh(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No provider's key from the machine, and nothing remembered of another test."""
     settings.AI_CONNECTIONS = {}
+    settings.AI_SPOOL = str(tmp_path_factory.getbasetemp() / f"spool-{uuid4().hex}")
     settings.AI_PLAIN_HTTP = True  # the providers of tests are on this machine
     settings.ENCRYPTION_KEYS = [ENCRYPTION_KEY]
     live.forget()

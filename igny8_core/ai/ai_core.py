@@ -1,4 +1,7 @@
-"""The main job: pick the model, run the AI request, price it, keep a receipt."""
+"""The main job: pick the model, run the AI request, price it, keep a receipt.
+
+Over 200 lines: each kind of request is here for threads and for coroutines.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ from igny8_core.ai.errors import AccountNotActive, InvalidRequestId, WrongTaskTy
 from igny8_core.ai.providers import network
 from igny8_core.ai.providers.base import Connection, Image, Vector
 from igny8_core.ai.request import ledger
-from igny8_core.ai.request.attempts import Answer, Attempts
+from igny8_core.ai.request.answers import Answer
+from igny8_core.ai.request.attempts import Attempts
 from igny8_core.ai.request.preparing import Options, Preparation
 from igny8_core.ai.request.streamed import Streamed
 from igny8_core.ai.request.wanted import PicturesWanted, TextWanted, VectorsWanted, Wanted
@@ -25,7 +29,7 @@ from igny8_core.ai.resolution import Resolution
 from igny8_core.ai.resolver import resolve
 from igny8_core.modules.accounts.models import Account, AccountStatus
 from igny8_core.modules.system.declared_tasks import known_task
-from igny8_core.modules.usage import books
+from igny8_core.modules.usage.connecting import reconnected
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.tasks import prompts
 from igny8_core.tasks.needs import Needs
@@ -150,7 +154,7 @@ class AICore:
         request_id = _request_id(options.get("request_id"))
         ledger.refuse_open_transaction()
         # The last moment at which a connection that died meanwhile costs nobody anything.
-        resolution, prepared = books.reconnected(lambda: self._prepare(wanted, task, options))
+        resolution, prepared = reconnected(lambda: self._prepare(wanted, task, options))
         first = prepared.ready(resolution)
         needs = options.get("needs")
         receipt = ledger.opened(

@@ -37,7 +37,15 @@ def test_seed__again__changes_nothing() -> None:
 def test_load__defaults__in_one_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     with django_assert_num_queries(1):
         live = live_settings.load()
-    assert live == live_settings.LiveSettings(request_timeout_s=60.0, offline_answers=True)
+    assert live == live_settings.LiveSettings(
+        request_timeout_s=60.0,
+        offline_answers=True,
+        attempts=2,
+        fallback=True,
+        fallback_of_overrides=False,
+        circuit_failures=5,
+        circuit_open_s=30.0,
+    )
 
 
 def test_settings__each__is_in_one_group_and_explained() -> None:

@@ -3,82 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing
-from decimal import Decimal
-from typing import Any, Final, Generic, NamedTuple
-from uuid import UUID
+from typing import Any, Final, Generic
 
 import stamina
 
 from igny8_core.ai.providers import circuits
 from igny8_core.ai.providers.base import Content, Provider, ProviderAnswer, TextStream
 from igny8_core.ai.providers.errors import ProviderError
-from igny8_core.ai.resolution import Reason, Resolution
+from igny8_core.ai.request.answers import Attempt, Ready, milliseconds_since
+from igny8_core.ai.resolution import Reason
 from igny8_core.live_settings import LiveSettings
-from igny8_core.modules.usage.models import Receipt
-from igny8_core.pricing.meters import Meter
 
 _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 5.0
 # Another model answers sooner than a provider that asks for a longer wait.
 _LONGEST_RETRY_AFTER_S: Final = 20.0
 _MOST_MODELS: Final = 3
-
-
-class Ready(NamedTuple):
-    """One candidate, ready to be asked: the request is of the model's type."""
-
-    resolution: Resolution
-    provider: Provider
-    request: Any
-    parameters: Mapping[str, Any]
-
-
-class Attempt(NamedTuple, Generic[Content]):
-    """A provider's answer, or the error in its place, after `latency_ms` milliseconds.
-
-    Both, where a text that was streamed did not come to its end.
-    """
-
-    ready: Ready
-    latency_ms: int
-    answer: ProviderAnswer[Content] | None
-    error: BaseException | None = None
-
-
-class Answer(NamedTuple, Generic[Content]):
-    """What the pipeline gives back; `cost` is None where the provider did not say what it took.
-
-    `charge` is what the account pays.
-    """
-
-    request_id: UUID
-    content: Content
-    finish_reason: str
-    resolution: Resolution
-    provider: str
-    model_served: str
-    meters: Mapping[Meter, int] | None
-    cost: Decimal | None
-    charge: Decimal | None
-
-    @classmethod
-    def of(cls, attempt: Attempt[Content], receipt: Receipt) -> Answer[Content]:
-        """Of an attempt that has an answer."""
-        answer = attempt.answer
-        assert answer is not None  # noqa: S101 - see above
-        return Answer(
-            request_id=receipt.request_id,
-            content=answer.content,
-            finish_reason=answer.finish_reason,
-            resolution=attempt.ready.resolution,
-            provider=receipt.provider,
-            model_served=answer.model_served,
-            meters=answer.usage.meters,
-            cost=receipt.cost,
-            charge=receipt.charge,
-        )
 
 
 class Attempts(Generic[Content]):
@@ -207,8 +149,3 @@ class Attempts(Generic[Content]):
         started_s, self._started_s = self._started_s, None
         latency_ms = milliseconds_since(started_s or time.perf_counter())
         self.tried.append(Attempt(self._ready, latency_ms, answer, error))
-
-
-def milliseconds_since(started_s: float) -> int:
-    """Since a moment of `time.perf_counter()`."""
-    return round((time.perf_counter() - started_s) * 1000)

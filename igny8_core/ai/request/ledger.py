@@ -19,7 +19,7 @@ from igny8_core.ai.errors import OpenTransaction
 from igny8_core.ai.providers.base import Content, ProviderAnswer
 from igny8_core.ai.providers.errors import ProviderError, ProviderUnreachable
 from igny8_core.ai.providers.usage import Usage
-from igny8_core.ai.request.attempts import Attempt, Ready
+from igny8_core.ai.request.answers import Attempt, Ready
 from igny8_core.ai.resolution import Resolution
 from igny8_core.catalogue.billing import Bill
 from igny8_core.catalogue.names import OFFLINE
@@ -27,7 +27,7 @@ from igny8_core.errors import AIError
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.usage import books
 from igny8_core.modules.usage.models import Receipt
-from igny8_core.modules.usage.receipts import (
+from igny8_core.modules.usage.states import (
     INTERRUPTED,
     OK,
     PENDING,

@@ -12,7 +12,7 @@ from igny8_core.ai.account_settings import AccountSettings
 from igny8_core.ai.errors import CostTooHigh
 from igny8_core.ai.providers import provider_for
 from igny8_core.ai.providers.base import Connection
-from igny8_core.ai.request.attempts import Ready
+from igny8_core.ai.request.answers import Ready
 from igny8_core.ai.request.wanted import Put, Wanted
 from igny8_core.ai.resolution import Resolution
 from igny8_core.errors import AIError

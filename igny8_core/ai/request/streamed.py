@@ -9,7 +9,8 @@ from asgiref.sync import sync_to_async
 
 from igny8_core.ai.providers import network
 from igny8_core.ai.request import ledger
-from igny8_core.ai.request.attempts import Answer, Attempts
+from igny8_core.ai.request.answers import Answer
+from igny8_core.ai.request.attempts import Attempts
 from igny8_core.modules.usage.models import Receipt
 
 

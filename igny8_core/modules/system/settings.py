@@ -17,10 +17,10 @@ from igny8_core.errors import AIError
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.ai_models import AIModel
 from igny8_core.modules.system.errors import ModelInUse
-from igny8_core.modules.system.keys import ProviderKeys
 from igny8_core.modules.system.naming import deleting, naming
 from igny8_core.modules.system.parameters import Parameters
 from igny8_core.modules.system.saved_rows import SavedRowsQuerySet
+from igny8_core.modules.system.shown_keys import ProviderKeys
 from igny8_core.pricing.meters import ModelType
 from igny8_core.tasks.errors import InvalidParameter
 

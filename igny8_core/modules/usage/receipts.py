@@ -10,21 +10,7 @@ from django.utils import timezone
 
 from igny8_core.modules.system.models import ModelPrice
 from igny8_core.modules.system.money import UsdField
-
-# A receipt's status, where it is not the code of a ProviderError.
-OK = "ok"
-UNMETERED = "unmetered"  # an answer without token counts
-UNPRICED = "unpriced"  # what it took has no price, or cannot be
-INTERRUPTED = "interrupted"  # the call was cut off
-PENDING = "pending"  # nothing is known of its end yet, or ever
-
-
-class State(models.TextChoices):
-    """How far a receipt is; one whose process was killed is closed as unknown later."""
-
-    OPEN = "open"
-    SETTLED = "settled"
-    UNKNOWN = "unknown"
+from igny8_core.modules.usage.states import ANSWERED, OK, State
 
 
 class Receipt(models.Model):
@@ -57,18 +43,14 @@ class Receipt(models.Model):
         max_length=200, blank=True, db_index=True, help_text="The run whose models it keeps."
     )
     asked = models.JSONField(
-        default=dict, blank=True, help_text="What the call asked for: model, needs, what it keeps."
+        default=dict, blank=True, help_text="Which model and needs were asked."
     )
     refused = models.JSONField(
-        default=dict, blank=True, help_text="Models that could not be used just then, and why."
+        default=dict, blank=True, help_text="Unusable models just then: why."
     )
-    parameters = models.JSONField(
-        default=dict, blank=True, help_text="The parameters that were sent with the last attempt."
-    )
+    parameters = models.JSONField(default=dict, blank=True, help_text="As they were sent last.")
     attempts = models.JSONField(
-        default=list,
-        blank=True,
-        help_text="Each call to a provider: model, provider, latency, what came of it, its cost.",
+        default=list, blank=True, help_text="Each call to a provider, and what came of it."
     )
     account = models.ForeignKey(
         settings.FLAGS_ACCOUNT_MODEL,
@@ -78,14 +60,9 @@ class Receipt(models.Model):
     task = models.CharField(max_length=100)
     model_asked = models.CharField(max_length=100, help_text="The model that was resolved.")
     model_served = models.CharField(
-        max_length=100,
-        blank=True,
-        help_text="The model that the provider says answered.",
+        max_length=100, blank=True, help_text="The model that the provider says answered."
     )
-    provider = models.CharField(
-        max_length=50,
-        help_text="Who was called; “offline” where no provider was.",
-    )
+    provider = models.CharField(max_length=50, help_text="Who was called, or “offline”.")
     replaces = models.CharField(
         max_length=100, blank=True, help_text="The retired model in whose place it was resolved."
     )
@@ -161,7 +138,7 @@ class Receipt(models.Model):
     variant = models.CharField(
         max_length=200, blank=True, help_text="The variant of the flag that gave the model."
     )
-    arm = models.CharField(max_length=200, blank=True, help_text="The arm of a rollout, if any.")
+    arm = models.CharField(max_length=200, blank=True, help_text="The arm of a rollout.")
     markup_percent = models.DecimalField(
         max_digits=20,
         decimal_places=12,
@@ -199,7 +176,7 @@ class Receipt(models.Model):
                 fields=["account", "request_id"], name="one_receipt_per_request_of_an_account"
             ),
             models.CheckConstraint(
-                condition=models.Q(cost__gte=0)
+                condition=models.Q(cost__isnull=False, cost__gte=0)
                 | (~models.Q(status=OK) & models.Q(cost__isnull=True)),
                 name="receipt_has_a_cost_when_ok",
             ),
@@ -208,7 +185,7 @@ class Receipt(models.Model):
     @property
     def outcome(self) -> str:
         """`ok` where there was an answer, however it could be metered; else what was in its way."""
-        return OK if self.status in {OK, UNMETERED, UNPRICED} else self.status
+        return OK if self.status in ANSWERED else self.status
 
     @property
     def metering(self) -> str:

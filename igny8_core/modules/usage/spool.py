@@ -13,13 +13,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from django.conf import settings
-from django.core.serializers.json import DjangoJSONEncoder
 
 from igny8_core.errors import AIError
 
@@ -27,6 +27,15 @@ logger = logging.getLogger(__name__)
 
 Entry = dict[str, Any]
 _SUFFIX: Final = ".jsonl"
+
+
+def text_of(entry: Entry) -> str:
+    """As JSON; moments to the microsecond, by which a receipt is known again."""
+    return json.dumps(entry, default=_told)
+
+
+def _told(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 class SpoolUnusable(AIError):
@@ -52,7 +61,7 @@ class _Own:
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.path: Path | None = None
+        self.name = f"{os.getpid()}-{uuid4().hex}{_SUFFIX}"
 
 
 _own = _Own()
@@ -61,19 +70,16 @@ os.register_at_fork(after_in_child=_own.__init__)  # type: ignore[misc]
 
 def append(entry: Entry) -> None:
     """The entry is on the disk when this comes back. Raises SpoolUnusable."""
-    line = json.dumps(entry, cls=DjangoJSONEncoder).encode() + b"\n"
+    line = text_of(entry).encode() + b"\n"
     try:
         folder = _folder()
         if sum(path.stat().st_size for path in _files()) + len(line) > settings.AI_SPOOL_MOST_BYTES:
             raise SpoolUnusable(f"it has {settings.AI_SPOOL_MOST_BYTES:,} bytes already")
-        with _own.lock:
-            if _own.path is None:
-                _own.path = folder / f"{os.getpid()}-{uuid4().hex}{_SUFFIX}"
-            with _locked(_own.path) as file:
-                file.seek(0, os.SEEK_END)
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
+        with _own.lock, _locked(folder / _own.name) as file:
+            file.seek(0, os.SEEK_END)
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
             _sync_folder(folder)
     except OSError as error:
         raise SpoolUnusable(f"{type(error).__name__}: {error.strerror}") from error

@@ -60,12 +60,12 @@ def override(account: Account, flag: Flag, variant: str = "on") -> AccountOverri
 
 
 @COMMITTED
-def test_facts__first_and_again__take_two_queries_and_none(
+def test_facts__first_and_again__take_four_queries_and_none(
     acme: Account, bolt: Account, flag: Flag, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     override(acme, flag)
     for account in (acme, bolt):
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(4):
             first = facts_of(account)
         with django_assert_num_queries(0):
             assert facts_of(account) is first

@@ -9,7 +9,7 @@ from igny8_core.ai import words
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.management import base
 from igny8_core.ai.providers.base import Image, Vector
-from igny8_core.ai.request.attempts import Answer
+from igny8_core.ai.request.answers import Answer
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.declared_tasks import known_task
 from igny8_core.pricing.meters import ModelType

@@ -13,8 +13,8 @@ from flags.management.arguments import BadArguments
 from flags.management.base import user
 from igny8_core.ai.management import base
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.keys import key_field
 from igny8_core.modules.system.models import GlobalIntegrationSettings, IntegrationSettings
+from igny8_core.modules.system.shown_keys import key_field
 
 
 class Command(base.PipelineCommand):

@@ -20,7 +20,7 @@ from igny8_core.catalogue.models import Catalogue
 from igny8_core.errors import AIError
 from igny8_core.modules.system.models import ModelPrice
 from igny8_core.modules.usage.models import Adjustment, Receipt
-from igny8_core.modules.usage.receipts import UNMETERED, UNPRICED
+from igny8_core.modules.usage.states import UNMETERED, UNPRICED
 from igny8_core.pricing import quotes
 from igny8_core.pricing.conditions import PriceContext
 from igny8_core.pricing.meters import Meter, Meters

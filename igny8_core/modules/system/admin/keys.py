@@ -13,9 +13,10 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from igny8_core.errors import AIError
 from igny8_core.modules.system.errors import InvalidAddress
-from igny8_core.modules.system.keys import ProviderKey, key_field
+from igny8_core.modules.system.keys import ProviderKey
 from igny8_core.modules.system.providers import AIProvider
 from igny8_core.modules.system.secrets import Secret
+from igny8_core.modules.system.shown_keys import key_field
 
 REMOVE = object()
 

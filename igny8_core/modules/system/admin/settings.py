@@ -11,9 +11,9 @@ from django.shortcuts import redirect
 from flags.admin.asking import AccountsAdmin
 from igny8_core.errors import AIError
 from igny8_core.modules.system.admin.keys import keys_form, origins_of
-from igny8_core.modules.system.keys import key_field
 from igny8_core.modules.system.providers import AIProvider
 from igny8_core.modules.system.settings import GlobalIntegrationSettings, IntegrationSettings
+from igny8_core.modules.system.shown_keys import key_field
 
 PARAMETER_FIELDS = ("Parameters", {"fields": ("temperature", "max_tokens", "image_size")})
 

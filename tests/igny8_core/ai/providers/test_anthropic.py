@@ -30,7 +30,7 @@ from igny8_core.ai.providers.errors import (
     ProviderRequestRefused,
     ProviderUnreachable,
 )
-from igny8_core.ai.request.attempts import Answer
+from igny8_core.ai.request.answers import Answer
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.usage.models import Receipt
 from tests.conftest import ROOT

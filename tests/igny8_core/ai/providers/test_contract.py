@@ -27,7 +27,7 @@ from igny8_core.ai.providers.errors import (
     ProviderTimeout,
     ProviderUnreachable,
 )
-from igny8_core.ai.request.attempts import Answer
+from igny8_core.ai.request.answers import Answer
 from igny8_core.ai.request.streamed import Streamed
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import AIModel

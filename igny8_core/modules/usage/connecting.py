@@ -1,0 +1,32 @@
+"""The ledger's way to its database: a connection that died is made anew, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final, TypeVar
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+Result = TypeVar("Result")
+# What says that the database cannot be asked, and nothing of what it was asked.
+AWAY: Final = (OperationalError, InterfaceError)
+
+
+def reconnected(do: Callable[[], Result]) -> Result:
+    """What it gives; where the connection is dead, once more by a fresh one. Raises DatabaseError.
+
+    Inside a transaction there is no second try: what it has done is lost with the connection.
+    """
+    try:
+        return do()
+    except AWAY:
+        if connection.in_atomic_block:
+            raise
+        connection.close()
+        return do()
+
+
+def kept_apart() -> AbstractContextManager[Any]:
+    """Inside a transaction a statement that fails spoils no more than itself."""
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()

@@ -1,0 +1,113 @@
+"""Enters into the database what waits on the disk, and closes what nobody settles any more."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from threading import Lock, Thread
+from typing import Final, NamedTuple
+from uuid import uuid4
+
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.models import ModelPrice
+from igny8_core.modules.usage import spool
+from igny8_core.modules.usage.connecting import reconnected
+from igny8_core.modules.usage.receipts import Receipt
+from igny8_core.modules.usage.spool import Entry
+from igny8_core.modules.usage.states import PENDING, State
+
+logger = logging.getLogger(__name__)
+
+_LOOKS_EVERY_S: Final = 1.0
+
+
+def tell(what: str, entry: Entry, error: Exception) -> None:
+    """The last resort: all of it in the log."""
+    request = entry["receipt"]["request_id"]
+    logger.error("Request %s %s (%s): %s", request, what, error, spool.text_of(entry))
+
+
+def earlier_of(receipt: Receipt) -> Receipt | None:
+    which = {"account_id": receipt.account_id, "request_id": receipt.request_id}
+    return Receipt.objects.filter(**which).first()
+
+
+def drain() -> int:
+    """Enter what is on the disk into the database; how many entries. Raises DatabaseError."""
+    return spool.drain(lambda entry: reconnected(lambda: enter(entry)))
+
+
+def enter(entry: Entry) -> None:
+    """An entry of the spool, once: what is there already is left, a duplicate is flagged."""
+    fields = {field.attname: field for field in Receipt._meta.concrete_fields}
+    content = {name: fields[name].to_python(value) for name, value in entry["receipt"].items()}
+    with transaction.atomic():
+        if not Account.objects.filter(pk=content["account_id"]).exists():
+            tell("has no account any more", entry, LookupError(content["account_id"]))
+            return
+        content["price_id"] = _price_key(entry["price"])
+        receipt = Receipt(**content)
+        earlier = earlier_of(receipt)
+        if earlier is not None and earlier.created_at != receipt.created_at:
+            receipt.request_id, receipt.duplicates = uuid4(), earlier
+            same = Receipt.objects.filter(duplicates=earlier, created_at=receipt.created_at)
+            earlier = same.first()
+        if earlier is None:
+            receipt.save(force_insert=True)
+        elif entry["what"] == "settle" and earlier.state != State.SETTLED:
+            receipt.request_id, receipt.pk = earlier.request_id, earlier.pk
+            receipt.save(force_update=True)
+
+
+def _price_key(price: list[str] | None) -> int | None:
+    if price is None:
+        return None
+    rows = ModelPrice.objects.filter(model__model_id=price[0], effective_from=price[1])
+    return rows.values_list("pk", flat=True).first()
+
+
+class _Draining:
+    """One thread at a time, and a look at the disk a second."""
+
+    lock = Lock()
+    looked_s = 0.0
+
+
+def begin_soon() -> None:
+    """The database has answered: what waits on the disk is entered, by a thread of its own."""
+    now_s = time.monotonic()
+    if now_s - _Draining.looked_s < _LOOKS_EVERY_S:
+        return
+    _Draining.looked_s = now_s
+    if not spool.is_empty() and _Draining.lock.acquire(blocking=False):
+        Thread(target=_drain_once, name="spool", daemon=True).start()
+
+
+def _drain_once() -> None:
+    try:
+        count = drain()
+        logger.info("%d entries of the spool are in the database.", count)
+    except DatabaseError as error:
+        logger.warning("The spool waits on: %s", error)
+    finally:
+        connection.close()
+        _Draining.lock.release()
+
+
+class Closed(NamedTuple):
+    """How many receipts were closed as unknown, and how many entries came from the disk."""
+
+    closed: int
+    drained: int
+
+
+def close(older_than: timedelta) -> Closed:
+    """Drain the disk, then close as unknown what has been open for so long."""
+    drained = drain()
+    opened = Receipt.objects.filter(state=State.OPEN, created_at__lt=timezone.now() - older_than)
+    closed = opened.update(state=State.UNKNOWN, status=PENDING, settled_at=timezone.now())
+    return Closed(closed, drained)

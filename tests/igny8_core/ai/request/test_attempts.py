@@ -1,0 +1,313 @@
+"""A request against a server that fails: again, by the next model, or left alone for a moment."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from constance import config
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from flags import publishing
+from flags.models import AccountOverride, Flag, Variant
+from igny8_core.ai.ai_core import AICore
+from igny8_core.ai.errors import CostTooHigh, ModelNotAvailable
+from igny8_core.ai.providers import circuits
+from igny8_core.ai.providers.base import Connection
+from igny8_core.ai.providers.errors import (
+    ProviderError,
+    ProviderFailed,
+    ProviderRateLimited,
+    ProviderRequestRefused,
+    ProviderUnreachable,
+)
+from igny8_core.ai.resolution import Refusal
+from igny8_core.ai.resolver import resolve
+from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.system.models import AIModel
+from igny8_core.modules.usage.models import Receipt
+from tests.igny8_core.ai.test_ai_core import completion
+
+pytestmark = pytest.mark.django_db
+
+TASK = "generate_content"
+FIRST, SECOND, THIRD = "gpt-4o", "gpt-4.1", "gpt-4o-mini"
+
+
+class Server:
+    """Answers each model as it is told; what it has not been told it answers well."""
+
+    def __init__(self, server: HTTPServer) -> None:
+        self.url = server.url_for("/v1")
+        self.asked: list[str] = []
+        self._told: dict[str, list[Response]] = {}
+        server.expect_request("/v1/chat/completions").respond_with_handler(self._answer)
+
+    def will(self, model: str, *responses: Response) -> None:
+        self._told[model] = [*responses]
+
+    def _answer(self, request: Request) -> Response:
+        body = json.loads(request.get_data())
+        self.asked.append(body["model"])
+        waiting = self._told.get(body["model"], [])
+        if waiting:
+            return waiting.pop(0)
+        said = completion(model=body["model"])
+        return Response(json.dumps(said), content_type="application/json")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with HTTPServer(host="127.0.0.1", threaded=True) as own:
+        yield Server(own)
+
+
+@pytest.fixture
+def core(acme: Account, server: Server) -> AICore:
+    """The task's flag serves the first model, the type's the second; the third is the default."""
+    for name, model in ((TASK, FIRST), ("text", SECOND)):
+        flag = Flag.objects.get(name=name)
+        Variant.objects.create(flag=flag, key="own", value=model)
+        Variant.objects.create(flag=flag, key="default", value=THIRD)
+        flag.default = {"variant": "own"}
+        flag.save()
+    publishing.publish_pending()
+    return AICore(acme, connections={"openai": Connection("sk-1", server.url)})
+
+
+def failed(status: int = 500, **headers: str) -> Response:
+    return Response("{}", status=status, headers=headers, content_type="application/json")
+
+
+def attempts() -> list[tuple[str, str]]:
+    return [(each["model"], each["status"]) for each in Receipt.objects.get().attempts]
+
+
+def test_failure__that_may_pass__is_tried_again(core: AICore, server: Server) -> None:
+    server.will(FIRST, failed())
+    answer = core.run_ai_request(TASK, "x")
+    assert (answer.content, server.asked) == ("Tyres are round.", [FIRST, FIRST])
+    assert attempts() == [(FIRST, "provider_failed"), (FIRST, "ok")]
+    receipt = Receipt.objects.get()
+    assert (receipt.status, receipt.state, receipt.outcome) == ("ok", "settled", "ok")
+    assert receipt.cost == answer.cost
+    assert Decimal(receipt.attempts[-1]["cost"]) == answer.cost
+
+
+def test_failure__that_stays__is_answered_by_the_next_model_at_its_own_price(
+    core: AICore, server: Server
+) -> None:
+    server.will(FIRST, failed(), failed())
+    answer = core.run_ai_request(TASK, "x", parameters={"max_tokens": 100})
+    assert server.asked == [FIRST, FIRST, SECOND]
+    receipt = Receipt.objects.get()
+    assert (receipt.model_asked, receipt.model_served, receipt.model_priced) == (
+        FIRST,
+        SECOND,
+        SECOND,
+    )
+    assert answer.resolution.model.model_id == SECOND
+    assert receipt.parameters == {"max_tokens": 100}
+
+
+def test_failure__of_every_model__is_the_last_ones_and_each_is_on_the_receipt(
+    core: AICore, server: Server
+) -> None:
+    for model in (FIRST, SECOND, THIRD):
+        server.will(model, failed(), failed(529))
+    with pytest.raises(ProviderError) as caught:
+        core.run_ai_request(TASK, "x")
+    assert server.asked == [FIRST, FIRST, SECOND, SECOND, THIRD, THIRD]
+    receipt = Receipt.objects.get()
+    assert (receipt.status, receipt.cost, receipt.outcome) == (
+        "provider_overloaded",
+        None,
+        "provider_overloaded",
+    )
+    assert caught.value.code == receipt.status
+    assert [status for _, status in attempts()] == ["provider_failed", "provider_overloaded"] * 3
+
+
+@pytest.mark.parametrize(
+    ("response", "error"),
+    [(failed(400), ProviderRequestRefused)],
+)
+def test_failure__that_another_model_would_meet_too__is_told_at_once(
+    core: AICore, server: Server, response: Response, error: type[ProviderError]
+) -> None:
+    server.will(FIRST, response)
+    with pytest.raises(error):
+        core.run_ai_request(TASK, "x")
+    assert server.asked == [FIRST]
+
+
+def test_key__that_is_refused__is_not_tried_again_but_another_model_is(
+    core: AICore, server: Server
+) -> None:
+    server.will(FIRST, failed(401))
+    core.run_ai_request(TASK, "x")
+    assert server.asked == [FIRST, SECOND]
+
+
+def test_retry_after__that_is_short__is_waited_for_and_a_long_one_falls_back(
+    core: AICore, server: Server
+) -> None:
+    server.will(FIRST, failed(429, **{"Retry-After": "1"}))
+    began_s = time.monotonic()
+    core.run_ai_request(TASK, "x")
+    assert time.monotonic() - began_s >= 1
+    assert server.asked == [FIRST, FIRST]
+    server.asked.clear()
+    server.will(FIRST, failed(429, **{"Retry-After": "60"}))
+    began_s = time.monotonic()
+    core.run_ai_request(TASK, "x")
+    assert time.monotonic() - began_s < 30
+    assert server.asked == [FIRST, SECOND]
+
+
+def test_model__that_is_named__is_never_replaced(core: AICore, server: Server) -> None:
+    server.will(FIRST, failed(), failed())
+    with pytest.raises(ProviderFailed):
+        core.run_ai_request(TASK, "x", model=FIRST)
+    assert server.asked == [FIRST, FIRST]
+
+
+@pytest.mark.parametrize("is_allowed", [False, True])
+def test_override__falls_back_only_where_the_setting_says_so(
+    core: AICore, server: Server, *, is_allowed: bool
+) -> None:
+    AccountOverride.objects.create(
+        account=core.account, flag=Flag.objects.get(name=TASK), variant="default", reason="x"
+    )
+    config.AI_FALLBACK_OF_OVERRIDES = is_allowed
+    server.will(THIRD, failed(), failed())
+    if is_allowed:
+        core.run_ai_request(TASK, "x")
+    else:
+        with pytest.raises(ProviderFailed):
+            core.run_ai_request(TASK, "x")
+    assert (len(server.asked) > 2) is is_allowed
+
+
+def test_fallback__turned_off__tells_the_failure(core: AICore, server: Server) -> None:
+    config.AI_FALLBACK = False
+    server.will(FIRST, failed(), failed())
+    with pytest.raises(ProviderFailed):
+        core.run_ai_request(TASK, "x")
+
+
+def test_fallback__that_cannot_hold_the_prompt__is_passed_over(
+    core: AICore, server: Server
+) -> None:
+    AIModel.objects.filter(model_id=SECOND).update(context_window=10)
+    publishing.publish_pending()
+    server.will(FIRST, failed(), failed())
+    core.run_ai_request(TASK, "word " * 100)
+    assert server.asked == [FIRST, FIRST, THIRD]
+
+
+def test_circuit__after_failures_in_a_row__leaves_the_model_alone_and_recovers_by_itself(
+    core: AICore, server: Server
+) -> None:
+    config.AI_CIRCUIT_FAILURES, config.AI_CIRCUIT_OPEN_S = 2, 1.0
+    server.will(FIRST, failed(), failed())
+    core.run_ai_request(TASK, "x")
+    assert circuits.open_now() == [FIRST]
+    found = resolve(core.account, TASK, explain=True)
+    assert found.model.model_id == SECOND
+    assert found.trail is not None
+    assert Refusal.CIRCUIT_OPEN in [entry.refusal for entry in found.trail] or any(
+        "failed too often" in str(entry.decision) for entry in found.trail
+    )
+    with pytest.raises(ModelNotAvailable, match="failed too often"):
+        core.run_ai_request(TASK, "x", model=FIRST)
+    core.run_ai_request(TASK, "x")
+    last = Receipt.objects.order_by("pk").last()
+    assert last is not None
+    assert last.refused == {FIRST: "CIRCUIT_OPEN"}
+    time.sleep(1.1)
+    assert resolve(core.account, TASK).model.model_id == FIRST
+    core.run_ai_request(TASK, "x")
+    assert circuits.opened == {}
+
+
+def test_circuit__of_a_wrong_key__never_opens(core: AICore, server: Server) -> None:
+    config.AI_CIRCUIT_FAILURES = 1
+    server.will(FIRST, failed(401))
+    core.run_ai_request(TASK, "x")
+    assert circuits.opened == {}
+
+
+def test_max_cost__that_the_worst_case_exceeds__is_refused_before_anything_is_sent(
+    core: AICore, server: Server
+) -> None:
+    with pytest.raises(CostTooHigh, match="may cost up to") as caught:
+        core.run_ai_request(TASK, "x", max_cost=Decimal("0.0001"))
+    assert (server.asked, Receipt.objects.count()) == ([], 0)
+    core.run_ai_request(TASK, "x", max_cost=caught.value.cost)
+    assert server.asked == [FIRST]
+
+
+def test_max_cost__of_a_fallback__is_checked_again(core: AICore, server: Server) -> None:
+    AIModel.objects.filter(model_id=SECOND).update(output_rate=Decimal(1_000))
+    publishing.publish_pending()
+    server.will(FIRST, failed(), failed())
+    core.run_ai_request(TASK, "x", max_cost=Decimal("0.2"))
+    assert server.asked == [FIRST, FIRST, THIRD]
+
+
+def events(*texts: str, is_cut: bool = False) -> Response:
+    chunks: list[dict[str, Any]] = [
+        {"model": FIRST, "choices": [{"index": 0, "delta": {"content": text}}]} for text in texts
+    ]
+    if not is_cut:
+        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    lines = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+    return Response(lines, content_type="text/event-stream")
+
+
+def test_stream__that_fails_before_its_first_piece__falls_back(
+    core: AICore, server: Server
+) -> None:
+    server.will(FIRST, failed(), failed())
+    server.will(SECOND, events("Round", " tyres."))
+    stream = core.stream_ai_request(TASK, "x")
+    assert [*stream] == ["Round", " tyres."]
+    assert server.asked == [FIRST, FIRST, SECOND]
+    assert stream.answer is not None
+    assert stream.answer.resolution.model.model_id == SECOND
+
+
+def test_stream__that_fails_after_a_piece__is_told_and_not_tried_again(
+    core: AICore, server: Server
+) -> None:
+    server.will(FIRST, events("Round", is_cut=True))
+    stream = core.stream_ai_request(TASK, "x")
+    pieces = iter(stream)
+    assert next(pieces) == "Round"
+    with pytest.raises(ProviderError, match="ends in the middle"):
+        next(pieces)
+    assert server.asked == [FIRST]
+    assert stream.answer is not None
+    assert stream.answer.content == "Round"
+
+
+def test_nobody_there__was_not_sent(core: AICore, acme: Account) -> None:
+    config.AI_FALLBACK = False
+    nowhere = AICore(acme, connections={"openai": Connection("sk-1", "http://127.0.0.1:1/v1")})
+    with pytest.raises(ProviderUnreachable):
+        nowhere.run_ai_request(TASK, "x")
+    assert Receipt.objects.get().is_sent is False
+
+
+def test_rate_limit__of_every_model__says_when(core: AICore, server: Server) -> None:
+    for model in (FIRST, SECOND, THIRD):
+        server.will(model, failed(429, **{"Retry-After": "60"}))
+    with pytest.raises(ProviderRateLimited, match="Try again in 60 s"):
+        core.run_ai_request(TASK, "x")
+    assert server.asked == [FIRST, SECOND, THIRD]

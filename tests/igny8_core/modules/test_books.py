@@ -1,0 +1,202 @@
+"""The ledger while the database is away: on the disk, and in the database once, later."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import OperationalError, connection
+from pytest_django import Settings
+
+from igny8_core.ai.ai_core import AICore
+from igny8_core.ai.request.answers import Answer
+from igny8_core.modules.accounts.models import Account
+from igny8_core.modules.usage import draining, spool
+from igny8_core.modules.usage.models import Receipt
+from igny8_core.modules.usage.spool import SpoolUnusable
+from igny8_core.modules.usage.states import State
+
+pytestmark = pytest.mark.django_db
+
+TASK = "generate_content"
+
+
+@contextmanager
+def away(*statements: str) -> Iterator[None]:
+    """The database takes none of these statements."""
+
+    def gone(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith(statements or ("",)) and "usage_receipt" in sql:
+            raise OperationalError("the connection is gone")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(gone):
+        yield
+
+
+def ask(account: Account, **options: Any) -> Answer[str]:
+    return AICore(account).run_ai_request(TASK, "About tyres.", **options)
+
+
+def only() -> Receipt:
+    return Receipt.objects.get()
+
+
+def test_request__with_the_database__is_two_writes(acme: Account) -> None:
+    seen: list[str] = []
+
+    def note(execute: Any, sql: str, *rest: Any) -> Any:
+        if "usage_receipt" in sql:
+            seen.append(sql.partition(" ")[0])
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(note):
+        ask(acme)
+    assert seen == ["INSERT", "UPDATE"]
+    assert (only().state, only().settled_at is not None) == ("settled", True)
+    assert spool.is_empty()
+
+
+def test_settling__while_the_database_is_away__is_on_the_disk_and_drained_once(
+    acme: Account,
+) -> None:
+    with away("UPDATE"):
+        answer = ask(acme)
+    assert answer.content
+    assert (only().state, only().cost) == ("open", None)
+    assert spool.status().entries == 1
+    assert draining.drain() == 1
+    receipt = only()
+    assert (receipt.state, receipt.status, receipt.cost) == ("settled", "ok", answer.cost)
+    assert receipt.price is not None
+    assert (draining.drain(), spool.is_empty()) == (0, True)
+
+
+def test_request__while_the_database_takes_no_receipt__is_sent_and_drained_in_order(
+    acme: Account,
+) -> None:
+    with away():
+        answers = [ask(acme) for _ in range(3)]
+    assert not Receipt.objects.exists()
+    assert spool.status().entries == 6
+    assert draining.drain() == 6
+    assert [receipt.state for receipt in Receipt.objects.all()] == ["settled"] * 3
+    assert {receipt.cost for receipt in Receipt.objects.all()} == {
+        answer.cost for answer in answers
+    }
+    assert draining.drain() == 0
+
+
+def test_drain__that_fails_in_the_middle__goes_on_where_it_stopped(acme: Account) -> None:
+    with away():
+        for _ in range(3):
+            ask(acme)
+    entered: list[str] = []
+
+    def fail_at_the_third(entry: spool.Entry) -> None:
+        if len(entered) == 2:
+            raise OperationalError("gone again")
+        entered.append(entry["what"])
+
+    with pytest.raises(OperationalError):
+        spool.drain(fail_at_the_third)
+    assert entered == ["open", "settle"]
+    assert spool.status().entries == 4
+    assert draining.drain() == 4
+    assert Receipt.objects.count() == 2  # what was handed over above is not in the database
+
+
+def test_spool__that_is_full_or_cannot_be_written__refuses_before_anything_is_sent(
+    acme: Account, settings: Settings, tmp_path: Path
+) -> None:
+    settings.AI_SPOOL_MOST_BYTES = 100
+    with away(), pytest.raises(SpoolUnusable, match="has 100 bytes already"):
+        ask(acme)
+    settings.AI_SPOOL = str(tmp_path / "file")
+    (tmp_path / "file").write_text("in the way")
+    with away(), pytest.raises(SpoolUnusable):
+        ask(acme)
+    assert not Receipt.objects.exists()
+
+
+def test_settling__when_neither_database_nor_disk_take_it__is_in_the_log_and_the_answer_given(
+    acme: Account, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.AI_SPOOL_MOST_BYTES = 0
+    with away("UPDATE"), caplog.at_level(logging.ERROR):
+        answer = ask(acme)
+    (line,) = [each.message for each in caplog.records if "is settled nowhere" in each.message]
+    told = json.loads(line[line.index("{") :])["receipt"]
+    assert told["cost"] == str(answer.cost)
+    assert told["meters"]["output_tokens"] > 0
+    assert draining.close(older_than=timedelta(0)).closed == 1
+
+
+def test_spool__is_the_processes_own_file_that_nobody_else_may_read(
+    acme: Account, settings: Settings
+) -> None:
+    with away():
+        ask(acme)
+    (file,) = Path(settings.AI_SPOOL).iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.name.startswith(f"{os.getpid()}-")
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    assert "About tyres." not in file.read_text()
+
+
+def test_drain__of_an_entry_that_was_cut_in_the_middle__tells_it_and_goes_on(
+    acme: Account, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with away():
+        ask(acme)
+    (file,) = Path(settings.AI_SPOOL).iterdir()
+    with file.open("a") as end:
+        end.write('{"what": "open", "rec')
+    assert draining.drain() == 3
+    assert "is not whole" in caplog.text
+    assert only().state == State.SETTLED
+
+
+def test_drain__of_a_request_id_that_another_process_used__flags_the_duplicate(
+    acme: Account,
+) -> None:
+    request_id = uuid4()
+    with away():
+        ask(acme, request_id=request_id)
+    ask(acme, request_id=request_id)  # as a process would that has the database
+    assert draining.drain() == 2
+    assert Receipt.objects.count() == 2
+    flagged = Receipt.objects.get(duplicates__isnull=False)
+    assert flagged.duplicates is not None
+    assert flagged.duplicates.request_id == request_id
+    assert (flagged.state, flagged.status) == ("settled", "ok")
+
+
+def test_drain__of_an_account_that_is_gone__is_in_the_log(
+    acme: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    with away():
+        ask(acme)
+    acme.delete()
+    assert draining.drain() == 2
+    assert caplog.text.count("has no account any more") == 2
+    assert spool.is_empty()
+
+
+def test_fork__a_child_writes_a_file_of_its_own(acme: Account, settings: Settings) -> None:
+    with away():
+        ask(acme)
+    child = os.fork()
+    if child == 0:
+        spool.append({"what": "open", "receipt": {}, "price": None})
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert len([*Path(settings.AI_SPOOL).iterdir()]) == 2
