@@ -44,6 +44,7 @@ bench: .venv/bench .env
 soak: .venv/development .venv/aimock/package.json .env
 	@$(BIN)/python -m tests.benchmarks.soak
 	@$(BIN)/python -m tests.benchmarks.long_life
+	@$(BIN)/python -m tests.benchmarks.chaos
 	@EXAMPLES=20 $(BIN)/python -m pytest tests/igny8_core/test_writers.py
 	@EXAMPLES=10 $(BIN)/python -m pytest --numprocesses=2 -m hypothesis
 

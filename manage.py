@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from django.conf import settings
@@ -13,6 +14,8 @@ from django.core.management import execute_from_command_line
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "igny8_core.settings")
+    # Ends as Ctrl-C does: what is under way is settled as interrupted.
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(143))
     try:
         _ = settings.INSTALLED_APPS  # Some commands would go on without settings, and stumble.
         execute_from_command_line(sys.argv)

@@ -38,9 +38,10 @@ class Facts:
     is_stored: bool = False
     # Microseconds since 1970; `cache.py` has two special values.
     fresh_until_us: int = 0
-    # What a caller has worked out of these facts: it goes when they do. Apart from it the cache
-    # alone writes here, and only how fresh they are.
+    # What callers have worked out of these facts, and what the host has read beside them: both go
+    # when the facts do. Apart from them the cache alone writes here, and only how fresh they are.
     held: Any = None
+    beside: Any = None
 
     @property
     def subject(self) -> Subject:

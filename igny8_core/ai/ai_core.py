@@ -14,8 +14,7 @@ from uuid import UUID, uuid4
 from asgiref.sync import sync_to_async
 from django.core.cache import cache
 
-from igny8_core import live_settings
-from igny8_core.ai.account_settings import prompt_of, settings_of
+from igny8_core.ai.account_settings import settings_of
 from igny8_core.ai.errors import AccountNotActive, InvalidRequestId, WrongTaskType
 from igny8_core.ai.providers import network
 from igny8_core.ai.providers.base import Connection, Image, Vector
@@ -166,7 +165,8 @@ class AICore:
             asked={"model": options.get("model"), "needs": needs and needs._asdict()},
             run=self._run_key or "",
         )
-        return receipt, Attempts(first, prepared.following(resolution), prepared.live)
+        following = prepared.following(resolution)
+        return receipt, Attempts(request_id, first, following, prepared.live)
 
     def _prepare(
         self, wanted: Wanted, task: Task, options: Options
@@ -174,20 +174,21 @@ class AICore:
         needs = wanted.needs.union(options.get("needs") or Needs())
         resolution = self._resolve(task, needs, options.get("model"))
         task = resolution.origin.task  # as its revision declares it, with the call's needs
-        prompt = prompt_of(self.account, task)
+        settings = settings_of(self.account)
+        prompt = settings.prompt(task)
         json_mode = task.needs.json_mode
         variables = options.get("variables") or {}
         prepared = Preparation(
             wanted=wanted,
             task=task,
-            settings=settings_of(self.account),
+            settings=settings,
             prompt=prompt,
             instruction=prompts.instruction_of(prompt.template, variables, json_mode=json_mode),
             json_mode=json_mode,
             parameters=options.get("parameters") or {},
             max_cost=options.get("max_cost"),
             connections=self._connections,
-            live=live_settings.load(),
+            live=settings.live,
         )
         return resolution, prepared
 

@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.registry import REGISTRY
 
 from flags import live
+from igny8_core.modules.usage import spool
 
 
 def livez(_request: HttpRequest) -> HttpResponse:
@@ -22,10 +23,13 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     """200 while there is something to serve from, with what is wrong; else 503."""
     live.current()
     status = live.snapshot_status()
-    word = "ok" if status.error is None else "degraded"
-    told = {what: _told(what) for what in status.faults}
+    waiting = spool.status()
+    faults = [*status.faults, *(["spool"] if waiting.entries else [])]
+    told = {what: _told(what) for what in faults}
+    word = "degraded" if told or status.error is not None else "ok"
     body = {
         "status": word if status.is_serving else "down",
+        "spool": {"entries": waiting.entries, "age_s": waiting.age_s},
         "number": status.number,
         "source": status.source,
         "age_s": status.age_s,
@@ -42,6 +46,7 @@ _TOLD = {
     "held back": "Some of what the tables say is held back; `manage.py publish` says what and why.",
     "announcements": "Redis cannot be used; changes are heard by the poll.",
     "copy": "The copy on disk cannot be used.",
+    "spool": "Entries of the ledger wait on this machine's disk for the database.",
     "database": "The database cannot be used, or its newest revision cannot.",
     "facts": "What is known of some accounts cannot be read again.",
 }

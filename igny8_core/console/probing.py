@@ -11,7 +11,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from igny8_core import live_settings
 from igny8_core.ai.account_settings import platform_settings
 from igny8_core.ai.model_registry import ModelRegistry
 from igny8_core.ai.providers import network, provider_for
@@ -46,7 +45,7 @@ def try_models(_admin: Any, request: HttpRequest, chosen: QuerySet[AIModel]) -> 
             calls.append((provider_for(asked, connection, offline_answers=False), model))
         except AIError as error:
             messages.error(request, f"{row.model_id}: {error}")
-    timeout_s = min(live_settings.load().request_timeout_s, _PATIENCE_S)
+    timeout_s = min(settings.live.request_timeout_s, _PATIENCE_S)
     for (_, model), found in zip(calls, network.wait(_probed(calls, timeout_s)), strict=True):
         _tell(request, model, found)
 

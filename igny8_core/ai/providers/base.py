@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from igny8_core.ai.providers.errors import ProviderAnswerInvalid, ProviderCannot
 from igny8_core.ai.providers.images import Image
@@ -13,6 +14,7 @@ from igny8_core.ai.providers.usage import Reading, Usage, UsageBlock
 from igny8_core.pricing.conditions import PriceContext
 
 __all__ = [
+    "REQUEST_ID",
     "Connection",
     "Draft",
     "EmbeddingRequest",
@@ -68,6 +70,8 @@ class EmbeddingRequest(NamedTuple):
 
 
 Vector = tuple[float, ...]
+# The id of the request whose call this task makes; it goes along as a header.
+REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 Meters = Callable[[UsageBlock], Reading]
 Content = TypeVar("Content")
 

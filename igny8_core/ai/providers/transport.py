@@ -14,6 +14,8 @@ from typing import Final
 
 import httpx2
 
+from igny8_core.ai.providers.base import REQUEST_ID
+
 logger = logging.getLogger(__name__)
 
 
@@ -64,6 +66,8 @@ class _Transport(httpx2.AsyncHTTPTransport):
         received = receiving.get()
         # What is compressed has no bound before it is whole in memory.
         request.headers["Accept-Encoding"] = "identity"
+        if request_id := REQUEST_ID.get():
+            request.headers["X-Client-Request-Id"] = request_id
         # The whole exchange has one deadline, and it is set around it.
         request.extensions["timeout"] = httpx2.Timeout(None).as_dict()
         try:

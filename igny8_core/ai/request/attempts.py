@@ -6,11 +6,12 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing
 from typing import Any, Final, Generic
+from uuid import UUID
 
 import stamina
 
 from igny8_core.ai.providers import circuits
-from igny8_core.ai.providers.base import Content, Provider, ProviderAnswer, TextStream
+from igny8_core.ai.providers.base import REQUEST_ID, Content, Provider, ProviderAnswer, TextStream
 from igny8_core.ai.providers.errors import ProviderError
 from igny8_core.ai.request.answers import Attempt, Ready, milliseconds_since
 from igny8_core.ai.resolution import Reason
@@ -26,7 +27,10 @@ _MOST_MODELS: Final = 3
 class Attempts(Generic[Content]):
     """What was tried so far, in order; `following` are the next candidates, made ready as asked."""
 
-    def __init__(self, first: Ready, following: Iterator[Ready], live: LiveSettings) -> None:
+    def __init__(
+        self, request_id: UUID, first: Ready, following: Iterator[Ready], live: LiveSettings
+    ) -> None:
+        self._request_id = str(request_id)
         self.tried: list[Attempt[Content]] = []
         self._ready, self._following, self._live = first, following, live
         self._models = 1
@@ -126,6 +130,7 @@ class Attempts(Generic[Content]):
         self._models += 1
 
     def _begin(self) -> None:
+        REQUEST_ID.set(self._request_id)
         self._started_s, self._stream = time.perf_counter(), None
 
     def _end(self, answer: ProviderAnswer[Content]) -> None:

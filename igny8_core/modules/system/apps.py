@@ -36,8 +36,11 @@ class SystemConfig(AppConfig):
         )
         from igny8_core.modules.system.models import (
             AIModel,
+            AIPrompt,
             AIProvider,
             AITask,
+            GlobalAIPrompt,
+            GlobalIntegrationSettings,
             IntegrationSettings,
             ModelAlias,
             ModelPrice,
@@ -88,7 +91,9 @@ class SystemConfig(AppConfig):
         host.watch_facts(IntegrationSettings, lambda settings: settings.account.key)
         host.register_account_facts(REACH, host.AccountFacts(reach.reach_of, reach.reach_of_many))
         host.watch_facts(ProviderKey, lambda row: row.tells)
-        host.watch_facts(live_settings.STORED, reach.tells)
+        host.watch_facts(AIPrompt, lambda prompt: prompt.account.key)
+        for of_all in (live_settings.STORED, GlobalIntegrationSettings, GlobalAIPrompt):
+            host.watch_facts(of_all, lambda _row: host.ALL_ACCOUNTS)
         host.keep_flags(task_flags.kept)
         post_migrate.connect(task_flags.add_missing, sender=self)
         register(task_flags.check, Tags.database)

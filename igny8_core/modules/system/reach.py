@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from django.conf import settings
 from django.db.models import F, Q
 
-from flags.host import ALL_ACCOUNTS
 from igny8_core import live_settings
 from igny8_core.errors import AIError
 from igny8_core.modules.accounts.models import Account
@@ -57,11 +56,6 @@ def _keys(rows: Iterable[ProviderKey]) -> dict[str, str]:
         else:  # it stands in the way of the others all the same
             found.pop(row.provider, None)
     return found
-
-
-def tells(setting: Any) -> str | None:
-    """Of which accounts the row of a live setting says something."""
-    return ALL_ACCOUNTS if setting.key == live_settings.OFFLINE_ANSWERS else None
 
 
 def _offline() -> bool:

@@ -10,10 +10,9 @@ import fcntl
 import json
 import logging
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple
@@ -48,7 +47,7 @@ class SpoolUnusable(AIError):
 
 
 class Status(NamedTuple):
-    """`age_s`: since the oldest file was begun."""
+    """`age_s`: since the oldest entry's receipt was made."""
 
     files: int
     entries: int
@@ -126,15 +125,26 @@ def is_empty() -> bool:
 
 
 def status() -> Status:
-    files = [*_files()]
-    found = [(path.read_bytes().count(b"\n"), path.stat()) for path in files if path.exists()]
-    oldest_s = min((stat.st_mtime for _, stat in found), default=time.time())
+    """Reads the files."""
+    found = [lines for path in _files() if (lines := _lines(path))]
+    begun = [
+        datetime.fromisoformat(json.loads(lines[0])["receipt"]["created_at"]) for lines in found
+    ]
+    age_s = (datetime.now(UTC) - min(begun)).total_seconds() if begun else 0
     return Status(
         len(found),
-        sum(entries for entries, _ in found),
-        sum(stat.st_size for _, stat in found),
-        round(max(time.time() - oldest_s, 0), 1),
+        sum(len(lines) for lines in found),
+        sum(len(line) for lines in found for line in lines),
+        round(max(age_s, 0), 1),
     )
+
+
+def _lines(path: Path) -> list[bytes]:
+    """Those that are whole; none where it is gone."""
+    try:
+        return [line for line in path.read_bytes().splitlines(keepends=True) if line[-1:] == b"\n"]
+    except FileNotFoundError:
+        return []
 
 
 def _folder() -> Path:

@@ -12,20 +12,28 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from django.db import OperationalError, connection
+from django.test import Client
 from pytest_django import Settings
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from igny8_core.ai.ai_core import AICore
+from igny8_core.ai.providers.base import Connection
 from igny8_core.ai.request.answers import Answer
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.usage import draining, spool
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.modules.usage.spool import SpoolUnusable
 from igny8_core.modules.usage.states import State
+from tests.conftest import Manage
+from tests.igny8_core.ai.test_ai_core import completion
 
 pytestmark = pytest.mark.django_db
 
+COMMITTED = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 TASK = "generate_content"
 
 
@@ -200,3 +208,77 @@ def test_fork__a_child_writes_a_file_of_its_own(acme: Account, settings: Setting
         os._exit(0)
     os.waitpid(child, 0)
     assert len([*Path(settings.AI_SPOOL).iterdir()]) == 2
+
+
+@COMMITTED
+def test_request__of_a_known_account__reads_nothing_and_writes_twice(acme: Account) -> None:
+    ask(acme)
+    seen: list[str] = []
+
+    def note(execute: Any, sql: str, *rest: Any) -> Any:
+        seen.append(sql.partition(" ")[0])
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(note):
+        ask(acme)
+    assert seen == ["INSERT", "UPDATE"]
+
+
+@COMMITTED
+def test_connection__that_dies_during_the_call__costs_neither_answer_nor_receipt(
+    acme: Account, postgresql: None, httpserver: HTTPServer
+) -> None:
+    def answer(_request: Request) -> Response:
+        with psycopg.connect(**parameters) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [pid])
+        return Response(json.dumps(completion()), content_type="application/json")
+
+    httpserver.expect_request("/v1/chat/completions").respond_with_handler(answer)
+    core = AICore(acme, connections={"openai": Connection("sk-1", httpserver.url_for("/v1"))})
+    parameters = connection.get_connection_params()
+    parameters = {name: parameters[name] for name in ("dbname", "user", "host", "port")}
+    for _ in range(3):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (pid,) = cursor.fetchone()
+        assert core.run_ai_request(TASK, "x").content == "Tyres are round."
+    assert [row.state for row in Receipt.objects.all()] == ["settled"] * 3
+    assert spool.is_empty()
+
+
+@COMMITTED
+def test_connection__that_dies_between_calls__is_made_anew(acme: Account, postgresql: None) -> None:
+    ask(acme)
+    parameters = connection.get_connection_params()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    names = ("dbname", "user", "host", "port")
+    with psycopg.connect(**{name: parameters[name] for name in names}) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [pid])
+    ask(acme)
+    assert Receipt.objects.filter(state=State.SETTLED).count() == 2
+    assert spool.is_empty()
+
+
+def test_close_receipts__says_what_it_has_done(acme: Account, manage: Manage) -> None:
+    with away("UPDATE"):
+        ask(acme)
+    ask(acme)
+    Receipt.objects.filter(pk=Receipt.objects.latest("pk").pk).update(
+        state=State.OPEN, status="pending", cost=None
+    )
+    done = manage("close_receipts", "--minutes", "0")
+    assert done.stdout == "1 entries from the disk, 1 closed.\n", done.stderr
+    told = manage("close_receipts", "--minutes", "0", "--json").stdout
+    assert json.loads(told) == {"closed": 0, "drained": 0}
+
+
+def test_readyz__while_entries_wait__says_how_many_and_how_long(
+    acme: Account, client: Client
+) -> None:
+    assert client.get("/readyz").json()["spool"] == {"entries": 0, "age_s": 0}
+    with away():
+        ask(acme)
+    told = client.get("/readyz").json()
+    assert (told["status"], told["faults"], told["spool"]["entries"]) == ("degraded", ["spool"], 2)

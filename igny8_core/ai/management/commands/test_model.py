@@ -7,7 +7,6 @@ from typing import Any
 
 from django.utils import timezone
 
-from igny8_core import live_settings
 from igny8_core.ai.account_settings import platform_settings, settings_of
 from igny8_core.ai.management import base
 from igny8_core.ai.model_registry import ModelRegistry
@@ -37,7 +36,7 @@ class Command(base.PipelineCommand):
         settings = settings_of(account) if account else platform_settings()
         asked = ModelRegistry.catalogue().providers[model.provider]
         provider = provider_for(asked, settings.connection(asked), offline_answers=False)
-        timeout_s = live_settings.load().request_timeout_s
+        timeout_s = settings.live.request_timeout_s
         found = network.wait(probe(provider, model, timezone.now(), timeout_s))
         if options["json"]:
             self.print_json(

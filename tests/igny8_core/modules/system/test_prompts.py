@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from igny8_core.ai.account_settings import prompt_of
+from igny8_core.ai.account_settings import settings_of
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.errors import PromptIsFixed
 from igny8_core.modules.system.models import AIPrompt, GlobalAIPrompt
@@ -133,7 +133,7 @@ def test_prompt__stale_row_saved_for_another_field__the_active_one_stays() -> No
 
 
 def test_prompt_of__nothing_set__is_the_tasks_own(acme: Account) -> None:
-    prompt = prompt_of(acme, get_task(TASK))
+    prompt = settings_of(acme).prompt(get_task(TASK))
     assert prompt == (PromptOrigin.BUILT_IN, None, get_task(TASK).prompt)
 
 
@@ -142,8 +142,8 @@ def test_prompt_of__platform_and_account_set__the_accounts_wins(
 ) -> None:
     add("Ours.")
     AIPrompt.objects.create(account=acme, task=TASK, template="Theirs.")
-    assert prompt_of(acme, get_task(TASK)) == (PromptOrigin.ACCOUNT, 1, "Theirs.")
-    assert prompt_of(bolt, get_task(TASK)) == (PromptOrigin.PLATFORM, 1, "Ours.")
+    assert settings_of(acme).prompt(get_task(TASK)) == (PromptOrigin.ACCOUNT, 1, "Theirs.")
+    assert settings_of(bolt).prompt(get_task(TASK)) == (PromptOrigin.PLATFORM, 1, "Ours.")
 
 
 def test_prompt_of__accounts_put_aside__the_platforms_is_back(acme: Account) -> None:
@@ -151,7 +151,7 @@ def test_prompt_of__accounts_put_aside__the_platforms_is_back(acme: Account) -> 
     own = AIPrompt.objects.create(account=acme, task=TASK, template="Theirs.")
     own.is_active = False
     own.save()
-    assert prompt_of(acme, get_task(TASK)).origin == PromptOrigin.PLATFORM
+    assert settings_of(acme).prompt(get_task(TASK)).origin == PromptOrigin.PLATFORM
     assert str(own) == "acme: generate_content, version 1"
 
 
