@@ -5,20 +5,17 @@ Over 200 lines: each kind of request is here for threads and for coroutines.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Unpack
+from typing import Any, Unpack
 from uuid import UUID, uuid4
 
 from asgiref.sync import sync_to_async
-from django.core.cache import cache
 
 from igny8_core.ai.account_settings import settings_of
 from igny8_core.ai.errors import AccountNotActive, InvalidRequestId, WrongTaskType
 from igny8_core.ai.providers import network
 from igny8_core.ai.providers.base import Connection, Image, Vector
-from igny8_core.ai.request import ledger
+from igny8_core.ai.request import ledger, runs
 from igny8_core.ai.request.answers import Answer
 from igny8_core.ai.request.attempts import Attempts
 from igny8_core.ai.request.preparing import Options, Preparation
@@ -34,8 +31,6 @@ from igny8_core.tasks import prompts
 from igny8_core.tasks.needs import Needs
 from igny8_core.tasks.tasks import Task
 
-_RUN_S: Final = 24 * 60 * 60
-
 
 class AICore:
     """Runs AI requests for one account. Everything it refuses or fails at is an AIError.
@@ -43,7 +38,8 @@ class AICore:
     Where a provider was called and failed, it is a ProviderError, and the receipt has its code
     and no cost. `connections` says how each provider is reached, by its name; where it is not
     given, what account, platform and environment have set does. The calls of one `run_key` keep
-    the model of each type that the first one got, for a day, while it is usable.
+    the model of each type that the first one got, for a day, while it is usable: in any process,
+    for one read more. Raises InvalidRunKey.
 
     Each call takes the keywords of `Options`. With a `request_id` it raises, where the account
     has used that id before: RequestConflict, RequestInProgress, or RequestDone with the receipt.
@@ -58,7 +54,7 @@ class AICore:
     ) -> None:
         self.account = account
         self._connections = connections
-        self._run_key = run_key
+        self._run_key = runs.checked_run(run_key)
 
     def run_ai_request(
         self, task: str, prompt: str, *, images: Sequence[Image] = (), **options: Unpack[Options]
@@ -196,19 +192,10 @@ class AICore:
         given = self._connections
         keys_for = None if given is None else [name for name in given if given[name].api_key]
         asked = None if needs == Needs() else needs
-        if self._run_key is None:
-            return resolve(self.account, task.key, needs=asked, model=model, keys_for=keys_for)
-        run = json.dumps([self.account.key, self._run_key, task.model_type])
-        key = f"ai-run:{hashlib.sha256(run.encode()).hexdigest()}"
-        kept = cache.get(key)
-        if not isinstance(kept, str):  # nothing, or somebody else's
-            kept = None
-        resolution = resolve(
+        kept = runs.model_of_run(self.account, self._run_key, task) if self._run_key else None
+        return resolve(
             self.account, task.key, needs=asked, model=model, keep=kept, keys_for=keys_for
         )
-        if model is None and kept != resolution.model.model_id:
-            cache.set(key, resolution.model.model_id, _RUN_S)
-        return resolution
 
 
 def _request_id(asked: UUID | str | None) -> UUID:

@@ -97,6 +97,14 @@ class InvalidRequestId(AIError):
         super().__init__(f"The request id {value!r} is no UUID.")
 
 
+class InvalidRunKey(AIError):
+    code = "invalid_run_key"
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+        super().__init__(f"The run key {value!r:.60} is no text of 1 to 200 characters.")
+
+
 class CostTooHigh(AIError):
     """What the request may cost, in USD, is more than the caller allows: nothing was sent."""
 
