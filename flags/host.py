@@ -11,7 +11,13 @@ from flags.document.rows import fit
 from flags.engine.problems import Path
 from flags.models.form_fields import is_number
 from flags.models.keys import KEY_PATTERN, check_key, check_visible
-from flags.models.pending import list_changed, lock_head, mark_changed, rows_changing
+from flags.models.pending import (
+    has_open_changes,
+    list_changed,
+    lock_head,
+    mark_changed,
+    rows_changing,
+)
 from flags.models.primary import PrimaryQuerySet
 from flags.models.published import FactsQuerySet, Published, ToldQuerySet
 from flags.registry import (
@@ -55,6 +61,7 @@ __all__ = [
     "check_visible",
     "fit",
     "flags_naming",
+    "has_open_changes",
     "is_number",
     "keep_flags",
     "last_change",

@@ -274,8 +274,8 @@ CONSTANCE_CONFIG_FIELDSETS = {
 # Provider keys in the database are encrypted with the first, and read with any of them.
 ENCRYPTION_KEYS = env.names("ENCRYPTION_KEYS", [])
 
-# An AI request inside an open transaction is refused, because a rollback would lose its receipt. So
-# many of the transactions around it are a test case's own: 2 in Django's TestCase, else none.
+# Inside an open transaction an AI request writes its receipt beside it. So many of the transactions
+# around it are a test case's own: 2 in Django's TestCase, else none.
 AI_TEST_CASE_TRANSACTIONS = 0
 
 # A name and password with each request: for scripts, until there are keys for them.

@@ -94,6 +94,11 @@ def open_changes() -> Iterator[OpenChange]:
         yield from changes
 
 
+def has_open_changes() -> bool:
+    """Whether this thread's open transaction has changed what is published, or an account."""
+    return next(open_changes(), None) is not None
+
+
 class _Mark(OpenChange):
     """A change of what is published; `follows` another of the same transaction."""
 

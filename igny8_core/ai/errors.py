@@ -78,14 +78,14 @@ class NoUsableModel(AIError):
 
 
 class OpenTransaction(AIError):
-    """An AI call takes long and cannot be undone: it has no place inside a transaction."""
+    """What decides the call is not committed: it might never have been."""
 
     code = "open_transaction"
 
     def __init__(self) -> None:
         super().__init__(
-            "An AI request inside a database transaction is refused: a rollback would lose its "
-            "receipt. Run it outside transaction.atomic().",
+            "An AI request is refused inside a database transaction that has changed the "
+            "configuration or an account. Run it outside transaction.atomic()."
         )
 
 

@@ -10,11 +10,10 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 from prometheus_client import Counter
 
+from flags.host import has_open_changes
 from igny8_core.ai.errors import OpenTransaction
 from igny8_core.ai.providers.base import Content, ProviderAnswer
 from igny8_core.ai.providers.errors import ProviderError, ProviderUnreachable
@@ -26,6 +25,7 @@ from igny8_core.catalogue.names import OFFLINE
 from igny8_core.errors import AIError
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.usage import books
+from igny8_core.modules.usage.connecting import in_callers_transaction
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.modules.usage.states import (
     INTERRUPTED,
@@ -52,8 +52,11 @@ _NOTE: Final[int] = Receipt._meta.get_field("usage_note").max_length or 0
 
 
 def refuse_open_transaction() -> None:
-    """Raises OpenTransaction where the caller's rollback would take the receipt with it."""
-    if len(connection.atomic_blocks) > settings.AI_TEST_CASE_TRANSACTIONS:
+    """Raises OpenTransaction where a rollback would take away what decides: rules, or the account.
+
+    In any other transaction the receipt is written beside it.
+    """
+    if in_callers_transaction() and has_open_changes():
         raise OpenTransaction
 
 

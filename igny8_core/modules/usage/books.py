@@ -9,14 +9,19 @@ settle ─▶ database ─(away)─▶ a fresh connection ─(away)─▶ spool 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, NoReturn
 
 from django.db import DatabaseError, IntegrityError
 from django.db.models import Subquery
 
 from igny8_core.modules.system.models import ModelPrice
 from igny8_core.modules.usage import draining, spool
-from igny8_core.modules.usage.connecting import AWAY, kept_apart, reconnected
+from igny8_core.modules.usage.connecting import (
+    AWAY,
+    in_callers_transaction,
+    kept_apart,
+    reconnected,
+)
 from igny8_core.modules.usage.draining import earlier_of
 from igny8_core.modules.usage.errors import RequestConflict, RequestDone, RequestInProgress
 from igny8_core.modules.usage.receipts import Receipt
@@ -33,6 +38,9 @@ def open_receipt(receipt: Receipt) -> None:
     RequestConflict, RequestInProgress and RequestDone where the account has used its id before;
     SpoolUnusable; DatabaseError. One whose earlier try never reached a provider is opened again.
     """
+    if in_callers_transaction():
+        _open_beside(receipt)
+        return
     try:
         reconnected(lambda: _insert(receipt))
     except AWAY as error:
@@ -47,6 +55,10 @@ def settle_receipt(receipt: Receipt, price: Price | None) -> None:
         "receipt": content_of(receipt),
         "price": price and [price.model_id, price.effective_from.isoformat()],
     }
+    if in_callers_transaction():
+        _spool(entry)
+        draining.begin_soon()
+        return
     try:
         reconnected(lambda: _settle(receipt, entry))
     except AWAY as error:
@@ -56,6 +68,14 @@ def settle_receipt(receipt: Receipt, price: Price | None) -> None:
         draining.tell("is not settled", entry, error)
     else:
         draining.begin_soon()
+
+
+def _open_beside(receipt: Receipt) -> None:
+    """On the disk, which the caller's rollback does not undo; a thread takes it from there."""
+    earlier = earlier_of(receipt)
+    if earlier is not None and earlier.is_sent:
+        _refuse(earlier, receipt)
+    spool.append({"what": "open", "receipt": content_of(receipt), "price": None})
 
 
 def _spool(entry: Entry) -> None:
@@ -91,20 +111,26 @@ def _insert(receipt: Receipt) -> None:
 
 def _opened_again(earlier: Receipt, receipt: Receipt) -> int:
     """Its number, where it was settled without anything having been sent."""
-    request_id = str(receipt.request_id)
-    if earlier.arguments != receipt.arguments:
-        raise RequestConflict(request_id)
-    if earlier.state == State.OPEN:
-        raise RequestInProgress(request_id)
+    if earlier.is_sent:
+        _refuse(earlier, receipt)
     again = {
         name: value
         for name, value in content_of(receipt).items()
         if name not in {"account_id", "request_id"}
     }
     never_sent = Receipt.objects.filter(pk=earlier.pk, state=State.SETTLED, is_sent=False)
-    if not never_sent.update(**again):
-        raise RequestDone(request_id, earlier)
+    if earlier.arguments != receipt.arguments or not never_sent.update(**again):
+        _refuse(earlier, receipt)
     return earlier.pk
+
+
+def _refuse(earlier: Receipt, receipt: Receipt) -> NoReturn:
+    request_id = str(receipt.request_id)
+    if earlier.arguments != receipt.arguments:
+        raise RequestConflict(request_id)
+    if earlier.state == State.OPEN:
+        raise RequestInProgress(request_id)
+    raise RequestDone(request_id, earlier)
 
 
 def _settle(receipt: Receipt, entry: Entry) -> None:

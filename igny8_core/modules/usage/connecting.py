@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, TypeVar
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 Result = TypeVar("Result")
@@ -25,6 +26,11 @@ def reconnected(do: Callable[[], Result]) -> Result:
             raise
         connection.close()
         return do()
+
+
+def in_callers_transaction() -> bool:
+    """Whether what is written now would go with the caller's rollback; a test case's does not."""
+    return len(connection.atomic_blocks) > settings.AI_TEST_CASE_TRANSACTIONS
 
 
 def kept_apart() -> AbstractContextManager[Any]:

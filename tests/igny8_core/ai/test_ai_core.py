@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
@@ -51,6 +52,7 @@ from igny8_core.ai.providers.openai.client import _client
 from igny8_core.live_settings import InvalidLiveSetting
 from igny8_core.modules.accounts.models import Account, AccountStatus
 from igny8_core.modules.system.models import AIModel, ModelPrice
+from igny8_core.modules.usage import draining, spool
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.pricing.conditions import parse_condition
 from igny8_core.pricing.meters import Meter
@@ -468,13 +470,49 @@ def test_run__cut_off__the_receipt_says_interrupted(acme: Account, httpserver: H
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_run__inside_a_transaction__is_refused_and_nothing_is_sent(
-    acme: Account, httpserver: HTTPServer, settings: Settings
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: Account.objects.create(key="new", name="New"),
+        lambda: AIModel.objects.filter(model_id="gpt-4o").update(sort_order=5),
+    ],
+)
+def test_run__inside_a_transaction_that_changed_what_decides__is_refused_and_nothing_is_sent(
+    acme: Account, httpserver: HTTPServer, settings: Settings, change: Callable[[], object]
 ) -> None:
     settings.AI_TEST_CASE_TRANSACTIONS = 0
-    with transaction.atomic(), pytest.raises(OpenTransaction):
-        core(acme, httpserver).run_ai_request("generate_content", "x")
+    with transaction.atomic():
+        change()
+        with pytest.raises(OpenTransaction):
+            core(acme, httpserver).run_ai_request("generate_content", "x")
     assert not httpserver.log
+
+
+class Undone(Exception):
+    pass
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize("is_undone", [False, True])
+def test_run__inside_another_transaction__is_recorded_whatever_becomes_of_that(
+    acme: Account, httpserver: HTTPServer, settings: Settings, *, is_undone: bool
+) -> None:
+    settings.AI_TEST_CASE_TRANSACTIONS = 0
+    httpserver.expect_request(PATH).respond_with_json(completion())
+    with suppress(Undone), transaction.atomic():
+        answer = core(acme, httpserver).run_ai_request("generate_content", "x")
+        if is_undone:
+            raise Undone
+    ends_s = time.monotonic() + 60
+    while not (spool.is_empty() and Receipt.objects.exists()) and time.monotonic() < ends_s:
+        draining.drain()  # unless the process's own thread is at it
+        time.sleep(0.05)
+    receipt = Receipt.objects.get()
+    assert (receipt.request_id, receipt.state, receipt.cost) == (
+        answer.request_id,
+        "settled",
+        answer.cost,
+    )
 
 
 @pytest.mark.parametrize("prompt", ["a\0", "half \udcff"])
