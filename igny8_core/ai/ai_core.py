@@ -9,23 +9,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 from uuid import UUID, uuid4
 
-from asgiref.sync import sync_to_async
-
 from igny8_core.ai.account_settings import settings_of
-from igny8_core.ai.errors import AccountNotActive, InvalidRequestId, WrongTaskType
+from igny8_core.ai.errors import AccountNotActive, DatabaseAway, InvalidRequestId, WrongTaskType
 from igny8_core.ai.providers import network
 from igny8_core.ai.providers.base import Connection, Image, Vector
 from igny8_core.ai.request import ledger, runs
 from igny8_core.ai.request.answers import Answer
 from igny8_core.ai.request.attempts import Attempts
 from igny8_core.ai.request.preparing import Options, Preparation
-from igny8_core.ai.request.streamed import Streamed
+from igny8_core.ai.request.streamed import Streamed, begun
 from igny8_core.ai.request.wanted import PicturesWanted, TextWanted, VectorsWanted, Wanted
 from igny8_core.ai.resolution import Resolution
 from igny8_core.ai.resolver import resolve
 from igny8_core.modules.accounts.models import Account, AccountStatus
 from igny8_core.modules.system.declared_tasks import known_task
-from igny8_core.modules.usage.connecting import reconnected
+from igny8_core.modules.usage.connecting import AWAY, reconnected
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.tasks import prompts
 from igny8_core.tasks.needs import Needs
@@ -128,14 +126,8 @@ class AICore:
         return Answer.of(attempts.tried[-1], receipt)
 
     async def _arun(self, wanted: Wanted, options: Options) -> Answer[Any]:
-        receipt, attempts = await sync_to_async(self._begin)(wanted, options)
-        try:
+        async with begun(lambda: self._begin(wanted, options)) as (receipt, attempts):
             await network.awaited(attempts.answer(wanted.ask))
-        except BaseException as error:
-            attempts.interrupted(error)
-            raise
-        finally:
-            await sync_to_async(ledger.settled)(receipt, attempts.tried)
         return Answer.of(attempts.tried[-1], receipt)
 
     def _begin(self, wanted: Wanted, options: Options) -> tuple[Receipt, Attempts[Any]]:
@@ -149,7 +141,10 @@ class AICore:
         request_id = _request_id(options.get("request_id"))
         ledger.refuse_open_transaction()
         # The last moment at which a connection that died meanwhile costs nobody anything.
-        resolution, prepared = reconnected(lambda: self._prepare(wanted, task, options))
+        try:
+            resolution, prepared = reconnected(lambda: self._prepare(wanted, task, options))
+        except AWAY as error:
+            raise DatabaseAway(self.account.key) from error
         first = prepared.ready(resolution)
         needs = options.get("needs")
         receipt = ledger.opened(
@@ -157,12 +152,15 @@ class AICore:
             self.account,
             first,
             prepared.prompt,
-            arguments=ledger.digest([wanted.digestible, options]),
+            arguments=ledger.digest(wanted.digestible, options),
             asked={"model": options.get("model"), "needs": needs and needs._asdict()},
             run=self._run_key or "",
         )
         following = prepared.following(resolution)
-        return receipt, Attempts(request_id, first, following, prepared.live)
+        has_circuits = self._connections is None
+        return receipt, Attempts(
+            request_id, first, following, prepared.live, has_circuits=has_circuits
+        )
 
     def _prepare(
         self, wanted: Wanted, task: Task, options: Options

@@ -301,9 +301,11 @@ class TaskCandidates:
         model_id = next(found, None)
         return None if model_id is None else (Reason.CONSTANTS, self.choice(model_id), None)
 
-    def usable_ids(self, facts: Facts, now_ms: int) -> list[str]:
+    def usable_ids(
+        self, facts: Facts, now_ms: int, refused: Mapping[str, Refusal] = NOTHING_REFUSED
+    ) -> list[str]:
         """Every model that the account could use for the task, in the catalogue's order."""
-        usable = self.usable_by(facts, now_ms, facts.override_at(now_ms))
+        usable = self.usable_by(facts, now_ms, facts.override_at(now_ms), refused)
         active = [model.model_id for model in self.catalogue.active(self._model_type)]
         return [
             model_id

@@ -97,6 +97,30 @@ class InvalidRequestId(AIError):
         super().__init__(f"The request id {value!r} is no UUID.")
 
 
+class DatabaseAway(AIError):
+    """Nothing is known of the account yet, and the database cannot be asked: nothing was sent."""
+
+    code = "database_away"
+
+    def __init__(self, account_key: str) -> None:
+        super().__init__(f"What is set for account {account_key!r} cannot be read just now.")
+
+
+class StreamUsed(AIError):
+    code = "stream_used"
+
+    def __init__(self) -> None:
+        super().__init__("A streamed text is iterated once: to ask again, make another request.")
+
+
+class InvalidMaxCost(AIError):
+    code = "invalid_max_cost"
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+        super().__init__(f"max_cost is {value!r}; it must be a Decimal in USD, 0 or more.")
+
+
 class InvalidRunKey(AIError):
     code = "invalid_run_key"
 

@@ -74,7 +74,7 @@ def resolve(  # noqa: PLR0913 - the question has this many parts, most of them b
     held = facts.held
     is_plain = model is None is keep and at is None
     refused = NOTHING_REFUSED
-    if circuits.opened and at is None and revision is None:
+    if circuits.opened and at is None and revision is None and keys_for is None:
         refused = dict.fromkeys(circuits.open_now(), Refusal.CIRCUIT_OPEN)
         is_plain = is_plain and not refused
     if (
@@ -152,7 +152,7 @@ def _nothing(  # noqa: PLR0913 - what was asked
     refused: Mapping[str, Refusal] = NOTHING_REFUSED,
 ) -> ModelNotAvailable | NoUsableModel:
     entries = trail(candidates, facts, now_ms, pinned=model, kept=keep, refused=refused)
-    available = candidates.usable_ids(facts, now_ms)
+    available = candidates.usable_ids(facts, now_ms, refused)
     if model is not None:
         return ModelNotAvailable(model, available, entries)
     return NoUsableModel(str(facts.key), candidates.task.key, entries, available)

@@ -9,7 +9,7 @@ from typing import Final
 
 from igny8_core.ai.providers.anthropic.client import AnthropicProvider
 from igny8_core.ai.providers.base import Connection, Provider
-from igny8_core.ai.providers.errors import ProviderNotConfigured
+from igny8_core.ai.providers.errors import ProviderNotConfigured, ProviderNotImplemented
 from igny8_core.ai.providers.google.client import GoogleProvider
 from igny8_core.ai.providers.offline.client import OfflineProvider
 from igny8_core.ai.providers.openai.client import OpenAIProvider
@@ -50,8 +50,11 @@ def provider_for(
 ) -> Provider:
     """Whoever speaks the provider's protocol; where it has no key, the offline one in its place.
 
-    Raises ProviderNotConfigured where it has none and offline answers are turned off.
+    Raises ProviderNotImplemented; ProviderNotConfigured where it has none and offline answers are
+    turned off.
     """
+    if provider.protocol not in IMPLEMENTED:
+        raise ProviderNotImplemented(provider.name, provider.protocol)
     if connection.api_key:
         return IMPLEMENTED[provider.protocol](provider.name, connection)
     if offline_answers:

@@ -14,7 +14,7 @@ class ProviderError(AIError):
     model may answer it.
     """
 
-    is_retryable: ClassVar[bool] = False
+    is_retryable: bool = False
     may_fall_back: ClassVar[bool] = True
 
     def __init__(self, provider: str, sentence: str) -> None:
@@ -28,6 +28,16 @@ class ProviderNotConfigured(AIError):
     def __init__(self, provider: str) -> None:
         self.provider = provider
         super().__init__(f"Provider {provider!r} has no key, and offline answers are turned off.")
+
+
+class ProviderNotImplemented(AIError):
+    """No class is registered for the protocol in this process."""
+
+    code = "provider_not_implemented"
+
+    def __init__(self, provider: str, protocol: str) -> None:
+        self.protocol = protocol
+        super().__init__(f"Nothing here speaks {protocol!r}, the protocol of {provider!r}.")
 
 
 class ProviderCannot(AIError):
@@ -49,16 +59,17 @@ class ProviderUnreachable(ProviderError):
     """Not `was_sent`: there was no connection, so nothing can have been paid for."""
 
     code = "provider_unreachable"
-    is_retryable = True
 
     def __init__(self, provider: str, *, was_sent: bool = True) -> None:
         self.was_sent = was_sent
+        self.is_retryable = not was_sent
         super().__init__(provider, "cannot be reached.")
 
 
 class ProviderTimeout(ProviderError):
+    """It may have been answered and paid for all the same, so it is not asked again."""
+
     code = "provider_timeout"
-    is_retryable = True
 
     def __init__(self, provider: str, timeout_s: float) -> None:
         self.timeout_s = timeout_s

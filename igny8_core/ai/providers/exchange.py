@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from igny8_core.ai.providers.errors import (
@@ -17,7 +19,7 @@ from igny8_core.ai.providers.errors import (
     ProviderUnforeseen,
     ProviderUnreachable,
 )
-from igny8_core.ai.providers.wire import Body, Fault, fault_of, one_line, parsed, refusal
+from igny8_core.ai.providers.wire import Body, Fault, checked, fault_of, loaded, one_line, refusal
 
 if TYPE_CHECKING:
     from igny8_core.ai.providers.transport import Received
@@ -28,6 +30,10 @@ _MAX_FAULT_BYTES: Final = 2**16
 _MAX_EVENT_BYTES: Final = 2**20
 # The status of an error that comes in the middle of an answer and names none.
 _FAILED: Final = 500
+# The end of a line; a CR that ends a chunk may be half of one.
+_ENDS: Final = re.compile(rb"\r\n|\n|\r(?!\Z)")
+# The event by which OpenAI's protocol ends.
+DONE: Final[Mapping[str, Any]] = MappingProxyType({"[DONE]": True})
 Send = Callable[[], Awaitable[object]]
 
 
@@ -41,7 +47,9 @@ class Exchange(NamedTuple):
     async def whole(self, body_type: type[Body], timeout_s: float, send: Send) -> Body:
         """The answer, within `timeout_s` from connecting to its end; raises a ProviderError."""
         async with self._answer(timeout_s, send) as received:
-            return parsed(body_type, await self._body(received), self.provider)
+            said = loaded(await self._body(received), "body", self.provider)
+            self._refuse_error(said)
+            return checked(body_type, said, self.provider)
 
     async def events(self, timeout_s: float, send: Send) -> AsyncGenerator[Mapping[str, Any]]:
         """The answer's events as they come, each a JSON object; a whole answer is one event.
@@ -57,10 +65,8 @@ class Exchange(NamedTuple):
             async for line in self._lines(received):
                 if line.startswith(b"data:"):
                     lines.append(line[len(b"data:") :].removeprefix(b" "))
-                elif not line and lines:
-                    data, lines = b"\n".join(lines), []
-                    if data == b"[DONE]":
-                        return
+                elif not line and (data := b"\n".join(lines)):
+                    lines = []
                     yield self._event(data)
 
     @asynccontextmanager
@@ -132,16 +138,24 @@ class Exchange(NamedTuple):
         return body
 
     async def _lines(self, received: Received) -> AsyncIterator[bytes]:
-        """Without their ends, LF or CR LF. Raises ProviderAnswerInvalid."""
-        rest = b""
+        """Without their ends, LF, CR LF or CR; an empty one last. Raises ProviderAnswerInvalid."""
+        rest: list[bytes] = []
+        size, is_first = 0, True
         async for chunk in self._bounded(received):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > _MAX_EVENT_BYTES:
+            text = chunk.removeprefix(b"\xef\xbb\xbf") if is_first else chunk
+            is_first = is_first and not chunk
+            rest.append(text)
+            size += len(text)
+            if b"\n" in text or b"\r" in text:
+                *lines, last = _ENDS.split(b"".join(rest))
+                for line in lines:
+                    yield line
+                rest, size = [last], len(last)
+            if size > _MAX_EVENT_BYTES:
                 fault = f"event: it has more than {_MAX_EVENT_BYTES:,} bytes"
                 raise ProviderAnswerInvalid(self.provider, fault)
-            for line in lines:
-                yield line.removesuffix(b"\r")
-        yield rest
+        for line in (*_ENDS.split(b"".join(rest)), b""):
+            yield line.removesuffix(b"\r")
 
     async def _bounded(self, received: Received) -> AsyncIterator[bytes]:
         """Raises ProviderAnswerInvalid."""
@@ -154,14 +168,17 @@ class Exchange(NamedTuple):
             yield chunk
 
     def _event(self, data: bytes | bytearray) -> Mapping[str, Any]:
-        try:
-            said = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            fault = f"event: {one_line(str(error))}"
-            raise ProviderAnswerInvalid(self.provider, fault) from None
+        if data == b"[DONE]":
+            return DONE
+        said = loaded(data, "event", self.provider)
         if not isinstance(said, dict):
             raise ProviderAnswerInvalid(self.provider, "event: it is no object")
-        if isinstance(said.get("error"), dict):
-            code = said["error"].get("code")
-            raise self.refusal(code if type(code) is int else _FAILED, {}, said)
+        self._refuse_error(said)
         return said
+
+    def _refuse_error(self, said: Any) -> None:
+        """Raises what an answer says in place of one, though its status is another."""
+        error = said.get("error") if isinstance(said, dict) else None
+        if isinstance(error, dict):
+            code = error.get("code")
+            raise self.refusal(code if type(code) is int else _FAILED, {}, said)

@@ -10,9 +10,9 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import lru_cache
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
@@ -25,6 +25,8 @@ Asked = ParamSpec("Asked")
 _CLIENTS_KEPT: Final = 32
 
 
+# How long a call that was cut off may take to end.
+_ENDS_WITHIN_S: Final = 2.0
 # The libraries whose own logs have prompts and keys in them.
 _TALKATIVE: Final = ("anthropic", "google_genai", "httpcore2", "httpx2", "openai")
 
@@ -36,6 +38,7 @@ class Network:
         from igny8_core.ai.providers.transport import client  # noqa: PLC0415 - imports httpx2
 
         self.http: httpx2.AsyncClient = client()
+        silence()
         self.loop = asyncio.new_event_loop()
         Thread(target=self.loop.run_forever, name="providers", daemon=True).start()
 
@@ -72,11 +75,19 @@ def kept(make: Callable[Asked, Result]) -> Callable[Asked, Result]:
     return cached  # type: ignore[return-value]
 
 
+class _Nothing(logging.Filter):
+    def filter(self, _record: logging.LogRecord) -> bool:
+        return False
+
+
+_nothing: Final = _Nothing()
+
+
 def silence() -> None:
     """Whatever the host's logging says, the libraries' own logs stay off: they have prompts."""
     for name in [*logging.root.manager.loggerDict]:
         if name.partition(".")[0] in _TALKATIVE:
-            logging.getLogger(name).disabled = True
+            logging.getLogger(name).addFilter(_nothing)
 
 
 def wait(call: Coroutine[Any, Any, Result]) -> Result:
@@ -133,9 +144,10 @@ def each(items: AsyncGenerator[Result]) -> Iterator[Result]:
             yield item
     finally:
         cut_off()
-        while not isinstance(item, _End):
-            item = queue.get()
-    if item.error is not None:
+        with suppress(Empty):  # where the interpreter ends, the thread has stopped already
+            while not isinstance(item, _End):
+                item = queue.get(timeout=_ENDS_WITHIN_S)
+    if isinstance(item, _End) and item.error is not None:
         raise item.error
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
+import orjson
 from pydantic import BaseModel, ValidationError
 
 from igny8_core.ai.providers.errors import (
@@ -26,17 +27,26 @@ from igny8_core.ai.providers.errors import (
 
 Body = TypeVar("Body", bound=BaseModel)
 _LONGEST_NAME: Final = 100
+_MOST_DIGITS: Final = 30
 _DETAIL_LENGTH: Final = 300
 _LONGEST_WAIT_S: Final = 24 * 60 * 60
 
 
-def parsed(body_type: type[Body], body: bytes | bytearray, provider: str) -> Body:
-    """Raises ProviderAnswerInvalid."""
+def loaded(body: bytes | bytearray, what: str, provider: str) -> Any:
+    """Its JSON, also with numbers that are none. Raises ProviderAnswerInvalid."""
     try:
-        said = json.loads(body)
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, too
-        raise ProviderAnswerInvalid(provider, f"body: {one_line(str(error))}") from None
-    return checked(body_type, said, provider)
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:  # it takes no NaN, and json is slow on what is large
+        pass
+    try:
+        return json.loads(body, parse_int=_whole)
+    except (ValueError, RecursionError) as error:
+        raise ProviderAnswerInvalid(provider, f"{what}: {one_line(str(error))}") from None
+
+
+def _whole(digits: str) -> int | float:
+    """A count of thousands of digits is none, and costs nobody the answer."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else float("inf")
 
 
 def checked(body_type: type[Body], said: Any, provider: str) -> Body:
@@ -91,7 +101,7 @@ def refusal(
         return ProviderRateLimited(provider, wait_s)
     if status == 499 or "CANCELLED" in codes:  # noqa: PLR2004 - as above
         return ProviderCancelled(provider, status, detail)
-    if status in {503, 529} or codes & _OF_LOAD:
+    if status in {408, 409, 425, 503, 529} or codes & _OF_LOAD:
         return ProviderOverloaded(provider, status, wait_s)
     if status >= 500:  # noqa: PLR2004 - as above
         return ProviderFailed(provider, status)
@@ -128,7 +138,7 @@ def one_line(text: str) -> str:
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """What `Retry-After` says, in seconds or as a date; None where it says neither."""
     header = headers.get("retry-after") or ""
-    if header.isascii() and header.isdigit():
+    if header.isascii() and header.isdigit() and len(header) <= _MOST_DIGITS:
         return float(min(int(header), _LONGEST_WAIT_S))
     try:
         at = parsedate_to_datetime(header)

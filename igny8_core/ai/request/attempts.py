@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from typing import Any, Final, Generic
 from uuid import UUID
 
@@ -12,9 +12,10 @@ import stamina
 
 from igny8_core.ai.providers import circuits
 from igny8_core.ai.providers.base import REQUEST_ID, Content, Provider, ProviderAnswer, TextStream
-from igny8_core.ai.providers.errors import ProviderError
+from igny8_core.ai.providers.errors import ProviderError, ProviderUnforeseen
 from igny8_core.ai.request.answers import Attempt, Ready, milliseconds_since
 from igny8_core.ai.resolution import Reason
+from igny8_core.errors import AIError
 from igny8_core.live_settings import LiveSettings
 
 _FIRST_WAIT_S: Final = 0.2
@@ -25,12 +26,21 @@ _MOST_MODELS: Final = 3
 
 
 class Attempts(Generic[Content]):
-    """What was tried so far, in order; `following` are the next candidates, made ready as asked."""
+    """What was tried so far, in order; `following` are the next candidates, made ready as asked.
+
+    Not `has_circuits`: the caller's own connections say nothing of anybody else's.
+    """
 
     def __init__(
-        self, request_id: UUID, first: Ready, following: Iterator[Ready], live: LiveSettings
+        self,
+        request_id: UUID,
+        first: Ready,
+        following: Iterator[Ready],
+        live: LiveSettings,
+        *,
+        has_circuits: bool,
     ) -> None:
-        self._request_id = str(request_id)
+        self._request_id, self._has_circuits = str(request_id), has_circuits
         self.tried: list[Attempt[Content]] = []
         self._ready, self._following, self._live = first, following, live
         self._models = 1
@@ -56,11 +66,8 @@ class Attempts(Generic[Content]):
     async def _asked(
         self, ask: Callable[[Provider, Any], Coroutine[Any, Any, ProviderAnswer[Content]]]
     ) -> ProviderAnswer[Content]:
-        try:
+        with self._told_as_ours():
             return await ask(self._ready.provider, self._ready.request)
-        except ProviderError as error:
-            self._failed(error)
-            raise
 
     async def pieces(self) -> AsyncGenerator[str]:
         """The text as it comes; once a piece was given, nothing is tried again. Raises as above."""
@@ -76,16 +83,29 @@ class Attempts(Generic[Content]):
                 self._fall_back(error)
 
     async def _streamed(self) -> AsyncIterator[str]:
-        self._stream = self._ready.provider.stream(self._ready.request)
-        try:
+        with self._told_as_ours():
+            self._stream = self._ready.provider.stream(self._ready.request)
             async with aclosing(self._stream.pieces()) as pieces:
                 async for piece in pieces:
                     self._has_delivered = True
                     yield piece
+        self._end(self._stream.answer())  # type: ignore[arg-type]
+
+    @contextmanager
+    def _told_as_ours(self) -> Iterator[None]:
+        """Whatever a provider's class raises is noted, and is an error of ours."""
+        try:
+            yield
         except ProviderError as error:
             self._failed(error)
             raise
-        self._end(self._stream.answer())  # type: ignore[arg-type]
+        except AIError as error:
+            self._note(self._left(), error)
+            raise
+        except Exception as error:
+            unforeseen = ProviderUnforeseen(self._ready.provider.name, error)
+            self._failed(unforeseen)
+            raise unforeseen from error
 
     def interrupted(self, error: BaseException) -> None:
         """The attempt that is under way, if any, is cut off by the caller."""
@@ -134,16 +154,18 @@ class Attempts(Generic[Content]):
         self._started_s, self._stream = time.perf_counter(), None
 
     def _end(self, answer: ProviderAnswer[Content]) -> None:
-        circuits.answered(self._ready.resolution.model.model_id)
+        if self._has_circuits:
+            circuits.answered(self._ready.resolution.model.model_id)
         self._note(answer, None)
 
     def _failed(self, error: ProviderError) -> None:
-        circuits.failed(
-            self._ready.resolution.model.model_id,
-            error,
-            most=self._live.circuit_failures,
-            open_s=self._live.circuit_open_s,
-        )
+        if self._has_circuits:
+            circuits.failed(
+                self._ready.resolution.model.model_id,
+                error,
+                most=self._live.circuit_failures,
+                open_s=self._live.circuit_open_s,
+            )
         self._note(self._left(), error)
 
     def _left(self) -> Any:

@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 UNKNOWN_NAMES = Counter(
     "igny8_unknown_model_names", "Answers of models by names that nobody knows.", ["provider"]
 )
+# Options that make it no other request.
+_BESIDE: Final = {"max_cost", "request_id"}
 _NOTE: Final[int] = Receipt._meta.get_field("usage_note").max_length or 0
 
 
@@ -60,9 +62,11 @@ def refuse_open_transaction() -> None:
         raise OpenTransaction
 
 
-def digest(arguments: Any) -> str:
-    """What was asked, to know it again by; prompts are not kept."""
-    return hashlib.sha256(json.dumps(arguments, default=str).encode()).hexdigest()
+def digest(wanted: Sequence[Any], options: Mapping[str, Any]) -> str:
+    """What was asked, to know it again by, in whatever order it was said; prompts are not kept."""
+    said = {name: value for name, value in options.items() if value and name not in _BESIDE}
+    text = json.dumps([wanted, said], default=str, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def opened(  # noqa: PLR0913 - each by keyword
@@ -110,9 +114,7 @@ def settled(receipt: Receipt, tried: Sequence[Attempt[Content]]) -> None:
     last = tried[-1]
     answer, resolution = last.answer, last.ready.resolution
     quote, note = None, ""
-    receipt.status = INTERRUPTED
-    if isinstance(last.error, ProviderError):
-        receipt.status = last.error.code
+    receipt.status = _failure(last.error)
     if answer is not None:
         bill = resolution.bill(answer.model_served)
         metering, quote, note = _priced(receipt.request_id, answer, resolution, bill)
@@ -159,20 +161,27 @@ def _fill(receipt: Receipt, last: Attempt[Content], quote: Quote | None, note: s
         receipt.charge = _charge(cost, markup.percent) if receipt.is_spend else Decimal(0)
 
 
+def _failure(error: BaseException | None) -> str:
+    return error.code if isinstance(error, AIError) else INTERRUPTED
+
+
 def _was_sent(attempt: Attempt[Content]) -> bool:
-    return not (isinstance(attempt.error, ProviderUnreachable) and not attempt.error.was_sent)
+    error = attempt.error
+    if isinstance(error, ProviderUnreachable):
+        return error.was_sent
+    return isinstance(error, ProviderError) or not isinstance(error, AIError)
 
 
 def _told(attempt: Attempt[Content]) -> dict[str, Any]:
-    """The attempt as JSON; what it cost is with the last."""
+    """The attempt as JSON, without sentences: a provider's may quote the prompt."""
     error = attempt.error
-    failure = error.code if isinstance(error, ProviderError) else INTERRUPTED
     return {
         "model": attempt.ready.resolution.model.model_id,
         "provider": attempt.ready.provider.name,
-        "status": OK if error is None else failure,
+        "status": OK if error is None else _failure(error),
+        "http_status": getattr(error, "http_status", None),
         "latency_ms": attempt.latency_ms,
-        "error": "" if error is None else str(error),
+        "cost": None,
     }
 
 

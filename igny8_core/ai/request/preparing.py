@@ -9,7 +9,7 @@ from typing import NamedTuple, TypedDict
 from uuid import UUID
 
 from igny8_core.ai.account_settings import AccountSettings
-from igny8_core.ai.errors import CostTooHigh
+from igny8_core.ai.errors import CostTooHigh, InvalidMaxCost
 from igny8_core.ai.providers import provider_for
 from igny8_core.ai.providers.base import Connection
 from igny8_core.ai.request.answers import Ready
@@ -91,6 +91,9 @@ class Preparation(NamedTuple):
     def _check_cost(self, resolution: Resolution, put: Put) -> None:
         if self.max_cost is None:
             return
+        is_amount = isinstance(self.max_cost, Decimal) and self.max_cost.is_finite()
+        if not is_amount or self.max_cost < 0:
+            raise InvalidMaxCost(self.max_cost)
         meters, context = self.wanted.at_most(resolution.model, put)
         quote = quotes.quote(
             resolution.price,

@@ -12,10 +12,11 @@ from uuid import uuid4
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from igny8_core.errors import AIError
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import ModelPrice
 from igny8_core.modules.usage import spool
-from igny8_core.modules.usage.connecting import reconnected
+from igny8_core.modules.usage.connecting import AWAY, reconnected
 from igny8_core.modules.usage.receipts import Receipt
 from igny8_core.modules.usage.spool import Entry
 from igny8_core.modules.usage.states import PENDING, State
@@ -26,9 +27,9 @@ _LOOKS_EVERY_S: Final = 1.0
 
 
 def tell(what: str, entry: Entry, error: Exception) -> None:
-    """The last resort: all of it in the log."""
-    request = entry["receipt"]["request_id"]
-    logger.error("Request %s %s (%s): %s", request, what, error, spool.text_of(entry))
+    """The last resort: all of it in the log, on one line."""
+    request, why = entry["receipt"].get("request_id"), " ".join(str(error).split())
+    logger.error("Request %s %s (%s): %s", request, what, why, spool.text_of(entry))
 
 
 def earlier_of(receipt: Receipt) -> Receipt | None:
@@ -37,8 +38,21 @@ def earlier_of(receipt: Receipt) -> Receipt | None:
 
 
 def drain() -> int:
-    """Enter what is on the disk into the database; how many entries. Raises DatabaseError."""
-    return spool.drain(lambda entry: reconnected(lambda: enter(entry)))
+    """Enter what is on the disk into the database; how many entries.
+
+    Raises OperationalError, InterfaceError. An entry that the database refuses is told in the log,
+    whole, and stands in nobody's way.
+    """
+    return spool.drain(_entered)
+
+
+def _entered(entry: Entry) -> None:
+    try:
+        reconnected(lambda: enter(entry))
+    except AWAY:
+        raise
+    except (DatabaseError, AIError, ValueError, LookupError, TypeError) as error:
+        tell("cannot be entered", entry, error)
 
 
 def enter(entry: Entry) -> None:
@@ -91,7 +105,7 @@ def _drain_once() -> None:
     try:
         count = drain()
         logger.info("%d entries of the spool are in the database.", count)
-    except DatabaseError as error:
+    except (DatabaseError, OSError) as error:
         logger.warning("The spool waits on: %s", error)
     finally:
         connection.close()

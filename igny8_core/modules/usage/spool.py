@@ -10,7 +10,7 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,7 +72,7 @@ def append(entry: Entry) -> None:
     line = text_of(entry).encode() + b"\n"
     try:
         folder = _folder()
-        if sum(path.stat().st_size for path in _files()) + len(line) > settings.AI_SPOOL_MOST_BYTES:
+        if sum(map(_size, _files())) + len(line) > settings.AI_SPOOL_MOST_BYTES:
             raise SpoolUnusable(f"it has {settings.AI_SPOOL_MOST_BYTES:,} bytes already")
         with _own.lock, _locked(folder / _own.name) as file:
             file.seek(0, os.SEEK_END)
@@ -90,7 +90,7 @@ def drain(settle: Callable[[Entry], None]) -> int:
     What `settle` raises leaves the rest of that file for the next time, this entry at its head.
     """
     count = 0
-    for path in sorted(_files(), key=lambda path: path.stat().st_mtime):
+    for path in sorted(_files(), key=_begun):
         with _locked(path, is_waiting=False) as file:
             if file is not None:
                 count += _drain(path, file, settle)
@@ -112,12 +112,33 @@ def _drain(path: Path, file: Any, settle: Callable[[Entry], None]) -> int:
         if done == len(lines):
             path.unlink()
         elif done:
-            file.seek(0)
-            file.truncate()
-            file.writelines(lines[done:])
-            file.flush()
-            os.fsync(file.fileno())
+            _replace(path, lines[done:])
     return done
+
+
+def _replace(path: Path, lines: Iterable[bytes]) -> None:
+    """Whole or not at all: whoever waits for the lock of the old file finds that it is gone."""
+    new = path.with_suffix(".new")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.writelines(lines)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    _sync_folder(path.parent)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # drained meanwhile
+        return 0
+
+
+def _begun(path: Path) -> float:
+    try:
+        return path.stat().st_ctime
+    except FileNotFoundError:
+        return 0
 
 
 def is_empty() -> bool:

@@ -357,10 +357,24 @@ FAILURES: dict[str, tuple[Callable[[HTTPServer], None], type[ProviderError], str
         ProviderRateLimited,
         "too many requests (HTTP 429). Try again in 0 s.",
     ),
-    "a number of thousands of digits": (
-        lambda server: server.expect_request(PATH).respond_with_data("[" + "9" * 5_000 + "]"),
-        ProviderAnswerInvalid,
-        "makes no sense: body: Exceeds the limit",
+    "an error in place of an answer": (
+        lambda server: server.expect_request(PATH).respond_with_json(
+            {"error": {"code": 429, "message": "slow down"}}
+        ),
+        ProviderRateLimited,
+        "too many requests (HTTP 429).",
+    ),
+    "a wait of thousands of digits": (
+        lambda server: server.expect_request(PATH).respond_with_json(
+            {}, status=429, headers={"Retry-After": "9" * 5_000}
+        ),
+        ProviderRateLimited,
+        "too many requests (HTTP 429).",
+    ),
+    "a conflict of its own": (
+        lambda server: server.expect_request(PATH).respond_with_json({}, status=409),
+        ProviderOverloaded,
+        "is overloaded (HTTP 409).",
     ),
     "not decompressible": (
         lambda server: server.expect_request(PATH).respond_with_data(
@@ -856,13 +870,7 @@ def test_image__with_text_in_its_output__is_billed_each_at_its_rate(
     assert core(acme, httpserver).generate_image("A tyre").cost == Decimal("0.18984")
 
 
-RETRIED = {
-    ProviderFailed,
-    ProviderOverloaded,
-    ProviderRateLimited,
-    ProviderTimeout,
-    ProviderUnreachable,
-}
+RETRIED = {ProviderFailed, ProviderOverloaded, ProviderRateLimited}
 STAYS = {ProviderContentRefused, ProviderRequestRefused}
 
 
@@ -871,6 +879,8 @@ def test_errors__each__says_whether_it_is_retried_and_whether_another_model_may_
     kinds |= {ProviderUnreachable, ProviderUnforeseen}
     assert {kind for kind in kinds if kind.is_retryable} == RETRIED
     assert {kind for kind in kinds if not kind.may_fall_back} == STAYS
+    assert ProviderUnreachable("openai", was_sent=False).is_retryable
+    assert not ProviderUnreachable("openai").is_retryable  # it may have been paid for
 
 
 def test_error__that_nobody_foresaw__is_ours_with_its_cause(

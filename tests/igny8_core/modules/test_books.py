@@ -269,7 +269,7 @@ def test_close_receipts__says_what_it_has_done(acme: Account, manage: Manage) ->
         state=State.OPEN, status="pending", cost=None
     )
     done = manage("close_receipts", "--minutes", "0")
-    assert done.stdout == "1 entries from the disk, 1 closed.\n", done.stderr
+    assert done.stdout == "1 entry from the disk, 1 closed.\n", done.stderr
     told = manage("close_receipts", "--minutes", "0", "--json").stdout
     assert json.loads(told) == {"closed": 0, "drained": 0}
 

@@ -14,8 +14,17 @@ from igny8_core.pricing.conditions import Processing
 
 
 class _Message(BaseModel):
-    content: str | None = None
+    """Some servers send the content in parts."""
+
+    content: str | list[Any] | None = None
     refusal: str | None = None
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, list):
+            parts = (each.get("text") for each in self.content if isinstance(each, dict))
+            return "".join(part for part in parts if isinstance(part, str))
+        return self.content or self.refusal or ""
 
 
 class _Choice(BaseModel):
@@ -41,7 +50,7 @@ class Completion(_Body):
 
     @property
     def text(self) -> str:
-        return self.choices[0].message.content or self.choices[0].message.refusal or ""
+        return self.choices[0].message.text
 
 
 class _Piece(BaseModel):
@@ -60,7 +69,7 @@ class Chunk(_Body):
     @property
     def text(self) -> str:
         found = [each.delta or each.message for each in (self.choices or [])[:1]]
-        return "".join(each.content or each.refusal or "" for each in found if each)
+        return "".join(each.text for each in found if each)
 
     @property
     def finish_reason(self) -> Any:

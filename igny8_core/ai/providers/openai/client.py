@@ -19,7 +19,7 @@ from igny8_core.ai.providers.base import (
     Vector,
 )
 from igny8_core.ai.providers.errors import ProviderAnswerInvalid
-from igny8_core.ai.providers.exchange import Exchange
+from igny8_core.ai.providers.exchange import DONE, Exchange
 from igny8_core.ai.providers.network import kept, network, silence
 from igny8_core.ai.providers.openai.answers import (
     Chunk,
@@ -118,12 +118,16 @@ class _Draft:
         self._texts: list[str] = []
         self._seen = Chunk()
         self._finish_reason: Any = None
+        self._is_done = False
 
     @property
     def is_whole(self) -> bool:
-        return self._finish_reason is not None
+        return self._is_done or self._finish_reason is not None
 
     def add(self, event: Mapping[str, Any]) -> str:
+        if event is DONE:
+            self._is_done = True
+            return ""
         chunk = checked(Chunk, event, self._provider)
         self._finish_reason = chunk.finish_reason or self._finish_reason
         said = {name: getattr(chunk, name) for name in ("model", "usage", "service_tier")}

@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from asgiref.sync import async_to_sync
 from constance import config
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from flags import publishing
 from flags.models import AccountOverride, Flag, Variant
+from igny8_core.ai import providers
 from igny8_core.ai.ai_core import AICore
-from igny8_core.ai.errors import CostTooHigh, ModelNotAvailable
-from igny8_core.ai.providers import circuits
-from igny8_core.ai.providers.base import Connection
+from igny8_core.ai.errors import CostTooHigh, InvalidMaxCost, ModelNotAvailable, StreamUsed
+from igny8_core.ai.providers import IMPLEMENTED, circuits
+from igny8_core.ai.providers.base import Connection, Provider, ProviderAnswer, TextRequest
 from igny8_core.ai.providers.errors import (
+    ProviderCannot,
     ProviderError,
     ProviderFailed,
     ProviderRateLimited,
     ProviderRequestRefused,
+    ProviderTimeout,
+    ProviderUnforeseen,
     ProviderUnreachable,
 )
 from igny8_core.ai.resolution import Refusal
 from igny8_core.ai.resolver import resolve
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.system.models import AIModel
+from igny8_core.modules.system.models import AIModel, AIProvider, GlobalIntegrationSettings
 from igny8_core.modules.usage.models import Receipt
+from tests.conftest import point
 from tests.igny8_core.ai.test_ai_core import completion
 
 pytestmark = pytest.mark.django_db
@@ -45,10 +54,10 @@ class Server:
     def __init__(self, server: HTTPServer) -> None:
         self.url = server.url_for("/v1")
         self.asked: list[str] = []
-        self._told: dict[str, list[Response]] = {}
+        self._told: dict[str, list[Response | Callable[[], Response]]] = {}
         server.expect_request("/v1/chat/completions").respond_with_handler(self._answer)
 
-    def will(self, model: str, *responses: Response) -> None:
+    def will(self, model: str, *responses: Response | Callable[[], Response]) -> None:
         self._told[model] = [*responses]
 
     def _answer(self, request: Request) -> Response:
@@ -56,7 +65,8 @@ class Server:
         self.asked.append(body["model"])
         waiting = self._told.get(body["model"], [])
         if waiting:
-            return waiting.pop(0)
+            told = waiting.pop(0)
+            return told if isinstance(told, Response) else told()
         said = completion(model=body["model"])
         return Response(json.dumps(said), content_type="application/json")
 
@@ -76,8 +86,12 @@ def core(acme: Account, server: Server) -> AICore:
         Variant.objects.create(flag=flag, key="default", value=THIRD)
         flag.default = {"variant": "own"}
         flag.save()
+    point("openai", server.url)
     publishing.publish_pending()
-    return AICore(acme, connections={"openai": Connection("sk-1", server.url)})
+    row = GlobalIntegrationSettings()
+    row.openai_api_key = "sk-1"
+    row.save()
+    return AICore(acme)
 
 
 def failed(status: int = 500, **headers: str) -> Response:
@@ -311,3 +325,130 @@ def test_rate_limit__of_every_model__says_when(core: AICore, server: Server) -> 
     with pytest.raises(ProviderRateLimited, match="Try again in 60 s"):
         core.run_ai_request(TASK, "x")
     assert server.asked == [FIRST, SECOND, THIRD]
+
+
+def test_circuit__of_a_callers_own_connections__is_nobody_elses(
+    core: AICore, server: Server
+) -> None:
+    config.AI_CIRCUIT_FAILURES = 1
+    server.will(FIRST, failed(), failed())
+    own = AICore(core.account, connections={"openai": Connection("sk-1", server.url)})
+    own.run_ai_request(TASK, "x")
+    assert circuits.opened == {}
+
+
+def test_timeout__which_may_have_been_paid__is_not_sent_again(core: AICore, server: Server) -> None:
+    def late() -> Response:
+        time.sleep(1.5)
+        return failed()
+
+    config.AI_REQUEST_TIMEOUT_S, config.AI_FALLBACK = 0.5, False
+    server.will(FIRST, late)
+    with pytest.raises(ProviderTimeout):
+        core.run_ai_request(TASK, "x")
+    assert server.asked == [FIRST]
+
+
+class Broken(Provider):
+    """A host's class that raises what it likes."""
+
+    async def complete(self, request: TextRequest) -> ProviderAnswer[str]:
+        message = f"{request.prompt} {self.connection.api_key}\0\n"
+        raise ValueError(message)
+
+
+@pytest.fixture
+def broken(acme: Account) -> AICore:
+    if "broken" not in IMPLEMENTED:
+        providers.register("broken", "Broken", Broken)
+    AIProvider.objects.create(
+        name="broken", display_name="B", protocol="broken", base_url="https://broken.example"
+    )
+    AIModel.objects.filter(model_id=FIRST).update(provider="broken")
+    publishing.publish_pending()
+    return AICore(acme, connections={"broken": Connection("sk-planted", "https://x.example")})
+
+
+def test_class__that_raises_anything__fails_as_ours_and_leaks_nothing(
+    broken: AICore, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ProviderUnforeseen) as caught:
+        broken.run_ai_request(TASK, "planted prompt", model=FIRST)
+    assert isinstance(caught.value.__cause__, ValueError)
+    receipt = Receipt.objects.get()
+    assert (receipt.state, receipt.status) == ("settled", "provider_unforeseen")
+    assert "planted" not in f"{caught.value} {caplog.text} {receipt.attempts}"
+
+
+def test_class__that_cannot_stream__says_so_and_its_request_may_run_again(
+    broken: AICore,
+) -> None:
+    request_id = uuid4()
+    for _ in range(2):
+        with pytest.raises(ProviderCannot, match="cannot stream a text"):
+            [*broken.stream_ai_request(TASK, "x", model=FIRST, request_id=request_id)]
+    receipt = Receipt.objects.get()
+    assert (receipt.status, receipt.is_sent) == ("provider_cannot", False)
+
+
+def test_stream__iterated_twice__is_refused(core: AICore, server: Server) -> None:
+    server.will(FIRST, events("a"))
+    stream = core.stream_ai_request(TASK, "x")
+    assert [*stream] == ["a"]
+    with pytest.raises(StreamUsed):
+        next(iter(stream))
+    assert server.asked == [FIRST]
+
+
+STREAMS: dict[str, str] = {
+    "CR alone": 'data: {"choices":[{"delta":{"content":"Round"}}]}\r\rdata: [DONE]\r\r',
+    "CR LF": 'data: {"choices":[{"delta":{"content":"Round"}}]}\r\n\r\ndata: [DONE]\r\n\r\n',
+    "a mark of its byte order": (
+        '\ufeffdata: {"choices":[{"delta":{"content":"Round"}}]}\n\ndata: [DONE]\n\n'
+    ),
+    "empty data": 'data:\n\ndata: {"choices":[{"delta":{"content":"Round"}}]}\n\ndata: [DONE]\n\n',
+    "comments": (
+        ': wait\n\nevent: x\ndata: {"choices":[{"delta":{"content":"Round"}}]}\n\ndata: [DONE]\n\n'
+    ),
+    "no end of the last line": (
+        'data: {"choices":[{"delta":{"content":"Round"}}]}\n\n'
+        'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,'
+        '"completion_tokens":2}}'
+    ),
+    "parts": (
+        'data: {"choices":[{"delta":{"content":[{"type":"text","text":"Round"}]}}]}\n\n'
+        "data: [DONE]\n\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_stream__written_in_another_way__is_read(core: AICore, server: Server, name: str) -> None:
+    server.will(FIRST, Response(STREAMS[name].encode(), content_type="text/event-stream"))
+    assert [*core.stream_ai_request(TASK, "x")] == ["Round"]
+    assert server.asked == [FIRST]
+
+
+@pytest.mark.parametrize("max_cost", ["0.1", 0.1, Decimal("nan"), Decimal(-1)])
+def test_max_cost__that_is_none__is_refused(core: AICore, server: Server, max_cost: Any) -> None:
+    with pytest.raises(InvalidMaxCost):
+        core.run_ai_request(TASK, "x", max_cost=max_cost)
+    assert server.asked == []
+
+
+def test_coroutine__cancelled_at_any_moment__leaves_no_receipt_open(
+    core: AICore, server: Server
+) -> None:
+    async def cancelled_after(delay_s: float, *, twice: bool) -> None:
+        call = asyncio.ensure_future(core.arun_ai_request(TASK, "x"))
+        await asyncio.sleep(delay_s)
+        call.cancel()
+        if twice:
+            await asyncio.sleep(0)
+            call.cancel()
+        with suppress(asyncio.CancelledError):
+            await call
+
+    for step in range(12):
+        async_to_sync(cancelled_after)(step * 0.002, twice=step % 2 == 0)
+    assert not Receipt.objects.filter(state="open").exists()

@@ -27,4 +27,5 @@ class Command(base.Command):
         if options["json"]:
             self.print_json(done._asdict())
             return
-        self.stdout.write(f"{done.drained:,} entries from the disk, {done.closed:,} closed.")
+        entries = "entry" if done.drained == 1 else "entries"
+        self.stdout.write(f"{done.drained:,} {entries} from the disk, {done.closed:,} closed.")
