@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 from django.core import serializers
 from django.core.exceptions import ValidationError
-from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 from django.db.models import Sum
 from hypothesis import given
@@ -16,7 +13,6 @@ from hypothesis import strategies as st
 
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.money import UsdField
-from igny8_core.modules.usage import reports
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.modules.usage.states import OK
 
@@ -101,67 +97,3 @@ def test_receipt__cost_and_status_disagree__the_database_refuses(
 
 def test_receipt__printed__names_the_call(acme: Account) -> None:
     assert "acme generate_content gpt-4o ok" in str(receipt(acme))
-
-
-# The month's report
-
-
-def test_month__receipts_of_two_accounts__are_added_up_within_its_bounds(
-    acme: Account, bolt: Account
-) -> None:
-    begins, ends = datetime(2026, 12, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
-    second = timedelta(seconds=1)
-    amount = Decimal("0.000000000001")
-    Receipt.objects.bulk_create(
-        [
-            receipt(acme, created_at=begins - second),
-            receipt(acme, created_at=begins, cost=amount, charge=2 * amount),
-            receipt(acme, created_at=ends - second, cost=Decimal(7), charge=Decimal(8)),
-            receipt(acme, created_at=begins, cost=None, status="unpriced"),
-            receipt(acme, created_at=begins, model_asked="gpt-4.1"),
-            receipt(bolt, created_at=begins, cost=None, status="timeout"),
-            receipt(bolt, created_at=ends),
-        ]
-    )
-    assert reports.month(2026, 12) == [
-        ("acme", "gpt-4.1", 1, 0, Decimal("0.1"), Decimal(0)),
-        ("acme", "gpt-4o", 3, 1, 7 + amount, 8 + 2 * amount),
-        ("bolt", "gpt-4o", 1, 1, Decimal(0), Decimal(0)),
-    ]
-    assert [each.account_key for each in reports.month(2027, 1)] == ["bolt"]
-    assert reports.month(9999, 12) == reports.month(1, 1) == []
-
-
-def test_usage__month__is_a_table_and_json(
-    acme: Account, capsys: pytest.CaptureFixture[str]
-) -> None:
-    at = datetime(2026, 11, 5, tzinfo=UTC)
-    receipt(acme, created_at=at, cost=Decimal("0.35"), charge=Decimal("0.4")).save()
-    call_command("usage", "2026-11")
-    assert capsys.readouterr().out.splitlines()[-1].split() == [
-        "acme",
-        "gpt-4o",
-        "1",
-        "0",
-        "0.35",
-        "0.40",
-    ]
-    call_command("usage", "2026-11", "--json")
-    assert json.loads(capsys.readouterr().out) == [
-        {
-            "account_key": "acme",
-            "model_id": "gpt-4o",
-            "calls": 1,
-            "without_cost": 0,
-            "cost": "0.35",
-            "charge": "0.40",
-        }
-    ]
-    call_command("usage", "2026-10")
-    assert capsys.readouterr().out == "There are no receipts of 2026-10.\n"
-
-
-@pytest.mark.parametrize("text", ["2026-13", "november", "2026"])
-def test_usage__no_month__is_bad_usage(text: str) -> None:
-    with pytest.raises(CommandError, match=f"'{text}' is not a month such as 2026-11"):
-        call_command("usage", text)
