@@ -70,6 +70,13 @@ def new_database(name: str, server: str = "") -> str:
     return f"{server}/{name}"
 
 
+def dropped_database(name: str, server: str = "") -> None:
+    import psycopg
+
+    with closing(psycopg.connect(f"{server or _POSTGRESQL}/postgres", autocommit=True)) as bare:
+        bare.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
 def _environment(database: str, redis: str) -> dict[str, str]:
     """Without DEBUG, which keeps every query."""
     own = {"DATABASE_URL": database, "REDIS_URL": redis, "FLAGS_SNAPSHOT_FILE": ""}
