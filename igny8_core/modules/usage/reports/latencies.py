@@ -59,13 +59,11 @@ class Letter(Func):
 
 
 class Joined(Aggregate):
-    """The texts of a group, one after the other; on PostgreSQL in order, which compresses well."""
+    """The texts of a group, one after the other; in no order, which would cost a sort."""
 
     function = "STRING_AGG"
-    template = "%(function)s(%(expressions)s, '' ORDER BY %(expressions)s)"
+    template = "%(function)s(%(expressions)s, '')"
     output_field = TextField()
 
     def as_sqlite(self, compiler: Any, connection: Any, **options: Any) -> Any:
-        plain = self.copy()
-        plain.template = "GROUP_CONCAT(%(expressions)s, '')"
-        return Aggregate.as_sql(plain, compiler, connection, **options)
+        return self.as_sql(compiler, connection, function="GROUP_CONCAT", **options)

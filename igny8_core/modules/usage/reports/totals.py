@@ -110,10 +110,10 @@ def totals(days: Days, by: Sequence[By]) -> list[Total]:
     return _added(read, by)
 
 
-def _grouped(rows: QuerySet[Any], by: Sequence[By], sums: dict[str, Any]) -> Iterable[Any]:
+def _grouped(rows: QuerySet[Any], by: Sequence[By], sums: dict[str, Any]) -> list[Any]:
+    """Without a cursor, for which PostgreSQL would sort all receipts."""
     columns = [column for each in by for column in _COLUMNS[each]]
-    found: Iterable[Any] = rows.values_list(*columns).annotate(**named(sums)).iterator()
-    return found
+    return list(rows.values_list(*columns).annotate(**named(sums)))
 
 
 def _added(read: Iterable[tuple[Any, ...]], by: Sequence[By]) -> list[Total]:
