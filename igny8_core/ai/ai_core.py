@@ -18,7 +18,7 @@ from igny8_core.ai.request.answers import Answer
 from igny8_core.ai.request.attempts import Attempts
 from igny8_core.ai.request.preparing import Options, Preparation
 from igny8_core.ai.request.streamed import Streamed, begun
-from igny8_core.ai.request.wanted import PicturesWanted, TextWanted, VectorsWanted, Wanted
+from igny8_core.ai.request.wanted import PicturesWanted, TextWanted, VectorsWanted, Wanted, digest
 from igny8_core.ai.resolution import Resolution
 from igny8_core.ai.resolver import resolve
 from igny8_core.modules.accounts.models import Account, AccountStatus
@@ -152,7 +152,7 @@ class AICore:
             self.account,
             first,
             prepared.prompt,
-            arguments=ledger.digest(wanted.digestible, options),
+            arguments=digest(wanted, options),
             asked={"model": options.get("model"), "needs": needs and needs._asdict()},
             run=self._run_key or "",
         )

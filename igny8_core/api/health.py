@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.registry import REGISTRY
 
 from flags import live
-from igny8_core.modules.usage import spool
+from igny8_core.modules.usage import waiting
 
 
 def livez(_request: HttpRequest) -> HttpResponse:
@@ -23,13 +23,13 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     """200 while there is something to serve from, with what is wrong; else 503."""
     live.current()
     status = live.snapshot_status()
-    waiting = spool.status()
-    faults = [*status.faults, *(["spool"] if waiting.entries else [])]
+    entries = waiting.status()
+    faults = [*status.faults, *(["spool"] if entries.entries else [])]
     told = {what: _told(what) for what in faults}
     word = "degraded" if told or status.error is not None else "ok"
     body = {
         "status": word if status.is_serving else "down",
-        "spool": {"entries": waiting.entries, "age_s": waiting.age_s},
+        "spool": {"entries": entries.entries, "age_s": entries.age_s},
         "number": status.number,
         "source": status.source,
         "age_s": status.age_s,

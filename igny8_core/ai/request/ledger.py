@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -48,8 +46,6 @@ logger = logging.getLogger(__name__)
 UNKNOWN_NAMES = Counter(
     "igny8_unknown_model_names", "Answers of models by names that nobody knows.", ["provider"]
 )
-# Options that make it no other request.
-_BESIDE: Final = {"max_cost", "request_id"}
 _NOTE: Final[int] = Receipt._meta.get_field("usage_note").max_length or 0
 
 
@@ -60,13 +56,6 @@ def refuse_open_transaction() -> None:
     """
     if in_callers_transaction() and has_open_changes():
         raise OpenTransaction
-
-
-def digest(wanted: Sequence[Any], options: Mapping[str, Any]) -> str:
-    """What was asked, to know it again by, in whatever order it was said; prompts are not kept."""
-    said = {name: value for name, value in options.items() if value and name not in _BESIDE}
-    text = json.dumps([wanted, said], default=str, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def opened(  # noqa: PLR0913 - each by keyword

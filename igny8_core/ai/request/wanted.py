@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -24,6 +26,8 @@ from igny8_core.tasks.needs import Needs
 from igny8_core.tasks.prompts import estimated_tokens
 
 MAX_IMAGES: Final = 10
+# Options that make it no other request.
+_BESIDE: Final = {"max_cost", "request_id"}
 
 
 class Put(NamedTuple):
@@ -160,3 +164,10 @@ class VectorsWanted:
 
     def _put(self, put: Put) -> tuple[str, ...]:
         return tuple(f"{put.instruction}\n{text}".strip() for text in self.texts)
+
+
+def digest(wanted: Wanted, options: Mapping[str, Any]) -> str:
+    """What was asked, to know it again by, in whatever order it was said; prompts are not kept."""
+    said = {name: value for name, value in options.items() if value and name not in _BESIDE}
+    text = json.dumps([wanted.digestible, said], default=str, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -165,6 +165,7 @@ class Receipt(models.Model):
         ordering: ClassVar = ["-created_at", "-pk"]
         indexes: ClassVar = [
             models.Index(fields=["request_id"], name="receipt_by_request"),
+            models.Index(fields=["account", "-created_at"], name="receipt_by_account"),
             models.Index(
                 fields=["created_at"],
                 condition=models.Q(state=State.OPEN),

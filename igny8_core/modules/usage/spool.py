@@ -12,10 +12,10 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import uuid4
 
 from django.conf import settings
@@ -46,15 +46,6 @@ class SpoolUnusable(AIError):
         super().__init__(f"The ledger's spool takes no entry: {why}.")
 
 
-class Status(NamedTuple):
-    """`age_s`: since the oldest entry's receipt was made."""
-
-    files: int
-    entries: int
-    bytes: int
-    age_s: float
-
-
 class _Own:
     """The file of this process."""
 
@@ -72,7 +63,7 @@ def append(entry: Entry) -> None:
     line = text_of(entry).encode() + b"\n"
     try:
         folder = _folder()
-        if sum(map(_size, _files())) + len(line) > settings.AI_SPOOL_MOST_BYTES:
+        if sum(map(_size, files())) + len(line) > settings.AI_SPOOL_MOST_BYTES:
             raise SpoolUnusable(f"it has {settings.AI_SPOOL_MOST_BYTES:,} bytes already")
         with _own.lock, _locked(folder / _own.name) as file:
             file.seek(0, os.SEEK_END)
@@ -90,7 +81,7 @@ def drain(settle: Callable[[Entry], None]) -> int:
     What `settle` raises leaves the rest of that file for the next time, this entry at its head.
     """
     count = 0
-    for path in sorted(_files(), key=_begun):
+    for path in sorted(files(), key=_begun):
         with _locked(path, is_waiting=False) as file:
             if file is not None:
                 count += _drain(path, file, settle)
@@ -142,30 +133,7 @@ def _begun(path: Path) -> float:
 
 
 def is_empty() -> bool:
-    return not any(True for _ in _files())
-
-
-def status() -> Status:
-    """Reads the files."""
-    found = [lines for path in _files() if (lines := _lines(path))]
-    begun = [
-        datetime.fromisoformat(json.loads(lines[0])["receipt"]["created_at"]) for lines in found
-    ]
-    age_s = (datetime.now(UTC) - min(begun)).total_seconds() if begun else 0
-    return Status(
-        len(found),
-        sum(len(lines) for lines in found),
-        sum(len(line) for lines in found for line in lines),
-        round(max(age_s, 0), 1),
-    )
-
-
-def _lines(path: Path) -> list[bytes]:
-    """Those that are whole; none where it is gone."""
-    try:
-        return [line for line in path.read_bytes().splitlines(keepends=True) if line[-1:] == b"\n"]
-    except FileNotFoundError:
-        return []
+    return not any(True for _ in files())
 
 
 def _folder() -> Path:
@@ -175,7 +143,7 @@ def _folder() -> Path:
     return folder
 
 
-def _files() -> Iterator[Path]:
+def files() -> Iterator[Path]:
     return Path(settings.AI_SPOOL).glob(f"*{_SUFFIX}")
 
 

@@ -9,8 +9,8 @@ from django.db.models import Count, Q, Sum, TextField, Value
 from django.db.models.functions import Coalesce
 
 from igny8_core.modules.system.money import UsdField
-from igny8_core.modules.usage.receipts import OK, UNMETERED, UNPRICED, State
 from igny8_core.modules.usage.reports.latencies import Joined, Letter
+from igny8_core.modules.usage.states import OK, UNMETERED, UNPRICED, State
 
 # What was found out later counts for the day of the call.
 _COST: Final = Coalesce("cost", "adjustment__cost")

@@ -23,7 +23,6 @@ from igny8_core.modules.usage.models import (
     Receipt,
     RolledDay,
 )
-from igny8_core.modules.usage.receipts import State
 from igny8_core.modules.usage.reports import By, Days, Total, month, rolling, totals
 from igny8_core.modules.usage.reports.latencies import (
     BOUNDS_MS,
@@ -31,6 +30,7 @@ from igny8_core.modules.usage.reports.latencies import (
     letter,
     percentile_ms,
 )
+from igny8_core.modules.usage.states import State
 from tests.conftest import examples
 from tests.igny8_core.modules.test_usage import receipt
 

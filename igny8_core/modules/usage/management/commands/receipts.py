@@ -12,7 +12,7 @@ from flags.management import base
 from flags.management.arguments import count, moment
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.usage.models import Receipt
-from igny8_core.modules.usage.receipts import State
+from igny8_core.modules.usage.states import State
 from igny8_core.pricing.money import money_text
 
 # Each is an argument, and the column that must have its value.

@@ -24,7 +24,7 @@ from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.providers.base import Connection
 from igny8_core.ai.request.answers import Answer
 from igny8_core.modules.accounts.models import Account
-from igny8_core.modules.usage import draining, spool
+from igny8_core.modules.usage import draining, spool, waiting
 from igny8_core.modules.usage.models import Receipt
 from igny8_core.modules.usage.spool import SpoolUnusable
 from igny8_core.modules.usage.states import State
@@ -80,7 +80,7 @@ def test_settling__while_the_database_is_away__is_on_the_disk_and_drained_once(
         answer = ask(acme)
     assert answer.content
     assert (only().state, only().cost) == ("open", None)
-    assert spool.status().entries == 1
+    assert waiting.status().entries == 1
     assert draining.drain() == 1
     receipt = only()
     assert (receipt.state, receipt.status, receipt.cost) == ("settled", "ok", answer.cost)
@@ -94,7 +94,7 @@ def test_request__while_the_database_takes_no_receipt__is_sent_and_drained_in_or
     with away():
         answers = [ask(acme) for _ in range(3)]
     assert not Receipt.objects.exists()
-    assert spool.status().entries == 6
+    assert waiting.status().entries == 6
     assert draining.drain() == 6
     assert [receipt.state for receipt in Receipt.objects.all()] == ["settled"] * 3
     assert {receipt.cost for receipt in Receipt.objects.all()} == {
@@ -117,7 +117,7 @@ def test_drain__that_fails_in_the_middle__goes_on_where_it_stopped(acme: Account
     with pytest.raises(OperationalError):
         spool.drain(fail_at_the_third)
     assert entered == ["open", "settle"]
-    assert spool.status().entries == 4
+    assert waiting.status().entries == 4
     assert draining.drain() == 4
     assert Receipt.objects.count() == 2  # what was handed over above is not in the database
 
