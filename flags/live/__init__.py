@@ -34,6 +34,7 @@ __all__ = [
     "begin",
     "current",
     "forget",
+    "is_database_silent",
     "listen",
     "measure",
     "published",
@@ -108,6 +109,11 @@ def at_revision(number: int) -> Snapshot:
 
 _OLDER_KEPT: Final = 4
 _older: Final[dict[int, Snapshot]] = {}
+
+
+def is_database_silent() -> bool:
+    """Whether the database is known to be down or to hang: who asks it would wait. No query."""
+    return _process.health.is_database_silent()
 
 
 def snapshot_status() -> Status:

@@ -9,7 +9,10 @@ from typing import Any, Final, TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
+from flags import live
+
 Result = TypeVar("Result")
+_SILENT: Final = "the database is known to be down or to hang"
 # What says that the database cannot be asked, and nothing of what it was asked.
 AWAY: Final = (OperationalError, InterfaceError)
 
@@ -17,8 +20,11 @@ AWAY: Final = (OperationalError, InterfaceError)
 def reconnected(do: Callable[[], Result]) -> Result:
     """What it gives; where the connection is dead, once more by a fresh one. Raises DatabaseError.
 
-    Inside a transaction there is no second try: what it has done is lost with the connection.
+    A database that is known to be silent is not asked. Inside a transaction there is no second try:
+    what it has done is lost with the connection.
     """
+    if live.is_database_silent():
+        raise OperationalError(_SILENT)
     try:
         return do()
     except AWAY:
