@@ -159,7 +159,12 @@ class AICore:
         following = prepared.following(resolution)
         has_circuits = self._connections is None
         return receipt, Attempts(
-            request_id, first, following, prepared.live, has_circuits=has_circuits
+            request_id,
+            wanted.texts,
+            first,
+            following,
+            prepared.live,
+            has_circuits=has_circuits,
         )
 
     def _prepare(

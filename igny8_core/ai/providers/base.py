@@ -14,6 +14,7 @@ from igny8_core.ai.providers.usage import Reading, Usage, UsageBlock
 from igny8_core.pricing.conditions import PriceContext
 
 __all__ = [
+    "PROMPTS",
     "REQUEST_ID",
     "Connection",
     "Draft",
@@ -70,6 +71,8 @@ class EmbeddingRequest(NamedTuple):
 
 
 Vector = tuple[float, ...]
+# What this task's call sends: no error may quote it.
+PROMPTS: Final[ContextVar[tuple[str, ...]]] = ContextVar("prompts", default=())
 # The id of the request whose call this task makes; it goes along as a header.
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 Meters = Callable[[UsageBlock], Reading]

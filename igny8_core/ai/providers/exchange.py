@@ -12,6 +12,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from igny8_core.ai.providers.base import PROMPTS
 from igny8_core.ai.providers.errors import (
     ProviderAnswerInvalid,
     ProviderError,
@@ -19,7 +20,16 @@ from igny8_core.ai.providers.errors import (
     ProviderUnforeseen,
     ProviderUnreachable,
 )
-from igny8_core.ai.providers.wire import Body, Fault, checked, fault_of, loaded, one_line, refusal
+from igny8_core.ai.providers.wire import (
+    Body,
+    Fault,
+    checked,
+    fault_of,
+    loaded,
+    one_line,
+    refusal,
+    without,
+)
 
 if TYPE_CHECKING:
     from igny8_core.ai.providers.transport import Received
@@ -128,7 +138,8 @@ class Exchange(NamedTuple):
         """What an answer says that is none: each is exactly one of ours."""
         fault = self.fault_of(said)
         text = fault.text or (HTTPStatus(status).phrase if status in {*HTTPStatus} else "")
-        detail = one_line(text.replace(self.secret, "…") if self.secret else text)
+        text = text.replace(self.secret, "…") if self.secret else text
+        detail = without(one_line(text), PROMPTS.get())
         return refusal(self.provider, status, headers, detail, fault.codes)
 
     async def _body(self, received: Received) -> bytearray:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from difflib import SequenceMatcher
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -29,6 +30,9 @@ Body = TypeVar("Body", bound=BaseModel)
 _LONGEST_NAME: Final = 100
 _MOST_DIGITS: Final = 30
 _DETAIL_LENGTH: Final = 300
+# A stretch of so many characters of a prompt is a quotation; it is looked for in so many.
+_LEAST_QUOTED: Final = 12
+_LONGEST_QUOTED: Final = 20_000
 _LONGEST_WAIT_S: Final = 24 * 60 * 60
 
 
@@ -129,10 +133,22 @@ def _is_about(detail: str, words: tuple[str, ...]) -> bool:
     return any(each in detail.lower() for each in words)
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, longest: int = _DETAIL_LENGTH) -> str:
     """Short, and nothing in it that a terminal or a log would obey."""
     shown = "".join(part if part.isprintable() else " " for part in text)
-    return " ".join(shown.split())[:_DETAIL_LENGTH]
+    return " ".join(shown.split())[:longest]
+
+
+def without(text: str, prompts: Iterable[str]) -> str:
+    """The text without what it quotes of the prompts."""
+    for prompt in prompts:
+        said = one_line(prompt, longest=_LONGEST_QUOTED)
+        while True:
+            found = SequenceMatcher(None, text, said, autojunk=False).find_longest_match()
+            if found.size < _LEAST_QUOTED:
+                break
+            text = f"{text[: found.a]}…{text[found.a + found.size :]}"
+    return text
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

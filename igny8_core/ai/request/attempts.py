@@ -11,7 +11,14 @@ from uuid import UUID
 import stamina
 
 from igny8_core.ai.providers import circuits
-from igny8_core.ai.providers.base import REQUEST_ID, Content, Provider, ProviderAnswer, TextStream
+from igny8_core.ai.providers.base import (
+    PROMPTS,
+    REQUEST_ID,
+    Content,
+    Provider,
+    ProviderAnswer,
+    TextStream,
+)
 from igny8_core.ai.providers.errors import ProviderError, ProviderUnforeseen
 from igny8_core.ai.request.answers import Attempt, Ready, milliseconds_since
 from igny8_core.ai.resolution import Reason
@@ -31,16 +38,18 @@ class Attempts(Generic[Content]):
     Not `has_circuits`: the caller's own connections say nothing of anybody else's.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is of another kind
         self,
         request_id: UUID,
+        texts: tuple[str, ...],
         first: Ready,
         following: Iterator[Ready],
         live: LiveSettings,
         *,
         has_circuits: bool,
     ) -> None:
-        self._request_id, self._has_circuits = str(request_id), has_circuits
+        self._request_id, self._texts = str(request_id), texts
+        self._has_circuits = has_circuits
         self.tried: list[Attempt[Content]] = []
         self._ready, self._following, self._live = first, following, live
         self._models = 1
@@ -151,6 +160,7 @@ class Attempts(Generic[Content]):
 
     def _begin(self) -> None:
         REQUEST_ID.set(self._request_id)
+        PROMPTS.set(self._texts)
         self._started_s, self._stream = time.perf_counter(), None
 
     def _end(self, answer: ProviderAnswer[Content]) -> None:

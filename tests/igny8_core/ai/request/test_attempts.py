@@ -452,3 +452,17 @@ def test_coroutine__cancelled_at_any_moment__leaves_no_receipt_open(
     for step in range(12):
         async_to_sync(cancelled_after)(step * 0.002, twice=step % 2 == 0)
     assert not Receipt.objects.filter(state="open").exists()
+
+
+def test_refusal__that_quotes_prompt_or_key__is_told_without_them(
+    core: AICore, server: Server
+) -> None:
+    prompt = "Our unannounced merger with the northern plant, in all its details. " * 5
+    quoted = {"error": {"message": f"Bad input: '{prompt[:60]}' by sk-1-planted-key, at 7."}}
+    server.will(FIRST, Response(json.dumps(quoted), status=400, content_type="application/json"))
+    own = AICore(core.account, connections={"openai": Connection("sk-1-planted-key", server.url)})
+    with pytest.raises(ProviderRequestRefused) as caught:
+        own.run_ai_request(TASK, prompt)
+    assert "merger" not in str(caught.value)
+    assert "planted" not in str(caught.value)
+    assert str(caught.value).endswith("Bad input: '…' by …, at 7.")
