@@ -58,8 +58,11 @@ class Exchange(NamedTuple):
         """The answer, within `timeout_s` from connecting to its end; raises a ProviderError."""
         async with self._answer(timeout_s, send) as received:
             said = loaded(await self._body(received), "body", self.provider)
-            self._refuse_error(said)
-            return checked(body_type, said, self.provider)
+            try:
+                return checked(body_type, said, self.provider)
+            except ProviderAnswerInvalid:
+                self._refuse_error(said)
+                raise
 
     async def events(self, timeout_s: float, send: Send) -> AsyncGenerator[Mapping[str, Any]]:
         """The answer's events as they come, each a JSON object; a whole answer is one event.
@@ -77,7 +80,9 @@ class Exchange(NamedTuple):
                     lines.append(line[len(b"data:") :].removeprefix(b" "))
                 elif not line and (data := b"\n".join(lines)):
                     lines = []
-                    yield self._event(data)
+                    yield (event := self._event(data))
+                    if event is DONE:  # some servers leave the connection open
+                        return
 
     @asynccontextmanager
     async def _answer(self, timeout_s: float, send: Send) -> AsyncIterator[Received]:
