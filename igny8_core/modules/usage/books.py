@@ -107,6 +107,7 @@ def _insert(receipt: Receipt) -> None:
         else:
             receipt.pk = _opened_again(earlier, receipt)
         receipt._state.adding = False
+    receipt.__dict__["_opened"] = content_of(receipt)
 
 
 def _opened_again(earlier: Receipt, receipt: Receipt) -> int:
@@ -134,8 +135,11 @@ def _refuse(earlier: Receipt, receipt: Receipt) -> NoReturn:
 
 
 def _settle(receipt: Receipt, entry: Entry) -> None:
-    """One statement where the receipt was opened in the database."""
-    content = dict(entry["receipt"])
+    """One statement, of what has changed since the receipt was opened in the database."""
+    opened = receipt.__dict__.get("_opened", {})
+    content = {
+        name: value for name, value in entry["receipt"].items() if opened.get(name, ...) != value
+    }
     content["price_id"] = _price_row(entry["price"])
     if not receipt._state.adding:
         open_ones = Receipt.objects.filter(pk=receipt.pk).exclude(state=State.SETTLED)
