@@ -36,8 +36,8 @@ class AICore:
     Where a provider was called and failed, it is a ProviderError, and the receipt has its code
     and no cost. `connections` says how each provider is reached, by its name; where it is not
     given, what account, platform and environment have set does. The calls of one `run_key` keep
-    the model of each type that the first one got, for a day, while it is usable: in any process,
-    for one read more. Raises InvalidRunKey.
+    the model of each type that they have, for a day, while it is usable: in any process, for one
+    read more where a process first meets the run. Raises InvalidRunKey.
 
     Each call takes the keywords of `Options`. With a `request_id` it raises, where the account
     has used that id before: RequestConflict, RequestInProgress, or RequestDone with the receipt.
@@ -196,9 +196,12 @@ class AICore:
         keys_for = None if given is None else [name for name in given if given[name].api_key]
         asked = None if needs == Needs() else needs
         kept = runs.model_of_run(self.account, self._run_key, task) if self._run_key else None
-        return resolve(
+        resolution = resolve(
             self.account, task.key, needs=asked, model=model, keep=kept, keys_for=keys_for
         )
+        if self._run_key:
+            runs.remember(self.account, self._run_key, resolution)
+        return resolution
 
 
 def _request_id(asked: UUID | str | None) -> UUID:

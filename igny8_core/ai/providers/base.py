@@ -71,9 +71,9 @@ class EmbeddingRequest(NamedTuple):
 
 
 Vector = tuple[float, ...]
-# What this task's call sends: no error may quote it.
+# What this asyncio task's call sends: no error may quote it.
 PROMPTS: Final[ContextVar[tuple[str, ...]]] = ContextVar("prompts", default=())
-# The id of the request whose call this task makes; it goes along as a header.
+# The id of the request whose call this asyncio task makes; it goes along as a header.
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 Meters = Callable[[UsageBlock], Reading]
 Content = TypeVar("Content")

@@ -46,9 +46,12 @@ def answered(model_id: str) -> None:
 
 
 def open_now() -> list[str]:
-    """The models that are left alone at this moment."""
+    """The models that are left alone at this moment; what is over is forgotten."""
     now_s = time.monotonic()
-    return [model_id for model_id, until_s in [*opened.items()] if now_s < until_s]
+    for model_id, until_s in [*opened.items()]:
+        if until_s <= now_s:
+            opened.pop(model_id, None)
+    return [*opened]
 
 
 def reset() -> None:

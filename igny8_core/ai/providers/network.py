@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing, suppress
 from functools import lru_cache
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _CLIENTS_KEPT: Final = 32
 
 # How long a call that was cut off may take to end.
 _ENDS_WITHIN_S: Final = 2.0
+_LOOKS_EVERY_S: Final = 0.005
 # The libraries whose own logs have prompts and keys in them.
 _TALKATIVE: Final = ("anthropic", "google_genai", "httpcore2", "httpx2", "openai")
 
@@ -91,18 +93,37 @@ def silence() -> None:
 
 
 def wait(call: Coroutine[Any, Any, Result]) -> Result:
-    """The call's result; a caller that is interrupted cuts the call off."""
-    future = asyncio.run_coroutine_threadsafe(call, network().loop)
+    """The call's result; a caller that is interrupted cuts the call off, and waits until it is."""
+    ended = Event()
+    future = asyncio.run_coroutine_threadsafe(_noted(call, ended), network().loop)
     try:
         return future.result()
     except BaseException:
         future.cancel()
+        ended.wait(_ENDS_WITHIN_S)
         raise
 
 
 async def awaited(call: Coroutine[Any, Any, Result]) -> Result:
-    """The call's result, for a coroutine of any event loop; cancelling it cuts the call off."""
-    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, network().loop))
+    """As `wait`, for a coroutine of any event loop that may be cancelled."""
+    ended = Event()
+    future = asyncio.run_coroutine_threadsafe(_noted(call, ended), network().loop)
+    try:
+        return await asyncio.wrap_future(future)
+    except BaseException:
+        future.cancel()
+        ends_s = time.monotonic() + _ENDS_WITHIN_S
+        while not ended.is_set() and time.monotonic() < ends_s:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(_LOOKS_EVERY_S)
+        raise
+
+
+async def _noted(call: Coroutine[Any, Any, Result], ended: Event) -> Result:
+    try:
+        return await call
+    finally:
+        ended.set()
 
 
 class _End:

@@ -57,7 +57,7 @@ class Received:
             await self.response.aclose()
 
 
-# Of the call that this task makes.
+# Of the call that this asyncio task makes.
 receiving: Final[ContextVar[Received]] = ContextVar("receiving")
 
 

@@ -33,6 +33,7 @@ class Attempt(NamedTuple, Generic[Content]):
     latency_ms: int
     answer: ProviderAnswer[Content] | None
     error: BaseException | None = None
+    was_begun: bool = True
 
 
 class Answer(NamedTuple, Generic[Content]):

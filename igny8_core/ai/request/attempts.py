@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
@@ -70,7 +71,7 @@ class Attempts(Generic[Content]):
                         self._end(await self._asked(ask))
                         return
             except ProviderError as error:
-                self._fall_back(error)
+                await self._fall_back(error)
 
     async def _asked(
         self, ask: Callable[[Provider, Any], Coroutine[Any, Any, ProviderAnswer[Content]]]
@@ -89,7 +90,7 @@ class Attempts(Generic[Content]):
                             yield piece
                         return
             except ProviderError as error:
-                self._fall_back(error)
+                await self._fall_back(error)
 
     async def _streamed(self) -> AsyncIterator[str]:
         with self._told_as_ours():
@@ -118,8 +119,10 @@ class Attempts(Generic[Content]):
 
     def interrupted(self, error: BaseException) -> None:
         """The attempt that is under way, if any, is cut off by the caller."""
-        if self._started_s is not None or not self.tried:
+        if self._started_s is not None:
             self._note(self._left(), error)
+        elif not self.tried:
+            self.tried.append(Attempt(self._ready, 0, None, error, was_begun=False))
 
     def _tries(self) -> Any:
         return stamina.retry_context(
@@ -140,7 +143,7 @@ class Attempts(Generic[Content]):
             return True
         return after_s if after_s <= _LONGEST_RETRY_AFTER_S else False
 
-    def _fall_back(self, error: ProviderError) -> None:
+    async def _fall_back(self, error: ProviderError) -> None:
         """To the next candidate; raises the error where there is none, or none is allowed."""
         reason = self.tried[0].ready.resolution.reason
         is_kept = reason in {Reason.OVERRIDE, Reason.KEPT}
@@ -152,7 +155,8 @@ class Attempts(Generic[Content]):
             and (self._live.fallback_of_overrides or not is_kept)
             and self._models < _MOST_MODELS
         )
-        ready = next(self._following, None) if may else None
+        # It may import an SDK, which takes a while, and other calls are on this thread.
+        ready = await asyncio.to_thread(next, self._following, None) if may else None
         if ready is None:
             raise error
         self._ready = ready

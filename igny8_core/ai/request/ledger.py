@@ -147,7 +147,8 @@ def _fill(receipt: Receipt, last: Attempt[Content], quote: Quote | None, note: s
         markup = resolution.markup
         receipt.markup_percent = markup.percent
         receipt.markup_by = f"{markup.reason} {markup.rule or ''}".strip()
-        receipt.charge = _charge(cost, markup.percent) if receipt.is_spend else Decimal(0)
+        is_charged = receipt.is_spend and last.error is None  # else the platform pays
+        receipt.charge = _charge(cost, markup.percent) if is_charged else Decimal(0)
 
 
 def _failure(error: BaseException | None) -> str:
@@ -156,8 +157,8 @@ def _failure(error: BaseException | None) -> str:
 
 def _was_sent(attempt: Attempt[Content]) -> bool:
     error = attempt.error
-    if isinstance(error, ProviderUnreachable):
-        return error.was_sent
+    if not attempt.was_begun or isinstance(error, ProviderUnreachable):
+        return attempt.was_begun and getattr(error, "was_sent", True)
     return isinstance(error, ProviderError) or not isinstance(error, AIError)
 
 

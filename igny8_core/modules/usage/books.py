@@ -9,7 +9,8 @@ settle ─▶ database ─(away)─▶ a fresh connection ─(away)─▶ spool 
 from __future__ import annotations
 
 import logging
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
+from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError
 from django.db.models import Subquery
@@ -23,13 +24,22 @@ from igny8_core.modules.usage.connecting import (
     reconnected,
 )
 from igny8_core.modules.usage.draining import earlier_of
-from igny8_core.modules.usage.errors import RequestConflict, RequestDone, RequestInProgress
+from igny8_core.modules.usage.errors import (
+    RequestConflict,
+    RequestDone,
+    RequestInProgress,
+    SpoolUnusable,
+)
 from igny8_core.modules.usage.receipts import Receipt
-from igny8_core.modules.usage.spool import Entry, SpoolUnusable
+from igny8_core.modules.usage.spool import Entry
 from igny8_core.modules.usage.states import State
 from igny8_core.pricing.prices import Price
 
 logger = logging.getLogger(__name__)
+
+# What this process has opened on the disk: the database may not know of it yet.
+_beside: Final[dict[tuple[int, UUID], Receipt]] = {}
+_MOST_BESIDE: Final = 1_000
 
 
 def open_receipt(receipt: Receipt) -> None:
@@ -45,13 +55,13 @@ def open_receipt(receipt: Receipt) -> None:
         reconnected(lambda: _insert(receipt))
     except AWAY as error:
         logger.warning("Request %s is reserved in the spool: %s", receipt.request_id, error)
-        spool.append({"what": "open", "receipt": content_of(receipt), "price": None})
+        _append_open(receipt)
 
 
 def settle_receipt(receipt: Receipt, price: Price | None) -> None:
     """Settled, in the database, else on the disk, else in the log: it never fails."""
     entry = {
-        "what": "settle",
+        "what": spool.SETTLE,
         "receipt": content_of(receipt),
         "price": price and [price.model_id, price.effective_from.isoformat()],
     }
@@ -73,9 +83,21 @@ def settle_receipt(receipt: Receipt, price: Price | None) -> None:
 def _open_beside(receipt: Receipt) -> None:
     """On the disk, which the caller's rollback does not undo; a thread takes it from there."""
     earlier = earlier_of(receipt)
-    if earlier is not None and earlier.is_sent:
+    if earlier is not None and (earlier.is_sent or earlier.arguments != receipt.arguments):
         _refuse(earlier, receipt)
-    spool.append({"what": "open", "receipt": content_of(receipt), "price": None})
+    _append_open(receipt)
+
+
+def _append_open(receipt: Receipt) -> None:
+    """Raises what the id says of an earlier request of this process, and SpoolUnusable."""
+    which = receipt.account_id, receipt.request_id
+    earlier = _beside.get(which)
+    if earlier is not None and (earlier.is_sent or earlier.arguments != receipt.arguments):
+        _refuse(earlier, receipt)
+    spool.append({"what": spool.OPEN, "receipt": content_of(receipt), "price": None})
+    if len(_beside) >= _MOST_BESIDE:
+        _beside.clear()
+    _beside[which] = receipt
 
 
 def _spool(entry: Entry) -> None:
@@ -127,6 +149,8 @@ def _opened_again(earlier: Receipt, receipt: Receipt) -> int:
 
 def _refuse(earlier: Receipt, receipt: Receipt) -> NoReturn:
     request_id = str(receipt.request_id)
+    if earlier.pk is not None:
+        earlier.refresh_from_db()
     if earlier.arguments != receipt.arguments:
         raise RequestConflict(request_id)
     if earlier.state == State.OPEN:

@@ -7,14 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 
 from flags import live
 
 Result = TypeVar("Result")
 _SILENT: Final = "the database is known to be down or to hang"
-# What says that the database cannot be asked, and nothing of what it was asked.
-AWAY: Final = (OperationalError, InterfaceError)
+# What says that the database cannot be asked, or takes no writes, and nothing of what it was asked.
+AWAY: Final = (OperationalError, InterfaceError, InternalError)
 
 
 def reconnected(do: Callable[[], Result]) -> Result:

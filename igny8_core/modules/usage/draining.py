@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from datetime import timedelta
 from threading import Lock, Thread
@@ -10,7 +11,8 @@ from typing import Final, NamedTuple
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from igny8_core.errors import AIError
@@ -52,30 +54,50 @@ def _entered(entry: Entry) -> None:
         reconnected(lambda: enter(entry))
     except AWAY:
         raise
-    except (DatabaseError, AIError, ValueError, LookupError, TypeError) as error:
+    except (DatabaseError, AIError, ValueError, LookupError, TypeError, ValidationError) as error:
         tell("cannot be entered", entry, error)
 
 
 def enter(entry: Entry) -> None:
     """An entry of the spool, once: what is there already is left, a duplicate is flagged."""
+    try:
+        _enter(entry)
+    except IntegrityError:  # another process was faster with the same receipt
+        _enter(entry)
+
+
+def _enter(entry: Entry) -> None:
+    with transaction.atomic():
+        receipt = _receipt_of(entry)
+        if not Account.objects.filter(pk=receipt.account_id).exists():
+            tell("has no account any more", entry, LookupError(receipt.account_id))
+            return
+        rows = Receipt.objects.select_for_update(of=("self",))
+        there = rows.filter(account_id=receipt.account_id, request_id=receipt.request_id).first()
+        if there is not None and not _is_same(there, receipt):
+            receipt.request_id, receipt.duplicates = uuid4(), there
+            there = rows.filter(duplicates=there, created_at=receipt.created_at).first()
+        if there is None:
+            receipt.save(force_insert=True)
+        elif there.created_at != receipt.created_at or (
+            entry["what"] == spool.SETTLE and there.state != State.SETTLED
+        ):
+            receipt.request_id, receipt.pk = there.request_id, there.pk
+            receipt.save(force_update=True)
+
+
+def _receipt_of(entry: Entry) -> Receipt:
     fields = {field.attname: field for field in Receipt._meta.concrete_fields}
     content = {name: fields[name].to_python(value) for name, value in entry["receipt"].items()}
-    with transaction.atomic():
-        if not Account.objects.filter(pk=content["account_id"]).exists():
-            tell("has no account any more", entry, LookupError(content["account_id"]))
-            return
-        content["price_id"] = _price_key(entry["price"])
-        receipt = Receipt(**content)
-        earlier = earlier_of(receipt)
-        if earlier is not None and earlier.created_at != receipt.created_at:
-            receipt.request_id, receipt.duplicates = uuid4(), earlier
-            same = Receipt.objects.filter(duplicates=earlier, created_at=receipt.created_at)
-            earlier = same.first()
-        if earlier is None:
-            receipt.save(force_insert=True)
-        elif entry["what"] == "settle" and earlier.state != State.SETTLED:
-            receipt.request_id, receipt.pk = earlier.request_id, earlier.pk
-            receipt.save(force_update=True)
+    content["price_id"] = _price_key(entry["price"])
+    return Receipt(**content)
+
+
+def _is_same(there: Receipt, receipt: Receipt) -> bool:
+    """The very receipt, or an earlier try of it of which nothing was sent."""
+    was_never_sent = there.state == State.SETTLED and not there.is_sent
+    is_again = was_never_sent and there.arguments == receipt.arguments
+    return there.created_at == receipt.created_at or is_again
 
 
 def _price_key(price: list[str] | None) -> int | None:
@@ -88,8 +110,13 @@ def _price_key(price: list[str] | None) -> int | None:
 class _Draining:
     """One thread at a time, and a look at the disk a second."""
 
-    lock = Lock()
-    looked_s = 0.0
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.looked_s = 0.0
+
+
+_draining = _Draining()
+os.register_at_fork(after_in_child=_draining.__init__)  # type: ignore[misc]
 
 
 def begin_soon() -> None:
@@ -97,13 +124,11 @@ def begin_soon() -> None:
 
     Where FLAGS_THREAD is off, as in a host's tests, `close_receipts` does it alone.
     """
-    if not settings.FLAGS_THREAD:
-        return
     now_s = time.monotonic()
-    if now_s - _Draining.looked_s < _LOOKS_EVERY_S:
+    if not settings.FLAGS_THREAD or now_s - _draining.looked_s < _LOOKS_EVERY_S:
         return
-    _Draining.looked_s = now_s
-    if not spool.is_empty() and _Draining.lock.acquire(blocking=False):
+    _draining.looked_s = now_s
+    if not spool.is_empty() and _draining.lock.acquire(blocking=False):
         Thread(target=_drain_once, name="spool", daemon=True).start()
 
 
@@ -115,7 +140,7 @@ def _drain_once() -> None:
         logger.warning("The spool waits on: %s", error)
     finally:
         connection.close()
-        _Draining.lock.release()
+        _draining.lock.release()
 
 
 class Closed(NamedTuple):

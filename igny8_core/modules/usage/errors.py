@@ -46,3 +46,12 @@ class RequestDone(AIError):
         self.request_id = request_id
         self.receipt = receipt
         super().__init__(f"Request {request_id} was made before: {receipt.status}.")
+
+
+class SpoolUnusable(AIError):
+    """Neither the database nor the disk takes an entry."""
+
+    code = "spool_unusable"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The ledger's spool takes no entry: {why}.")

@@ -42,14 +42,15 @@ def install(using: str, plan: Sequence[Any] = (), **_signal: object) -> None:
     connection = connections[using]
     if _MARKS not in connection.introspection.table_names():
         return
-    if _is_of_the_ledger(plan):
-        RolledDay.objects.using(using).all().delete()
     existing = {name for name, _ in _existing(using)}
     statements = {"postgresql": _postgresql, "sqlite": _sqlite}[connection.vendor]
     with connection.cursor() as cursor:
         for name, statement in statements():
             if name not in existing:
                 cursor.execute(statement)
+    if _is_of_the_ledger(plan) or {name for name, *_ in _triggers()} - existing:
+        # Without them, as after a migration that failed, any day may have changed unseen.
+        RolledDay.objects.using(using).all().delete()
 
 
 def _is_of_the_ledger(plan: Sequence[Any]) -> bool:

@@ -37,11 +37,10 @@ class Receipt(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="+",
+        db_index=False,
         help_text="The receipt whose request id this one had too, while the database was away.",
     )
-    run = models.CharField(
-        max_length=200, blank=True, db_index=True, help_text="The run whose models it keeps."
-    )
+    run = models.CharField(max_length=200, blank=True, help_text="The run whose models it keeps.")
     asked = models.JSONField(
         default=dict, blank=True, help_text="Which model and needs were asked."
     )
@@ -56,6 +55,7 @@ class Receipt(models.Model):
         settings.FLAGS_ACCOUNT_MODEL,
         on_delete=models.PROTECT,
         related_name="receipts",
+        db_index=False,  # its other indexes begin with it
     )
     task = models.CharField(max_length=100)
     model_asked = models.CharField(max_length=100, help_text="The model that was resolved.")
@@ -64,7 +64,7 @@ class Receipt(models.Model):
     )
     provider = models.CharField(max_length=50, help_text="Who was called, or “offline”.")
     replaces = models.CharField(
-        max_length=100, blank=True, help_text="The retired model in whose place it was resolved."
+        max_length=100, blank=True, help_text="The retired model it is for."
     )
     reason = models.CharField(max_length=40, help_text="Which candidate gave the model.")
     account_facts = models.JSONField(
@@ -166,6 +166,7 @@ class Receipt(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["request_id"], name="receipt_by_request"),
             models.Index(fields=["account", "-created_at"], name="receipt_by_account"),
+            models.Index(fields=["run", "-id"], condition=~models.Q(run=""), name="receipt_by_run"),
             models.Index(
                 fields=["created_at"],
                 condition=models.Q(state=State.OPEN),

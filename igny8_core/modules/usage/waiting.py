@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
-from pathlib import Path
+import time
 from typing import NamedTuple
 
 from igny8_core.modules.usage import spool
 
 
 class Status(NamedTuple):
-    """`age_s`: since the oldest entry's receipt was made."""
+    """`age_s`: since the file that waits longest was written last."""
 
-    files: int
     entries: int
-    bytes: int
     age_s: float
 
 
 def status() -> Status:
     """Reads the files."""
-    found = [lines for path in spool.files() if (lines := _lines(path))]
-    begun = [
-        datetime.fromisoformat(json.loads(lines[0])["receipt"]["created_at"]) for lines in found
-    ]
-    age_s = (datetime.now(UTC) - min(begun)).total_seconds() if begun else 0
-    return Status(
-        len(found),
-        sum(len(lines) for lines in found),
-        sum(len(line) for lines in found for line in lines),
-        round(max(age_s, 0), 1),
-    )
-
-
-def _lines(path: Path) -> list[bytes]:
-    """Those that are whole; none where it is gone."""
-    try:
-        return [line for line in path.read_bytes().splitlines(keepends=True) if line[-1:] == b"\n"]
-    except FileNotFoundError:
-        return []
+    entries, written_s = 0, time.time()
+    for path in spool.files():
+        try:
+            written_s = min(written_s, path.stat().st_mtime)
+            entries += path.read_bytes().count(b"\n")
+        except FileNotFoundError:  # drained meanwhile
+            continue
+    return Status(entries, round(max(time.time() - written_s, 0), 1))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
+from uuid import uuid4
 from weakref import ref
 
 import pytest
@@ -249,7 +250,7 @@ def test_fallbacks__are_the_next_usable_candidates(acme: Account, text: Flag) ->
 
 @COMMITTED
 def test_run__with_a_key__keeps_the_model_of_each_type(acme: Account, text: Flag) -> None:
-    one, two = "run-1", "run-2"
+    one, two = str(uuid4()), str(uuid4())  # a process remembers the runs that it has met
     run = AICore(acme, connections={}, run_key=one)
     assert run.run_ai_request(TASK, "x").resolution.reason == Reason.TYPE_DEFAULT
     Rule.objects.create(flag=text, serve={"variant": "next"})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -164,7 +163,7 @@ FAILURES: dict[str, tuple[type[ProviderError], str]] = {
     "overloaded": (ProviderOverloaded, "HTTP 529"),
     "malformed": (ProviderAnswerInvalid, "makes no sense"),
     "disconnect": (ProviderUnreachable, "cannot be reached"),
-    "hang": (ProviderTimeout, "did not answer within 1 s"),
+    "hang": (ProviderTimeout, "did not answer within 0.3 s"),
 }
 
 
@@ -175,7 +174,7 @@ def test_failure__each_way__is_one_error_and_a_receipt_without_cost(
 ) -> None:
     error, sentence = FAILURES[prompt]
     if prompt == "hang":
-        config.AI_REQUEST_TIMEOUT_S = 1.0
+        config.AI_REQUEST_TIMEOUT_S = 0.3
     with pytest.raises(error, match=sentence) as caught:
         way(asked, prompt)
     assert type(caught.value) is error
@@ -207,11 +206,10 @@ def test_stream__that_is_left__ends_the_call_and_is_recorded(asked: Asked) -> No
     stream = asked.streamed("Say it slowly.")
     pieces = stream.pieces()
     assert next(pieces)
-    began_s = time.monotonic()
     pieces.close()
-    assert time.monotonic() - began_s < 3  # the whole answer would take 4 s
     assert stream.answer is not None
     assert stream.answer.content.startswith("word")
+    assert len(stream.answer.content) < len("word " * 200)
     assert Receipt.objects.get().status == "interrupted"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -9,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 from pytest_django import Settings
 from pytest_httpserver import HTTPServer
@@ -22,11 +24,12 @@ from werkzeug import Request, Response
 
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.providers.base import Connection
+from igny8_core.ai.providers.errors import ProviderUnreachable
 from igny8_core.ai.request.answers import Answer
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.usage import draining, spool, waiting
+from igny8_core.modules.usage.errors import RequestConflict, RequestDone, SpoolUnusable
 from igny8_core.modules.usage.models import Receipt
-from igny8_core.modules.usage.spool import SpoolUnusable
 from igny8_core.modules.usage.states import State
 from tests.conftest import Manage
 from tests.igny8_core.ai.test_ai_core import completion
@@ -136,9 +139,10 @@ def test_spool__that_is_full_or_cannot_be_written__refuses_before_anything_is_se
 
 
 def test_settling__when_neither_database_nor_disk_take_it__is_in_the_log_and_the_answer_given(
-    acme: Account, settings: Settings, caplog: pytest.LogCaptureFixture
+    acme: Account, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings.AI_SPOOL_MOST_BYTES = 0
+    (tmp_path / "file").write_text("in the way")
+    settings.AI_SPOOL = str(tmp_path / "file")
     with away("UPDATE"), caplog.at_level(logging.ERROR):
         answer = ask(acme)
     (line,) = [each.message for each in caplog.records if "is settled nowhere" in each.message]
@@ -282,3 +286,118 @@ def test_readyz__while_entries_wait__says_how_many_and_how_long(
         ask(acme)
     told = client.get("/readyz").json()
     assert (told["status"], told["faults"], told["spool"]["entries"]) == ("degraded", ["spool"], 2)
+
+
+def test_spool__with_a_half_written_line_in_it__tells_it_and_loses_no_other(
+    acme: Account, settings: Settings, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with away():
+        ask(acme)
+        (file,) = Path(settings.AI_SPOOL).iterdir()
+        with file.open("a") as end:
+            end.write('{"what": "open", "rec')
+        ask(acme)
+    assert client.get("/readyz").status_code == 200
+    draining.drain()
+    assert "is not whole" in caplog.text
+    assert Receipt.objects.filter(state=State.SETTLED).count() == 2
+    assert spool.is_empty()
+
+
+def test_spool__that_another_holds__is_waited_for_by_nobody(
+    acme: Account, settings: Settings
+) -> None:
+    with away():
+        ask(acme)
+    (file,) = Path(settings.AI_SPOOL).iterdir()
+    with file.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with away():
+            ask(acme)  # it begins another file
+        assert len([*Path(settings.AI_SPOOL).iterdir()]) > 1
+        draining.drain()  # it passes over the one that is held
+        assert file.exists()
+    draining.drain()
+    assert Receipt.objects.filter(state=State.SETTLED).count() == 2
+
+
+def test_drain__of_an_entry_that_the_database_refuses__tells_it_and_goes_on(
+    acme: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    with away():
+        ask(acme)
+    spool.append(
+        {"what": spool.SETTLE, "receipt": {"account_id": acme.pk, "nope": 1}, "price": None}
+    )
+    with away():
+        ask(acme)
+    assert draining.drain() == 5
+    assert "cannot be entered" in caplog.text
+    assert Receipt.objects.count() == 2
+
+
+def test_full_spool__still_takes_the_end_of_what_was_sent(
+    acme: Account, settings: Settings
+) -> None:
+    with away("UPDATE"):
+        settings.AI_SPOOL_MOST_BYTES = 0
+        ask(acme)
+    assert waiting.status().entries == 1
+    assert draining.drain() == 1
+    assert only().state == State.SETTLED
+
+
+@COMMITTED
+def test_request_id__twice_in_one_transaction__is_sent_once(
+    acme: Account, settings: Settings
+) -> None:
+    settings.AI_TEST_CASE_TRANSACTIONS = 0
+    request_id = uuid4()
+    with transaction.atomic():
+        ask(acme, request_id=request_id)
+        with pytest.raises(RequestDone):
+            ask(acme, request_id=request_id)
+        with pytest.raises(RequestConflict):
+            ask(acme, request_id=request_id, parameters={"temperature": 1})
+    draining.drain()
+    with transaction.atomic(), pytest.raises(RequestDone):
+        ask(acme, request_id=request_id)
+    assert only().request_id == request_id
+
+
+@COMMITTED
+def test_request_id__never_sent_and_again_in_a_transaction__is_one_receipt(
+    acme: Account, settings: Settings
+) -> None:
+    request_id = uuid4()
+    nowhere = AICore(acme, connections={"openai": Connection("sk-1", "http://127.0.0.1:1/v1")})
+    with pytest.raises(ProviderUnreachable):
+        nowhere.run_ai_request(TASK, "About tyres.", request_id=request_id)
+    settings.AI_TEST_CASE_TRANSACTIONS = 0
+    with transaction.atomic():
+        ask(acme, request_id=request_id)
+    draining.drain()
+    assert (only().state, only().status, only().is_sent) == ("settled", "ok", True)
+    with pytest.raises(RequestDone):
+        ask(acme, request_id=request_id)
+
+
+@COMMITTED
+def test_requests__in_a_transaction_that_holds_the_account__do_not_wait_for_each_other(
+    acme: Account, postgresql: None, settings: Settings
+) -> None:
+    settings.AI_TEST_CASE_TRANSACTIONS = 0
+    with transaction.atomic():
+        account = Account.objects.select_for_update().get(pk=acme.pk)
+        ask(account)
+        drainer = Thread(target=drain_and_close)
+        drainer.start()  # it waits for the account
+        ask(account)
+    drainer.join(60)
+    draining.drain()
+    assert Receipt.objects.filter(state=State.SETTLED).count() == 2
+
+
+def drain_and_close() -> None:
+    draining.drain()
+    connection.close()
