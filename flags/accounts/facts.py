@@ -13,6 +13,8 @@ from flags.engine import Subject
 from flags.engine.decision import Override
 
 NEVER: Final = 2**63
+# What `Facts.to_json` says beside what the host registered.
+_OWN: Final = frozenset({"is_known", "traits", "times", "overrides"})
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -56,7 +58,10 @@ class Facts:
         return partial(_in_force, self.overrides, self.expiries, now_ms)
 
     def to_json(self, now_ms: int) -> dict[str, Any]:
-        """With the overrides in force at this moment; times are RFC 3339."""
+        """With the overrides in force at this moment; `from_json` reads it.
+
+        Times are RFC 3339; `times` names the traits that are some, not texts that look so.
+        """
         override = self.override_at(now_ms)
         in_force = {flag: override(flag) for flag in self.overrides} if override else {}
         return {
@@ -65,9 +70,22 @@ class Facts:
                 name: value.isoformat() if isinstance(value, datetime) else value
                 for name, value in self.traits.items()
             },
+            "times": [name for name, value in self.traits.items() if isinstance(value, datetime)],
             "overrides": {flag: variant for flag, variant in in_force.items() if variant},
             **self.host,
         }
+
+    @classmethod
+    def from_json(cls, key: str, told: Mapping[str, Any]) -> Facts:
+        """What was known of the account at the moment that was told of; for that moment alone."""
+        times = told.get("times", ())
+        traits = {
+            name: datetime.fromisoformat(value) if name in times else value
+            for name, value in told.get("traits", {}).items()
+        }
+        host = {name: value for name, value in told.items() if name not in _OWN}
+        is_known = told.get("is_known", True)
+        return cls(key, traits, told.get("overrides", NOTHING), host=host, is_known=is_known)
 
 
 def _in_force(

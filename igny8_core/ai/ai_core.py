@@ -13,6 +13,7 @@ from igny8_core.ai.account_settings import settings_of
 from igny8_core.ai.errors import AccountNotActive, DatabaseAway, InvalidRequestId, WrongTaskType
 from igny8_core.ai.providers import network
 from igny8_core.ai.providers.base import Connection, Image, Vector
+from igny8_core.ai.replay.asked import Asked
 from igny8_core.ai.request import ledger, runs
 from igny8_core.ai.request.answers import Answer
 from igny8_core.ai.request.attempts import Attempts
@@ -146,14 +147,13 @@ class AICore:
         except AWAY as error:
             raise DatabaseAway(self.account.key) from error
         first = prepared.ready(resolution)
-        needs = options.get("needs")
         receipt = ledger.opened(
             request_id,
             self.account,
             first,
             prepared.prompt,
             arguments=digest(wanted, options),
-            asked={"model": options.get("model"), "needs": needs and needs._asdict()},
+            asked=prepared.asked.to_json(),
             run=self._run_key or "",
         )
         following = prepared.following(resolution)
@@ -171,31 +171,34 @@ class AICore:
         self, wanted: Wanted, task: Task, options: Options
     ) -> tuple[Resolution, Preparation]:
         needs = wanted.needs.union(options.get("needs") or Needs())
-        resolution = self._resolve(task, needs, options.get("model"))
+        model = options.get("model")
+        kept = runs.model_of_run(self.account, self._run_key, task) if self._run_key else None
+        resolution = self._resolve(task, needs, model, kept)
         task = resolution.origin.task  # as its revision declares it, with the call's needs
         settings = settings_of(self.account)
         prompt = settings.prompt(task)
         json_mode = task.needs.json_mode
         variables = options.get("variables") or {}
+        parameters = options.get("parameters") or {}
         prepared = Preparation(
             wanted=wanted,
             task=task,
+            asked=Asked.of_call(resolution, settings, parameters, (model, needs, kept)),
             settings=settings,
             prompt=prompt,
             instruction=prompts.instruction_of(prompt.template, variables, json_mode=json_mode),
             json_mode=json_mode,
-            parameters=options.get("parameters") or {},
+            parameters=parameters,
             max_cost=options.get("max_cost"),
             connections=self._connections,
             live=settings.live,
         )
         return resolution, prepared
 
-    def _resolve(self, task: Task, needs: Needs, model: str | None) -> Resolution:
+    def _resolve(self, task: Task, needs: Needs, model: str | None, kept: str | None) -> Resolution:
         given = self._connections
         keys_for = None if given is None else [name for name in given if given[name].api_key]
         asked = None if needs == Needs() else needs
-        kept = runs.model_of_run(self.account, self._run_key, task) if self._run_key else None
         resolution = resolve(
             self.account, task.key, needs=asked, model=model, keep=kept, keys_for=keys_for
         )

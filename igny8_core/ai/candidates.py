@@ -71,8 +71,17 @@ class SnapshotCandidates:
             self.by_question = {}
         self.by_question[question] = candidates
 
-    def of_task(self, task: str, needs: Needs | None, now_us: int) -> TaskCandidates:
-        """The task's candidates around this moment, until something changes; raises UnknownTask."""
+    def of_task(
+        self,
+        task: str,
+        needs: Needs | None,
+        now_us: int,
+        origins: Mapping[str, str] | None = None,
+    ) -> TaskCandidates:
+        """The task's candidates around this moment, until something changes; raises UnknownTask.
+
+        `origins` are where keys had to be sent to when the question was asked first.
+        """
         index = bisect_right(self._boundaries_us, now_us)
         begins_us = self._boundaries_us[index - 1] if index else -_FOREVER_US
         is_last = index == len(self._boundaries_us)
@@ -81,7 +90,8 @@ class SnapshotCandidates:
         if needs is not None:
             the_task = the_task._replace(needs=the_task.needs.union(needs))
         choices = _Choices(self.snapshot, self.catalogue, the_task, datetime_of_us(now_us))
-        return TaskCandidates(choices, self._steady, self.origins, begins_us, ends_us)
+        origins = self.origins if origins is None else origins
+        return TaskCandidates(choices, self._steady, origins, begins_us, ends_us)
 
 
 class _Steady:
@@ -320,6 +330,11 @@ class TaskCandidates:
         while chosen := self.choose(resolution.facts, now_ms, refused=refused):
             refused[chosen[1].model.model_id] = Refusal.TRIED
             yield resolution._replace(chosen=chosen, trail=None)
+
+    def astray(self, facts: Facts) -> list[str]:
+        """The providers whose keys were set for another address than they are reached at."""
+        keys: Mapping[str, str] = facts.host.get(REACH, {}).get("keys", {})
+        return [name for name, key in keys.items() if key != self._origins.get(name, key)]
 
     def markup(self, facts: Facts, now_ms: int, *, trail: bool) -> Markup:
         return markup_of(self.ruleset, facts, now_ms, trail=trail)

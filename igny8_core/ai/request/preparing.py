@@ -12,6 +12,7 @@ from igny8_core.ai.account_settings import AccountSettings
 from igny8_core.ai.errors import CostTooHigh, InvalidMaxCost
 from igny8_core.ai.providers import provider_for
 from igny8_core.ai.providers.base import Connection
+from igny8_core.ai.replay.asked import Asked
 from igny8_core.ai.request.answers import Ready
 from igny8_core.ai.request.wanted import Put, Wanted
 from igny8_core.ai.resolution import Resolution
@@ -44,6 +45,7 @@ class Preparation(NamedTuple):
 
     wanted: Wanted
     task: Task
+    asked: Asked
     settings: AccountSettings
     prompt: ActivePrompt
     instruction: str
