@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 
 from flags import announcements
 from flags.document import stored
-from flags.document.stored import UnknownRevision
+from flags.document.stored import UnknownRevision, UnusableRevision
 from flags.engine import Document
 from flags.live import snapshot
 from flags.live.health import Status
@@ -30,6 +30,8 @@ __all__ = [
     "Snapshot",
     "Source",
     "Status",
+    "UnknownRevision",
+    "UnusableRevision",
     "at_revision",
     "begin",
     "current",

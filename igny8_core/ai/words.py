@@ -22,7 +22,7 @@ WHY = {
     Reason.DEFAULT: "the default of the flag {flag} serves it",
     Reason.OFF: "the flag {flag} serves it while it is off",
     Reason.PREREQUISITE: "the flag {flag} serves it while it lacks what it requires",
-    Reason.TYPE_DEFAULT: "it is the default for {model.model_type}",
+    Reason.TYPE_DEFAULT: "it is the default for {model_type}",
     Reason.CONSTANTS: "the catalogue is empty or out of reach, so the plan's figures serve",
 }
 WHY_NOT = {
@@ -67,12 +67,20 @@ WHY_NOT = {
 
 def why(resolution: Resolution) -> str:
     """The reason of a resolution as one sentence."""
-    rule = f"rule {resolution.rule}" if resolution.reason is Reason.SPLIT else resolution.rule
-    if rule == "rule None":
-        rule = "the default"
-    words = WHY[resolution.reason].format(model=resolution.model, flag=resolution.flag, rule=rule)
-    replaces = f", in place of {resolution.replaces}, which is retired"
-    return f"{resolution.reason}: {words}" + (replaces if resolution.replaces else "")
+    facts = resolution.flag, resolution.rule, resolution.replaces
+    return why_by(resolution.reason, resolution.model.model_type, *facts)
+
+
+def why_by(
+    reason: Reason, model_type: str, flag: str | None, rule: str | None, replaces: str | None
+) -> str:
+    """The same of the reason and its facts, as a receipt has them."""
+    if reason is Reason.SPLIT:
+        rule = f"rule {rule}" if rule else "the default"
+    words = WHY[reason].format(model_type=model_type, flag=flag, rule=rule)
+    return f"{reason}: {words}" + (
+        f", in place of {replaces}, which is retired" if replaces else ""
+    )
 
 
 def why_not(refusal: Refusal, model: CatalogueModel | None, task: Task) -> str:

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from igny8_core.errors import AIError
+
+
+class UnknownReceipt(AIError):
+    code = "unknown_receipt"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"There is no receipt {name!r}. `manage.py receipts` lists them.")
+
+
+class AmbiguousReceipt(AIError):
+    """Request ids are unique per account alone."""
+
+    code = "ambiguous_receipt"
+
+    def __init__(self, name: str, numbers: Sequence[int]) -> None:
+        self.name = name
+        self.numbers = numbers
+        told = ", ".join(map(str, numbers))
+        super().__init__(f"Several accounts have a request {name}; name a receipt: {told}.")
 
 
 class PromptInUse(AIError):
