@@ -10,7 +10,16 @@ from igny8_core.ai.candidates import SnapshotCandidates
 from igny8_core.ai.replay.asked import Asked
 from igny8_core.ai.resolution import Reason, Refusal, Resolution
 from igny8_core.catalogue.names import REACH
+from igny8_core.errors import AIError
+from igny8_core.modules.usage.erased import ERASED
 from igny8_core.modules.usage.models import Receipt
+
+
+class AccountErased(AIError):
+    code = "account_erased"
+
+    def __init__(self) -> None:
+        super().__init__("Its account was erased, and what was known of it.")
 
 
 def asked_of(receipt: Receipt) -> Asked:
@@ -27,7 +36,9 @@ def at_us_of(receipt: Receipt, asked: Asked) -> int:
 
 
 def resolved_again(receipt: Receipt, of_snapshot: SnapshotCandidates) -> Resolution | None:
-    """None where nothing is usable; raises UnknownTask."""
+    """None where nothing is usable; raises AccountErased, UnknownTask."""
+    if receipt.account_facts == ERASED:
+        raise AccountErased
     asked = asked_of(receipt)
     at_us = at_us_of(receipt, asked)
     facts = Facts.from_json(receipt.account.key, receipt.account_facts)

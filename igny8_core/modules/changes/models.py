@@ -20,7 +20,7 @@ class Action(models.TextChoices):
 
 
 class ChangeQuerySet(models.QuerySet["Change"]):
-    """Rows are added; what is too old goes by `expire()` alone."""
+    """Rows are added; they go by `expire()`, or by `erase()` with their account, alone."""
 
     def update(self, **_values: Any) -> int:
         raise ChangeIsFixed
@@ -44,6 +44,10 @@ class ChangeQuerySet(models.QuerySet["Change"]):
         """Delete the first of those that are older; how many."""
         oldest = [*self.filter(at__lt=before).order_by("pk").values_list("pk", flat=True)[:most]]
         return self.filter(pk__in=oldest)._raw_delete(self.db)
+
+    def erase(self, account: str) -> int:
+        """Delete all that is about an account that is erased; how many."""
+        return self.filter(account=account)._raw_delete(self.db)
 
 
 class Change(models.Model):
