@@ -264,7 +264,9 @@ def tell(provider: Provider, said: list[list[str]], env: dict[str, str]) -> None
     print(f"hits without exactly one receipt: {sum(kept[each] != 1 for each in hits)}")
     print(f"settled receipts that list other attempts than their hits: {len(wrong)}")
     print(f"answers that came and were withheld: {len(withheld)}")
-    if any(kept[each] != 1 for each in hits) or wrong or withheld:
+    refused = Counter(came.values())["DatabaseAway"]
+    print(f"calls of the known account that were not taken: {refused}")
+    if any(kept[each] != 1 for each in hits) or wrong or withheld or refused:
         sys.exit("something was lost")
 
 

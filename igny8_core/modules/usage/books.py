@@ -21,7 +21,7 @@ from igny8_core.modules.usage.connecting import (
     AWAY,
     in_callers_transaction,
     kept_apart,
-    reconnected,
+    written,
 )
 from igny8_core.modules.usage.draining import earlier_of
 from igny8_core.modules.usage.errors import (
@@ -52,7 +52,7 @@ def open_receipt(receipt: Receipt) -> None:
         _open_beside(receipt)
         return
     try:
-        reconnected(lambda: _insert(receipt))
+        written(lambda: _insert(receipt))
     except AWAY as error:
         logger.warning("Request %s is reserved in the spool: %s", receipt.request_id, error)
         _append_open(receipt)
@@ -70,7 +70,7 @@ def settle_receipt(receipt: Receipt, price: Price | None) -> None:
         draining.begin_soon()
         return
     try:
-        reconnected(lambda: _settle(receipt, entry))
+        written(lambda: _settle(receipt, entry))
     except AWAY as error:
         logger.warning("Request %s is settled in the spool: %s", receipt.request_id, error)
         _spool(entry)

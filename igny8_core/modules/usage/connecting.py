@@ -20,11 +20,8 @@ AWAY: Final = (OperationalError, InterfaceError, InternalError)
 def reconnected(do: Callable[[], Result]) -> Result:
     """What it gives; where the connection is dead, once more by a fresh one. Raises DatabaseError.
 
-    A database that is known to be silent is not asked. Inside a transaction there is no second try:
-    what it has done is lost with the connection.
+    Inside a transaction there is no second try: what it has done is lost with the connection.
     """
-    if live.is_database_silent():
-        raise OperationalError(_SILENT)
     try:
         return do()
     except AWAY:
@@ -32,6 +29,13 @@ def reconnected(do: Callable[[], Result]) -> Result:
             raise
         connection.close()
         return do()
+
+
+def written(do: Callable[[], Result]) -> Result:
+    """As `reconnected`; but a database that is known to be silent is not waited for."""
+    if live.is_database_silent():
+        raise OperationalError(_SILENT)
+    return reconnected(do)
 
 
 def in_callers_transaction() -> bool:

@@ -19,7 +19,7 @@ from igny8_core.errors import AIError
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.system.models import ModelPrice
 from igny8_core.modules.usage import spool
-from igny8_core.modules.usage.connecting import AWAY, reconnected
+from igny8_core.modules.usage.connecting import AWAY, written
 from igny8_core.modules.usage.receipts import Receipt
 from igny8_core.modules.usage.spool import Entry
 from igny8_core.modules.usage.states import PENDING, State
@@ -51,7 +51,7 @@ def drain() -> int:
 
 def _entered(entry: Entry) -> None:
     try:
-        reconnected(lambda: enter(entry))
+        written(lambda: enter(entry))
     except AWAY:
         raise
     except (DatabaseError, AIError, ValueError, LookupError, TypeError, ValidationError) as error:

@@ -22,6 +22,7 @@ from pytest_django import Settings
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from flags import live
 from igny8_core.ai.ai_core import AICore
 from igny8_core.ai.providers.base import Connection
 from igny8_core.ai.providers.errors import ProviderUnreachable
@@ -401,3 +402,21 @@ def test_requests__in_a_transaction_that_holds_the_account__do_not_wait_for_each
 def drain_and_close() -> None:
     draining.drain()
     connection.close()
+
+
+@COMMITTED
+def test_request__of_a_known_account__while_the_database_is_silent__waits_for_nothing(
+    acme: Account,
+) -> None:
+    ask(acme)
+    health = live._process.health
+    health.database_is_asked()
+    health.database_has_failed()
+    try:
+        with away():
+            assert ask(acme).content
+        assert waiting.status().entries == 2
+    finally:
+        health.database_has_answered()
+    assert draining.drain() == 2
+    assert Receipt.objects.filter(state=State.SETTLED).count() == 2
