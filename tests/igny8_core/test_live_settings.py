@@ -78,6 +78,7 @@ def test_load__never_read_and_without_the_database__says_so() -> None:
         live_settings.LastKnownBackend().mget(["AI_OFFLINE_ANSWERS"])
 
 
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_call__without_the_settings__is_not_answered_offline_and_costs_nothing(
     acme: Account,
 ) -> None:
