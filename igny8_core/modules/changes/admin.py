@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import TextFilter
 
+from flags.admin.read_only import ReadOnly
 from flags.admin.row_keys import RowKeys
 from igny8_core.modules.changes.models import Change
 
@@ -33,7 +34,7 @@ class AccountFilter(ActorFilter):
 
 
 @admin.register(Change)
-class ChangeAdmin(RowKeys, ModelAdmin):
+class ChangeAdmin(ReadOnly, RowKeys, ModelAdmin):
     list_display: ClassVar = ["when", "who", "action", "what", "account", "difference", "why"]
     list_filter: ClassVar = [ActorFilter, AccountFilter, "action", "object_type"]
     search_fields: ClassVar = ["object_key", "why"]
@@ -77,15 +78,6 @@ class ChangeAdmin(RowKeys, ModelAdmin):
         ]
         context = {"lines": lines, "more": len(names) - len(lines), "is_whole": most is None}
         return render_to_string("changes/difference.html", context)
-
-    def has_add_permission(self, _request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, _request: HttpRequest, _obj: Change | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, _request: HttpRequest, _obj: Change | None = None) -> bool:
-        return False
 
 
 def _text(value: Any) -> str | None:

@@ -120,10 +120,14 @@ class ModelPrice(Published):
     @classmethod
     def key_of(cls, price: prices.Price) -> int | None:
         """The primary key of the row that says this price; None for the plan's figures."""
-        rows = cls.objects.filter(
-            model__model_id=price.model_id, effective_from=price.effective_from
-        )
+        rows = cls.rows_of(price.model_id, price.effective_from)
         return rows.values_list("pk", flat=True).first()
+
+    @classmethod
+    def rows_of(cls, model_id: str, effective_from: datetime | str) -> models.QuerySet[ModelPrice]:
+        """The row of the model's price that begins then, if there is one."""
+        begun = cls.objects.filter(model__model_id=model_id, effective_from=effective_from)
+        return begun.order_by()
 
     @classmethod
     @transaction.atomic

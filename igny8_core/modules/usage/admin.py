@@ -16,20 +16,10 @@ from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import TextFilter
 
+from flags.admin.read_only import ReadOnly
 from flags.admin.row_keys import RowKeys
 from igny8_core.modules.accounts.models import Account
 from igny8_core.modules.usage.models import Adjustment, Receipt
-
-
-class _ReadOnly:
-    def has_add_permission(self, *_asked: Any) -> bool:
-        return False
-
-    def has_change_permission(self, *_asked: Any) -> bool:
-        return False
-
-    def has_delete_permission(self, *_asked: Any) -> bool:
-        return False
 
 
 class NewestPaginator(Paginator):  # type: ignore[type-arg]
@@ -58,14 +48,14 @@ def whole(name: str, column: str = "") -> type[WholeFilter]:
     return type(f"{name.title()}Filter", (WholeFilter,), own)
 
 
-class AdjustmentInline(_ReadOnly, TabularInline):
+class AdjustmentInline(ReadOnly, TabularInline):
     model = Adjustment
     fields: ClassVar = ["created_at", "cost", "charge", "model_priced", "author"]
     readonly_fields = fields
 
 
 @admin.register(Receipt)
-class ReceiptAdmin(_ReadOnly, RowKeys, ModelAdmin):
+class ReceiptAdmin(ReadOnly, RowKeys, ModelAdmin):
     inlines: ClassVar = [AdjustmentInline]
     list_display: ClassVar = [
         "created_at",

@@ -173,10 +173,8 @@ def _settle(receipt: Receipt, entry: Entry) -> None:
         draining.enter(entry)
 
 
-def _price_row(price: list[str] | None) -> Any:
+def _price_row(price: tuple[str, str] | None) -> Any:
     """The row of the price, looked up within the statement."""
     if price is None:
         return None
-    model_id, effective_from = price
-    rows = ModelPrice.objects.filter(model__model_id=model_id, effective_from=effective_from)
-    return Subquery(rows.order_by().values("pk")[:1])
+    return Subquery(ModelPrice.rows_of(*price).values("pk")[:1])

@@ -103,8 +103,7 @@ def _is_same(there: Receipt, receipt: Receipt) -> bool:
 def _price_key(price: list[str] | None) -> int | None:
     if price is None:
         return None
-    rows = ModelPrice.objects.filter(model__model_id=price[0], effective_from=price[1])
-    return rows.values_list("pk", flat=True).first()
+    return ModelPrice.rows_of(*price).values_list("pk", flat=True).first()
 
 
 class _Draining:

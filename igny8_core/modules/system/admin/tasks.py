@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 
+from flags.admin.read_only import ReadOnly
 from flags.admin.row_keys import RowKeys
 from igny8_core.modules.system.declared_tasks import AITask
 
 
 @admin.register(AITask)
-class AITaskAdmin(RowKeys, ModelAdmin):
+class AITaskAdmin(ReadOnly, RowKeys, ModelAdmin):
     """Apps declare tasks in code, and `migrate` writes them here."""
 
     list_display: ClassVar = [
@@ -25,12 +26,3 @@ class AITaskAdmin(RowKeys, ModelAdmin):
     ]
     list_filter: ClassVar = ["model_type"]
     search_fields: ClassVar = ["key", "prompt"]
-
-    def has_add_permission(self, *_asked: Any) -> bool:
-        return False
-
-    def has_change_permission(self, *_asked: Any) -> bool:
-        return False
-
-    def has_delete_permission(self, *_asked: Any) -> bool:
-        return False

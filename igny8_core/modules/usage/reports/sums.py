@@ -10,14 +10,14 @@ from django.db.models.functions import Coalesce
 
 from igny8_core.modules.system.money import UsdField
 from igny8_core.modules.usage.reports.latencies import Joined, Letter
-from igny8_core.modules.usage.states import OK, UNMETERED, UNPRICED, State
+from igny8_core.modules.usage.states import ANSWERED, State
 
 # What was found out later counts for the day of the call.
 _COST: Final = Coalesce("cost", "adjustment__cost")
 _CHARGE: Final = Coalesce("charge", "adjustment__charge")
 _IS_SPEND: Final = Q(is_spend=True)
 _IS_COMPARED: Final = Q(cost_reported__isnull=False, cost_computed__isnull=False)
-_IS_ERROR: Final = ~Q(state=State.OPEN) & ~Q(status__in=[OK, UNMETERED, UNPRICED])
+_IS_ERROR: Final = ~Q(state=State.OPEN) & ~Q(status__in=sorted(ANSWERED))
 _NO_USD: Final = Value(Decimal(0), output_field=UsdField())
 
 COUNTS: Final = ("calls", "errors", "without_cost", "input_tokens", "output_tokens", "images")
