@@ -50,6 +50,7 @@ def whole(name: str, column: str = "") -> type[WholeFilter]:
 
 class AdjustmentInline(ReadOnly, TabularInline):
     model = Adjustment
+    extra = 0  # a blank row would have the moment of now, as if an entry had been written
     fields: ClassVar = ["created_at", "cost", "charge", "model_priced", "author"]
     readonly_fields = fields
 

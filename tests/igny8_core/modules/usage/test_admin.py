@@ -51,3 +51,13 @@ def test_list__however_it_is_filtered__counts_up_to_a_bound(
     assert "COUNT(*) FROM (SELECT" in told[0]
     assert "LIMIT 10000)" in told[0]
     assert not any("DISTINCT" in sql or "LIKE" in sql for sql in told)
+
+
+def test_page__of_a_receipt_without_an_adjusting_entry__shows_none(
+    admin_client: Client, acme: Account
+) -> None:
+    """A blank row for the next one has the moment of now, as if an entry had been written."""
+    row = receipt(acme, request_id=UUID(int=9))
+    row.save()
+    (adjustments,) = admin_client.get(f"{LIST}{row.pk}/change/").context["inline_admin_formsets"]
+    assert len(adjustments.formset.forms) == 0
