@@ -213,3 +213,13 @@ def test_receipts__table__has_a_line_each(manage: Manage, calls: Account) -> Non
 def test_receipts__unknown_account__is_refused(manage: Manage) -> None:
     done = manage("receipts", "--account", "nobody")
     assert (done.returncode, done.stderr) == (1, "There is no account 'nobody'.\n")
+
+
+@pytest.mark.parametrize("minutes", ["nan", "inf", "-1", "1e300", "soon", ""])
+def test_close_receipts__minutes_that_are_none__are_refused_in_a_sentence(
+    manage: Manage, minutes: str
+) -> None:
+    done = manage("close_receipts", f"--minutes={minutes}")
+    assert done.returncode == 2
+    assert "is not a number of minutes from 0 to 1,000,000" in done.stderr
+    assert "Traceback" not in done.stderr

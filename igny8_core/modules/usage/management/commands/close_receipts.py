@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from datetime import timedelta
 from typing import Any
 
 from flags.management import base
 from igny8_core.modules.usage import draining
+from igny8_core.modules.usage.management.arguments import minutes
 
 
 class Command(base.Command):
@@ -18,12 +18,11 @@ class Command(base.Command):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument(
-            "--minutes", type=float, default=120.0, help="how long is too long; 120 unless said"
-        )
+        words = "how long is too long; 120 unless said"
+        parser.add_argument("--minutes", type=minutes, default=minutes("120"), help=words)
 
     def handle(self, **options: Any) -> None:
-        done = draining.close(timedelta(minutes=max(options["minutes"], 0)))
+        done = draining.close(options["minutes"])
         if options["json"]:
             self.print_json(done._asdict())
             return
